@@ -1,0 +1,78 @@
+"""Everything voicekit raises on purpose. Each error has a stable code and says what to do.
+
+VoicekitError
+├── UsageError            the request itself makes no sense (exit 2)
+│   ├── NameTaken         a voice of that name exists with other content
+│   └── VoiceNotFound
+├── InputError            what the user gave cannot be used (exit 3)
+│   ├── RecordingsError   unreadable, silent, empty, too little speech
+│   ├── ScriptError       the script does not fit the recordings
+│   ├── LanguageError     language unknown or not supported by the base
+│   └── BaseModelError    a base directory is incomplete or malformed
+├── ResourceError         the machine ran out of something: disk, memory (exit 5)
+├── TrainingError         training diverged or produced no usable file (exit 6)
+└── MissingModel          an optional model or package is not there (exit 7)
+"""
+
+from typing import ClassVar
+
+
+class VoicekitError(Exception):
+    """Base of all errors a user can cause or fix. `str(error)` is one sentence of what and one of what to do."""
+
+    code: ClassVar[str] = "voicekit_error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem} {remedy}".strip())
+
+
+class UsageError(VoicekitError):
+    code = "usage"
+    exit_code = 2
+
+
+class NameTaken(UsageError):
+    code = "name_taken"
+
+
+class VoiceNotFound(UsageError):
+    code = "voice_not_found"
+
+
+class InputError(VoicekitError):
+    code = "bad_input"
+    exit_code = 3
+
+
+class RecordingsError(InputError):
+    code = "bad_recordings"
+
+
+class ScriptError(InputError):
+    code = "bad_script"
+
+
+class LanguageError(InputError):
+    code = "bad_language"
+
+
+class BaseModelError(InputError):
+    code = "bad_base_model"
+
+
+class ResourceError(VoicekitError):
+    code = "out_of_resources"
+    exit_code = 5
+
+
+class TrainingError(VoicekitError):
+    code = "training_failed"
+    exit_code = 6
+
+
+class MissingModel(VoicekitError):
+    code = "missing_model"
+    exit_code = 7

@@ -1,0 +1,264 @@
+"""The data that flows from recordings to voices: frozen, hashable where it can be, without IO.
+
+Ids point backwards only (voice -> run -> dataset -> clips -> recordings). Records hold no open files, tensors or sessions.
+Units stand in the names. Text is normalised Unicode (NFC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+class Verdict(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class VoiceState(StrEnum):
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    REVOKED = "revoked"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Audio in memory: samples float32 [C, T] in -1..1."""
+
+    samples: FloatArray
+    sample_rate_hz: int
+
+    @property
+    def num_samples(self) -> int:
+        return int(self.samples.shape[-1])
+
+    @property
+    def duration_s(self) -> float:
+        return self.num_samples / self.sample_rate_hz
+
+    def mono(self) -> FloatArray:
+        """float32 [T]: the mean of the channels."""
+        return self.samples.mean(axis=0, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file as the user gave it. `id` is the sha256 of its bytes; `path` is relative to the recordings' root."""
+
+    id: str
+    path: str
+    sample_rate_hz: int
+    num_samples: int
+    channels: int
+    language: str
+    speaker_id: str = ""
+    consent_id: str = ""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One spoken word inside its clip."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is said in a clip and who says so (`source`: "script", "pocketsphinx 5.1 en-us", ...)."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    source: str = "script"
+
+
+@dataclass(frozen=True)
+class Grades:
+    """Measured on the clip before loudness normalisation. `script_match` is 0..1, 1 = the audio says exactly the text."""
+
+    snr_db: float
+    loudness_lufs: float
+    clipped_ratio: float
+    speaking_rate_wps: float
+    script_match: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of one recording. `start_sample` and `num_samples` count the recording's own samples.
+
+    `audio` is the cleaned 24 kHz mono file, relative to the dataset's folder ("" for a clip that could not be cut).
+    """
+
+    id: str
+    recording_id: str
+    recording: str
+    sample_rate_hz: int
+    start_sample: int
+    num_samples: int
+    audio: str
+    duration_s: float
+    transcript: Transcript
+    grades: Grades
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Accepted and rejected clips of one speaker. `id` hashes the content (clips in order, their audio, the spec).
+
+    `train_ids` and `held_out_ids` are split by recording, never inside one; rejected clips are in neither.
+    """
+
+    id: str
+    spec_hash: str
+    clips: tuple[Clip, ...]
+    train_ids: tuple[str, ...]
+    held_out_ids: tuple[str, ...]
+    speech_s: float
+
+    def train(self) -> tuple[Clip, ...]:
+        wanted = set(self.train_ids)
+        return tuple(c for c in self.clips if c.id in wanted)
+
+    def held_out(self) -> tuple[Clip, ...]:
+        wanted = set(self.held_out_ids)
+        return tuple(c for c in self.clips if c.id in wanted)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation. `clip_id` names the recording behind a speaker's turn."""
+
+    role: str
+    text: str
+    clip_id: str = ""
+    speech: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A dialogue to learn from. `speaker` is the name in the system prompt, `strategy` where the context came from."""
+
+    turns: tuple[Turn, ...]
+    speaker: str
+    strategy: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingExample:
+    """Token ids with what is learned from them.
+
+    ids int64 [T]; loss_weight float32 [T]: weight of the cross-entropy with which ids[t] is predicted from ids[:t]
+    (0 = not learned); kl_weight float32 [T]: weight of the KL divergence to the base model at the same prediction.
+    """
+
+    ids: IntArray
+    loss_weight: FloatArray
+    kl_weight: FloatArray
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One evaluation question of a base (or of a user): asked as text, answered exactly when text equals `answer`."""
+
+    text: str
+    answer: str
+    domain: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What the chat model said: its text, its speech tokens int64 [N] at 25 Hz."""
+
+    text: str
+    speech: IntArray
+    finished: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class VoicePrompt:
+    """The decoder's half of a voice: tokens int64 [N], latents float32 [4N, 64] normalised, speaker float32 [S]."""
+
+    tokens: IntArray
+    latents: FloatArray
+    speaker: FloatArray
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """`code_revision` is the package version (and commit where known). Times are UTC, ISO 8601."""
+
+    id: str
+    dataset_id: str
+    base_model: str
+    base_revision: str
+    spec_hash: str
+    code_revision: str
+    seed: int
+    state: RunState
+    steps: int
+    seconds: float
+    loss_first: float
+    loss_last: float
+    trainable_parameters: int
+    started_at: str
+    finished_at: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value with its 95 % interval; `n` is how many items it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics by name (see voicekit.evaluate.METRICS), and the gate's decision."""
+
+    id: str
+    run_id: str
+    seed: int
+    metrics: dict[str, Metric] = field(hash=False)
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One version of a voice: two halves (adapter, voice prompt) versioned together. Paths are relative to VOICEKIT_HOME."""
+
+    slug: str
+    version: int
+    speaker: str
+    run_id: str
+    evaluation_id: str
+    dataset_id: str
+    base_model: str
+    folder: str
+    adapter_sha256: str
+    prompt_sha256: str
+    state: VoiceState
+    created_at: str
+    language: str = "en"
+    consent_id: str = ""

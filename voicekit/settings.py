@@ -1,0 +1,22 @@
+"""Folders, database and device: read once from the environment (VOICEKIT_*)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`home` holds everything voicekit keeps; `database_url` defaults to a SQLite file inside it."""
+
+    model_config = SettingsConfigDict(env_prefix="VOICEKIT_", extra="ignore", frozen=True)
+
+    home: Path = Path.home() / ".voicekit"
+    database_url: str = ""
+    device: str = "auto"
+    base: str = "nano"
+    threads: int = 0
+
+    def catalog_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"

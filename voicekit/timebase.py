@@ -1,0 +1,31 @@
+"""Seconds <-> samples <-> frames: the only place that converts.
+
+Rates are integers per second. Rounding is half away from zero, so that a conversion does not depend on parity.
+"""
+
+TOKEN_HZ = 25
+LATENT_HZ = 100
+MODEL_RATE_HZ = 24_000
+SAMPLES_PER_TOKEN = MODEL_RATE_HZ // TOKEN_HZ
+SAMPLES_PER_LATENT = MODEL_RATE_HZ // LATENT_HZ
+LATENTS_PER_TOKEN = LATENT_HZ // TOKEN_HZ
+
+
+def seconds_to_samples(seconds: float, sample_rate_hz: int) -> int:
+    """Nearest sample index of a time; negative times are an error."""
+    if seconds < 0:
+        raise ValueError(f"negative time: {seconds} s")
+    return int(seconds * sample_rate_hz + 0.5)
+
+
+def samples_to_seconds(num_samples: int, sample_rate_hz: int) -> float:
+    return num_samples / sample_rate_hz
+
+
+def convert_samples(num_samples: int, from_hz: int, to_hz: int) -> int:
+    """The same instant counted at another sample rate."""
+    return (2 * num_samples * to_hz + from_hz) // (2 * from_hz)
+
+
+def tokens_to_seconds(num_tokens: int) -> float:
+    return num_tokens / TOKEN_HZ
