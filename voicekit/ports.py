@@ -98,14 +98,27 @@ class BaseMaterial:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """The adapter's folder and what the run measured; `losses` is (step, speech loss in nats per token) in order."""
+    """The adapter's folder and what the run measured; `losses` is (step, speech loss in nats per token) in order.
+
+    `snapshots` are (step, adapter folder) kept on the way for the steps asked for.
+    """
 
     adapter: Path
     steps: int
     seconds: float
     trainable_parameters: int
     losses: tuple[tuple[int, float], ...]
+    snapshots: tuple[tuple[int, Path], ...] = ()
     notes: dict[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechDelta:
+    """A piece of a streamed reply: new text, new speech codes, new samples float32 [n] at 24 kHz (each may be empty)."""
+
+    text: str
+    codes: tuple[int, ...]
+    samples: FloatArray
 
 
 class SpeakingModel(Protocol):
@@ -113,8 +126,8 @@ class SpeakingModel(Protocol):
 
     speaker: str
 
-    def reply(self, user: str | Waveform, seed: int = 0) -> Reply:
-        """Answer a typed or spoken question, text and speech tokens interleaved."""
+    def reply(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Reply:
+        """Answer a typed or spoken question, text and speech tokens interleaved. `history` holds the earlier turns."""
         ...
 
     def reply_many(self, questions: Sequence[str], seed: int = 0) -> list[Reply]:
@@ -125,8 +138,8 @@ class SpeakingModel(Protocol):
         """Speech tokens int64 [N] of a given text."""
         ...
 
-    def stream(self, user: str | Waveform, seed: int = 0) -> Iterator[tuple[str, FloatArray]]:
-        """(new text, new samples float32 [n] at 24 kHz) as they are made."""
+    def stream(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Iterator[SpeechDelta]:
+        """The reply as it is made; the deltas joined are the whole reply."""
         ...
 
     def decode(self, tokens: IntArray, prompt: VoicePrompt | None = None) -> Waveform:
@@ -168,18 +181,30 @@ class BaseModel(Protocol):
         """One fixed prompt: with it, only the speech tokens decide how a reply sounds."""
         ...
 
-    def finetune(self, examples: Sequence[TrainingExample], speaker: str, spec: TrainSpec, folder: Path, report: OnProgress,
-                 ) -> TrainOutcome:
+    def finetune(
+        self,
+        examples: Sequence[TrainingExample],
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
+        snapshots_at: Sequence[int] = (),
+    ) -> TrainOutcome:
         """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`."""
         ...
 
-    def adapt_decoder(self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress,
-                      ) -> Path | None:
+    def adapt_decoder(
+        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+    ) -> Path | None:
         """Fit a few decoder weights to a speaker; the file written, or None when spec.decoder_steps is 0."""
         ...
 
-    def voice(self, speaker: str, prompt: VoicePrompt | None = None, adapter: Path | None = None,
-              decoder_weights: Path | None = None) -> SpeakingModel:
+    def voice(
+        self,
+        speaker: str,
+        prompt: VoicePrompt | None = None,
+        adapter: Path | None = None,
+        decoder_weights: Path | None = None,
+    ) -> SpeakingModel:
         """The base speaking as `speaker`; without adapter and prompt: the un-tuned base under that name."""
         ...
 
