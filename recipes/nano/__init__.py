@@ -1,0 +1,1 @@
+"""The programs that train nano, the embedded base model, from synthetic speech."""

@@ -1,0 +1,103 @@
+"""Render the training audio of nano: `python -m recipes.nano.render --out DIR --sentences FILE`.
+
+Each set becomes a folder of shards: `audio_0000.i16` (mono 24 kHz int16 samples, nothing else) and `index_0000.jsonl` (one
+line a clip, with `start` and `num_samples` into that file). A shard is written beside and renamed; finished ones are kept.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from recipes.nano.engines import SAMPLE_RATE_HZ, Samples, speak
+from recipes.nano.sets import SETS, Job, jobs
+
+SHARD_CLIPS = 250
+LEVEL_DBFS = -23.0
+MARGIN_S = 0.1
+SHORTEST_S = 0.4
+LONGEST_S = 12.0
+_PEAK = 0.97
+_FRAME_S = 0.01
+_SILENCE_DB = -40.0
+
+
+def finish(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.int16]] | None:
+    """Trimmed to 100 ms of silence at either end and levelled to -23 dBFS; None when it is silent, too short or too long."""
+    frame = int(_FRAME_S * SAMPLE_RATE_HZ)
+    padded = np.pad(samples, (0, -len(samples) % frame))
+    power = (padded.reshape(-1, frame) ** 2).mean(axis=1)
+    if power.size == 0 or power.max() < 1e-8:
+        return None
+    spoken = np.flatnonzero(power > power.max() * 10 ** (_SILENCE_DB / 10))
+    margin = int(MARGIN_S * SAMPLE_RATE_HZ)
+    first, last = int(spoken[0]) * frame, (int(spoken[-1]) + 1) * frame
+    clip = np.pad(padded, (margin, margin))[first : last + 2 * margin]
+    if not SHORTEST_S <= len(clip) / SAMPLE_RATE_HZ <= LONGEST_S:
+        return None
+    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt((clip**2).mean())
+    gain = min(gain, _PEAK / np.abs(clip).max())
+    return np.round(clip * gain * 32767).astype(np.int16)
+
+
+def render_shard(folder: Path, number: int, shard: Sequence[Job]) -> int:
+    """Write one shard unless it is there already; the number of clips it kept."""
+    index = folder / f"index_{number:04d}.jsonl"
+    if index.exists():
+        return len(index.read_text().splitlines())
+    with tempfile.TemporaryDirectory() as scratch:
+        waveforms = speak([(job.voice, job.text) for job in shard], Path(scratch))
+    clips, lines, start = [], [], 0
+    for job, waveform in zip(shard, waveforms, strict=True):
+        clip = None if waveform is None else finish(waveform)
+        if clip is not None:
+            lines.append(json.dumps(_row(folder.name, job, start, len(clip))))
+            clips.append(clip)
+            start += len(clip)
+    audio = folder / f"audio_{number:04d}.i16"
+    beside = audio.with_suffix(".part"), index.with_suffix(".part")
+    beside[0].write_bytes(b"".join(clip.tobytes() for clip in clips))
+    beside[1].write_text("".join(line + "\n" for line in lines))
+    beside[0].rename(audio)
+    beside[1].rename(index)
+    return len(lines)
+
+
+def _row(set_name: str, job: Job, start: int, num_samples: int) -> dict[str, object]:
+    voice = job.voice
+    whose = {"voice": voice.name, "base": voice.base, "split": voice.split, "named": voice.named}
+    return {"id": job.id, "set": set_name, **whose, "text": job.text, "start": start, "num_samples": num_samples}
+
+
+def render_set(out: Path, name: str, sentences: Sequence[str], processes: int, scale: float) -> None:
+    """Render every missing shard of one set."""
+    wanted = jobs(name, sentences, scale)
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = [wanted[start : start + SHARD_CLIPS] for start in range(0, len(wanted), SHARD_CLIPS)]
+    with ProcessPoolExecutor(processes) as pool:
+        kept = sum(pool.map(render_shard, [folder] * len(shards), range(len(shards)), shards))
+    samples = sum(path.stat().st_size // 2 for path in folder.glob("audio_*.i16"))
+    print(f"{name}: {kept} of {len(wanted)} clips, {samples / SAMPLE_RATE_HZ / 3600:.2f} h", flush=True)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the sets")
+    parser.add_argument("--sentences", type=Path, required=True, help="open text, one sentence a line")
+    parser.add_argument("--set", choices=SETS, action="append", help="only this set (may be repeated); all by default")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="render only this part of each set")
+    chosen = parser.parse_args()
+    sentences = chosen.sentences.read_text(encoding="utf-8").splitlines()
+    for name in chosen.set or SETS:
+        render_set(chosen.out, name, sentences, chosen.processes, chosen.scale)
+
+
+if __name__ == "__main__":
+    main()
