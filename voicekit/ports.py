@@ -38,7 +38,7 @@ class Progress:
     step: str
     fraction: float
     message: str = ""
-    values: dict[str, float] = field(default_factory=dict, hash=False)
+    values: dict[str, float] = field(default_factory=dict[str, float], hash=False)
 
 
 OnProgress = Callable[[Progress], None]
@@ -109,7 +109,7 @@ class TrainOutcome:
     trainable_parameters: int
     losses: tuple[tuple[int, float], ...]
     snapshots: tuple[tuple[int, Path], ...] = ()
-    notes: dict[str, float] = field(default_factory=dict, hash=False)
+    notes: dict[str, float] = field(default_factory=dict[str, float], hash=False)
 
 
 @dataclass(frozen=True, eq=False)
