@@ -1,0 +1,48 @@
+# The same commands for people and CI. VENV=DIR uses another virtual environment, PYTHON=PROGRAM another Python (3.11 or newer).
+VENV ?= .venv
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+BIN := $(VENV)/bin
+READY := $(VENV)/.voicekit-ready
+
+.PHONY: help setup demo check test bench nano clean
+
+help:
+	@echo "make demo    give nano the voice of the bundled speaker, hear it answer, see the numbers (about 8 minutes, after setup)"
+	@echo "make setup   install voicekit and what it needs into $(VENV) (about 3 minutes, 6 GB)"
+	@echo "make check   formatting, lint, types, import contracts"
+	@echo "make test    setup, check and all tests"
+	@echo "make bench   the decoupling benchmark (hours); writes docs/benchmarks.md"
+	@echo "make nano    build the embedded base model from nothing (hours)"
+
+setup: $(READY)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("voicekit needs Python 3.11 or newer; say which with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# resemblyzer declares dependencies that no longer install (typing, the webrtcvad source) and needs none of them here.
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres]'
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps resemblyzer
+	@touch $@
+
+demo: setup
+	$(BIN)/voicekit demo
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/python -m bench.decoupling
+
+nano: setup
+	$(BIN)/python -m recipes.nano.build
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,29 @@
+"""What all tests share: two threads, no network, a home of their own, and a mark from the folder they lie in."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+
+KINDS = ("unit", "contract", "integration", "journey")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        kind = Path(item.path).relative_to(Path(__file__).parent).parts[0]
+        if kind in KINDS:
+            item.add_marker(kind)
+
+
+@pytest.fixture(autouse=True)
+def voicekit_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the home of whoever runs it."""
+    home = tmp_path / "voicekit-home"
+    monkeypatch.setenv("VOICEKIT_HOME", str(home))
+    for name in ("VOICEKIT_DATABASE_URL", "VOICEKIT_BASE", "VOICEKIT_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+    return home
