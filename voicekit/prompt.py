@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 Encode = Callable[[str], Sequence[int]]
 
+# What a user says to have a text spoken word for word: asked so in `speak` and in training of the TTS kind.
+READ_REQUEST = "read this: {text}"
+
 
 @dataclass(frozen=True)
 class PromptFormat:

@@ -166,12 +166,15 @@ class TrainingExample:
 
     ids int64 [T]; loss_weight float32 [T]: weight of the cross-entropy with which ids[t] is predicted from ids[:t]
     (0 = not learned); kl_weight float32 [T]: weight of the KL divergence to the base model at the same prediction.
+    `kind` says where it comes from; kinds beginning with "replay" are left out of the reported speech loss. Examples of
+    one `epoch` are shuffled among themselves; epochs are learned in their order.
     """
 
     ids: IntArray
     loss_weight: FloatArray
     kl_weight: FloatArray
     kind: str = ""
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Voice:
-    """One version of a voice: two halves (adapter, voice prompt) versioned together. Paths are relative to VOICEKIT_HOME."""
+    """One version of a voice: two halves (adapter, voice prompt) versioned together. Paths are relative to VOICEKIT_HOME.
+
+    `decoder_sha256` is "" when the decoder was not adapted. `job_id` hashes what the voice was made from: name,
+    recordings, script, spec and base; equal inputs have equal ids.
+    """
 
     slug: str
     version: int
@@ -262,3 +269,5 @@ class Voice:
     created_at: str
     language: str = "en"
     consent_id: str = ""
+    decoder_sha256: str = ""
+    job_id: str = ""

@@ -51,34 +51,61 @@ Strategy = Literal["tts", "pseudo_text", "pseudo_masked"]
 
 
 class HarvestSpec(_Spec):
-    """Self-harvest: the adapted model answers training questions in the new voice; good replies teach a fresh adapter."""
+    """Self-harvest: the adapted model answers training questions in the new voice; good replies teach a fresh adapter.
+
+    At each step of `rounds_at` (the last first, until `enough` are kept) `questions` are asked. With fewer than `min_kept`
+    good replies the best ones up to `relaxed_cer` are taken as well; if that is not enough, phase 1 is the result.
+    `passes` > 1 harvests again from the adapter just made. `learning_rate` 0 means that of phase 1.
+    """
 
     enabled: bool = True
     questions: int = 160
     rounds_at: tuple[int, ...] = (60, 90, 120)
+    enough: int = 240
+    min_kept: int = 20
     f0_tolerance: float = 0.10
     max_cer: float = 0.15
+    relaxed_cer: float = 0.30
+    passes: int = 1
     steps: int = 120
+    learning_rate: float = 0.0
     kept_per_epoch: int = 120
+    kept_text_weight: float = 0.0
     text_kl: float = 1.0
+    new_name_per_epoch: int = 40
+    new_name_kl: float = 1.0
+    replay_per_epoch: int = 20
+    narrative_per_epoch: int = 15
 
 
 class TrainSpec(_Spec):
-    """One adaptation run. `strategy` says what the loss sees of a pseudo-conversation; see voicekit.conversations."""
+    """One adaptation run. `strategy` says what the loss sees of a pseudo-conversation; see voicekit.conversations.
+
+    Per epoch: every recording once, `replay_per_epoch` dialogues of the base in its own voices, and `new_name_per_epoch` of
+    them under the new name of which only the text is held (KL to the base, `new_name_kl`). `text_kl` holds the text of the
+    pseudo-conversations themselves. `micro_tokens` > 0 splits a batch to save memory; the result is the same.
+    """
 
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
     strategy: Strategy = "pseudo_masked"
-    steps: int = 140
-    batch_tokens: int = 1500
+    steps: int = Field(default=140, ge=1)
+    batch_tokens: int = Field(default=1500, ge=1)
     learning_rate: float = 5e-4
     warmup_steps: int = 10
     weight_decay: float = 0.01
-    replay_per_epoch: int = 40
+    max_grad_norm: float = 1.0
+    micro_tokens: int = 0
+    audio_weight: float = 1.0
     text_kl: float = 0.0
+    replay_per_epoch: int = 40
+    replay_text_weight: float = 1.0
+    replay_audio_weight: float = 1.0
+    new_name_per_epoch: int = 0
+    new_name_kl: float = 1.0
     harvest: HarvestSpec = HarvestSpec()
     decoder_steps: int = 150
     decoder_learning_rate: float = 3e-4
-    checkpoint_every: int = 25
+    checkpoint_every: int = Field(default=25, ge=1)
     seed: int = 0
 
 
