@@ -11,7 +11,9 @@ VoicekitError
 │   └── BaseModelError    a base directory is incomplete or malformed
 ├── ResourceError         the machine ran out of something: disk, memory (exit 5)
 ├── TrainingError         training diverged or produced no usable file (exit 6)
-└── MissingModel          an optional model or package is not there (exit 7)
+├── MissingModel          an optional model or package is not there (exit 7)
+├── CatalogError          the catalog's database cannot be reached, read or migrated (exit 8)
+└── IntegrityError        a voice's files are not the ones that were registered (exit 9)
 """
 
 from typing import ClassVar
@@ -76,3 +78,13 @@ class TrainingError(VoicekitError):
 class MissingModel(VoicekitError):
     code = "missing_model"
     exit_code = 7
+
+
+class CatalogError(VoicekitError):
+    code = "catalog"
+    exit_code = 8
+
+
+class IntegrityError(VoicekitError):
+    code = "files_changed"
+    exit_code = 9
