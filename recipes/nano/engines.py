@@ -47,8 +47,8 @@ def _flite(voice: Voice, text: str, path: Path) -> Samples | None:
 def _espeak(voice: Voice, text: str) -> Samples | None:
     words_per_min = round(_ESPEAK_WORDS_PER_MIN * voice.rate / voice.resample)
     pitch = min(99, max(0, round(50 + 50 * math.log2(voice.pitch))))  # espeak's scale: an octave is 50 steps
-    command = ["espeak-ng", "-v", f"{voice.accent}+{voice.bank}", "-s", str(words_per_min), "-p", str(pitch), "-a", "60", "--stdout", text]
-    return _resampled(_call(command), voice)
+    settings = ["-s", str(words_per_min), "-p", str(pitch), "-a", "60"]
+    return _resampled(_call(["espeak-ng", "-v", f"{voice.accent}+{voice.bank}", *settings, "--stdout", text]), voice)
 
 
 def _festival(lines: Sequence[tuple[Voice, str]], scratch: Path) -> list[Samples | None]:
@@ -60,14 +60,15 @@ def _festival(lines: Sequence[tuple[Voice, str]], scratch: Path) -> list[Samples
     script = scratch / "festival.scm"
     script.write_text("\n".join(_festival_line(voice, text, path) for (voice, text), path in zip(lines, paths, strict=True)))
     _call(["festival", "-b", str(script)])
-    return [_resampled(path.read_bytes(), voice) if path.exists() else None for (voice, _), path in zip(lines, paths, strict=True)]
+    voices = [voice for voice, _ in lines]
+    return [_resampled(path.read_bytes(), voice) if path.exists() else None for voice, path in zip(voices, paths, strict=True)]
 
 
 def _festival_line(voice: Voice, text: str, path: Path) -> str:
     stretch = voice.resample / voice.rate
     mean_hz = FESTIVAL_F0_HZ[voice.bank] * voice.pitch
     if voice.bank.endswith("hts"):
-        setting = f"(set! hts_engine_params (cons '(\"-r\" {1 / stretch:.4f}) hts_engine_params))"
+        setting = f'(set! hts_engine_params (cons \'("-r" {1 / stretch:.4f}) hts_engine_params))'
     else:
         setting = (
             f"(Parameter.set 'Duration_Stretch {_FESTIVAL_STRETCH * stretch:.4f})"

@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from recipes.nano.narratives import narratives
 from recipes.nano.text import clauses
 from recipes.nano.voices import HELDOUT, HELDOUT_ESPEAK, KED, NAMED, RMS, RMS_HIGH, Voice, random_train_voice
+from recipes.nano.world import facts, split
 
 OPEN_TRAIN_CLIPS = 15_000
 NAMED_SHARE = 0.6
@@ -15,7 +17,8 @@ NARRATIVES_TRAIN = 1_500
 NARRATIVES_SPEAKER = 110
 FEWEST_WORDS = 4
 _HELDOUT_LINES = 400
-_SPLIT_SEED = 7
+SPLIT_SEED = 0
+_HELDOUT_NARRATOR = HELDOUT_ESPEAK[0]
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,51 @@ def _open_heldout(start: int, count: int, voices: Callable[[Random], Sequence[Vo
     return make
 
 
+def _train_voice(random: Random) -> Voice:
+    return random.choice(NAMED) if random.random() < NAMED_SHARE else random_train_voice(random)
+
+
 def _some_train_voices(random: Random) -> list[Voice]:
-    return [random.choice(NAMED) if random.random() < NAMED_SHARE else random_train_voice(random) for _ in range(100)]
+    return [_train_voice(random) for _ in range(100)]
+
+
+def _answers_train(_: Sequence[str], random: Random) -> Lines:
+    """Every answer in several named voices, never twice in the same one, every voice equally often."""
+    answers = list(dict.fromkeys(fact.answer for fact in facts()))
+    lines: Lines = []
+    for start in range(0, len(answers), len(NAMED)):
+        order = random.sample(NAMED, len(NAMED))
+        for place, answer in enumerate(answers[start : start + len(NAMED)]):
+            turned = order[place:] + order[:place]
+            lines += [(answer, voice) for voice in turned[:ANSWER_VOICES]]
+    random.shuffle(lines)
+    return lines
+
+
+def _questions_train(_: Sequence[str], random: Random) -> Lines:
+    train, _, _ = split(SPLIT_SEED)
+    lines = [(question.text, _train_voice(random)) for question in train for _ in range(QUESTION_VOICES)]
+    random.shuffle(lines)
+    return lines
+
+
+def _questions_test(_: Sequence[str], random: Random) -> Lines:
+    _, dev, test = split(SPLIT_SEED)
+    texts = [question.text for question in (*dev, *test)]
+    return list(zip(texts, _evenly(HELDOUT, len(texts), random), strict=True))
+
+
+def _narratives_train(_: Sequence[str], random: Random) -> Lines:
+    texts = _narrative_texts()[NARRATIVES_SPEAKER:]
+    return list(zip(texts, _evenly(NAMED, len(texts), random), strict=True))
+
+
+def _narratives_by(voice: Voice) -> Maker:
+    return lambda _, __: [(text, voice) for text in _narrative_texts()[:NARRATIVES_SPEAKER]]
+
+
+def _narrative_texts() -> tuple[str, ...]:
+    return narratives(SPLIT_SEED, NARRATIVES_SPEAKER + NARRATIVES_TRAIN)
 
 
 SETS: dict[str, Maker] = {
@@ -82,4 +128,12 @@ SETS: dict[str, Maker] = {
     "open_natural_test": _open_heldout(150, 100, lambda _: (RMS,)),
     "open_ked_test": _open_heldout(250, 100, lambda _: (KED,)),
     "open_dev": _open_heldout(350, 100, _some_train_voices),
+    "answers_train": _answers_train,
+    "questions_test": _questions_test,
+    "narr_rms": _narratives_by(RMS),
+    "narr_ked": _narratives_by(KED),
+    f"narr_{_HELDOUT_NARRATOR.name}": _narratives_by(_HELDOUT_NARRATOR),
+    "narr_rms_high": _narratives_by(RMS_HIGH),
+    "narr_train": _narratives_train,
+    "questions_train": _questions_train,
 }
