@@ -1,10 +1,16 @@
-"""Builders shared by the tests: small records with sensible values, of which a test names only what it is about."""
+"""Builders shared by the tests: small, deterministic, without files or weights unless a folder is given.
+
+A test names only the values it is about.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
 
+from tests.fake_base import FakeBase as FakeBase
+from tests.fake_base import codes_of as codes_of
+from tests.fake_base import pitch_hz as pitch_hz
 from voicekit.records import (
     Clip,
     Dataset,
