@@ -6,6 +6,7 @@ line a clip, with `start` and `num_samples` into that file). A shard is written 
 
 import argparse
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -59,7 +60,7 @@ def render_shard(folder: Path, number: int, shard: Sequence[Job]) -> int:
             clips.append(clip)
             start += len(clip)
     audio = folder / f"audio_{number:04d}.i16"
-    beside = audio.with_suffix(".part"), index.with_suffix(".part")
+    beside = audio.with_suffix(f".i16.{os.getpid()}"), index.with_suffix(f".jsonl.{os.getpid()}")
     beside[0].write_bytes(b"".join(clip.tobytes() for clip in clips))
     beside[1].write_text("".join(line + "\n" for line in lines))
     beside[0].rename(audio)
