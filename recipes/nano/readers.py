@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 
 SURE_POSTERIOR = 0.45
-MIN_RUN_S = 1.0
+MIN_RUN_S = 0.7
 
 
 def sure_runs(words: list[tuple[str, float, float, float]]) -> list[dict]:
@@ -50,7 +50,7 @@ def transcribe(path: Path) -> dict:
         if seg.word.startswith(("<", "[")):
             continue
         text = seg.word.split("(")[0]
-        posterior = float(decoder.get_logmath().exp(seg.prob))
+        posterior = float(seg.prob)
         words.append((text, seg.start_frame / 100.0, (seg.end_frame + 1) / 100.0, posterior))
     return {"file": path.name, "words": words, "runs": sure_runs(words)}
 

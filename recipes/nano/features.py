@@ -1,0 +1,157 @@
+"""Rendered audio -> what the tokenizer trains on: mel power in bytes and pitch, a small file a shard.
+
+python -m recipes.nano.features --audio DIR [--sets open_train,open_dev] [--watch]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyworld
+import soundfile as sf
+import soxr
+
+from recipes.nano.text import normalise
+from voicekit.covo.features import log_mel, num_tokens
+from voicekit.records import FloatArray
+from voicekit.timebase import MODEL_RATE_HZ
+
+MEL_LOW, MEL_STEP = -14.0, 0.085
+
+
+def to_bytes(mel: FloatArray) -> np.ndarray:
+    return np.clip(np.round((mel - MEL_LOW) / MEL_STEP), 0, 255).astype(np.uint8)
+
+
+def from_bytes(mel: np.ndarray) -> FloatArray:
+    return mel.astype(np.float32) * MEL_STEP + MEL_LOW
+
+
+def token_pitch(samples_24k: FloatArray) -> FloatArray:
+    """F0 in Hz float32 [N] at 25 Hz, 0 where unvoiced."""
+    audio = soxr.resample(samples_24k, MODEL_RATE_HZ, 12_000).astype(np.float64)
+    f0, times = pyworld.dio(audio, 12_000, f0_floor=60.0, f0_ceil=420.0, frame_period=10.0)
+    f0 = pyworld.stonemask(audio, f0, times, 12_000)
+    frames = 4 * num_tokens(samples_24k.shape[0])
+    f0 = np.pad(f0, (0, max(0, frames - len(f0))))[:frames].reshape(-1, 4)
+    voiced = (f0 > 0).sum(1)
+    return np.where(voiced >= 2, f0.sum(1) / np.maximum(voiced, 1), 0.0).astype(np.float32)
+
+
+def prepare_shard(audio_file: Path) -> None:
+    """Write mel_XXXX.npz (mel uint8 [sum 4N, 80], pitch float16 [sum N], tokens int32 [clips]) beside the audio."""
+    out = audio_file.with_name(audio_file.name.replace("audio_", "mel_").replace(".i16", ".npz"))
+    index = audio_file.with_name(audio_file.name.replace("audio_", "index_").replace(".i16", ".jsonl"))
+    if out.exists() or not index.exists():
+        return
+    audio = np.memmap(audio_file, np.int16, "r")
+    mels, pitches, counts = [], [], []
+    for line in index.read_text().splitlines():
+        clip = json.loads(line)
+        samples = audio[clip["start"] : clip["start"] + clip["num_samples"]].astype(np.float32) / 32768
+        mels.append(to_bytes(log_mel(samples)))
+        pitches.append(token_pitch(samples).astype(np.float16))
+        counts.append(len(pitches[-1]))
+    save(out, mels, pitches, counts)
+
+
+def save(out: Path, mels: list, pitches: list, counts: list[int]) -> None:
+    part = out.with_suffix(".part")
+    with part.open("wb") as sink:
+        np.savez(sink, mel=np.concatenate(mels), pitch=np.concatenate(pitches), tokens=np.array(counts, np.int32))
+    os.replace(part, out)
+
+
+def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
+    """The sure runs of machine-transcribed real readers as one more set, in the same two files."""
+    if (out / "mel_0000.npz").exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    mels, pitches, counts, rows = [], [], [], []
+    for line in sorted(transcripts.read_text().splitlines()):
+        item = json.loads(line)
+        samples, rate_hz = sf.read(folder / item["file"], dtype="float32")
+        for number, run in enumerate(item["runs"]):
+            if run["end_s"] - run["start_s"] > 12.0:
+                continue
+            cut = samples[max(0, int((run["start_s"] - 0.05) * rate_hz)) : int((run["end_s"] + 0.05) * rate_hz)]
+            audio = soxr.resample(cut, rate_hz, MODEL_RATE_HZ).astype(np.float32)
+            audio *= 0.07 / (np.sqrt((audio**2).mean()) + 1e-9)
+            mels.append(to_bytes(log_mel(audio)))
+            pitches.append(token_pitch(audio).astype(np.float16))
+            counts.append(len(pitches[-1]))
+            reader = item["file"].split("-")[0]
+            rows.append({"id": f"readers/{item['file']}-{number}", "set": "readers", "voice": reader, "base": f"reader-{reader}",
+                         "split": "train", "named": False, "text": run["text"], "num_samples": len(audio)})  # fmt: skip
+    (out / "index_0000.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    save(out / "mel_0000.npz", mels, pitches, counts)
+
+
+def prepare_scripted(folder: Path, out: Path) -> None:
+    """A real reader with a script (LJSpeech metadata.csv), for testing only, in the same two files."""
+    out.mkdir(parents=True, exist_ok=True)
+    mels, pitches, rows = [], [], []
+    for line in (folder / "metadata.csv").read_text(encoding="utf-8").splitlines():
+        name, _, text = line.split("|")
+        samples, rate_hz = sf.read(next(folder.rglob(f"{name}.wav")), dtype="float32")
+        audio = soxr.resample(samples, rate_hz, MODEL_RATE_HZ).astype(np.float32)
+        audio *= 0.07 / (np.sqrt((audio**2).mean()) + 1e-9)
+        mels.append(to_bytes(log_mel(audio)))
+        pitches.append(token_pitch(audio).astype(np.float16))
+        rows.append({"id": name, "set": out.name, "voice": folder.name, "base": folder.name, "split": "test", "named": False,
+                     "text": normalise(text), "num_samples": len(audio)})  # fmt: skip
+    (out / "index_0000.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    save(out / "mel_0000.npz", mels, pitches, [len(p) for p in pitches])
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One clip: mel uint8 [4N, 80], pitch float16 [N] in Hz, and its row of the index."""
+
+    mel: np.ndarray
+    pitch: np.ndarray
+    row: dict
+
+    @property
+    def tokens(self) -> int:
+        return len(self.pitch)
+
+
+def load_set(folder: Path) -> list[Item]:
+    """All clips of a set whose features are there."""
+    items: list[Item] = []
+    for path in sorted(folder.glob("mel_*.npz")):
+        rows = path.with_name(path.name.replace("mel_", "index_").replace(".npz", ".jsonl")).read_text().splitlines()
+        data = np.load(path)
+        mel, pitch, start = data["mel"], data["pitch"], 0
+        for count, row in zip(data["tokens"], rows, strict=True):
+            items.append(Item(mel[4 * start : 4 * (start + count)], pitch[start : start + count], json.loads(row)))
+            start += count
+    return items
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audio", type=Path, required=True)
+    parser.add_argument("--sets", default="")
+    parser.add_argument("--watch", action="store_true", help="go on until the file DONE is in the audio folder")
+    args = parser.parse_args()
+    wanted = set(filter(None, args.sets.split(",")))
+    while True:
+        last = (args.audio / "DONE").exists()
+        for audio_file in sorted(args.audio.glob("*/audio_*.i16")):
+            if not wanted or audio_file.parent.name in wanted:
+                prepare_shard(audio_file)
+        if last or not args.watch:
+            return
+        time.sleep(5)
+
+
+if __name__ == "__main__":
+    main()
