@@ -1,0 +1,72 @@
+"""WORLD latents for training the decoder: a mixture of synthetic voices and all real readers, packed in one file.
+
+python -m recipes.nano.latents --audio DIR --readers DIR --out FILE [--clips N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from voicekit.covo.vocoder import analyse
+from voicekit.records import FloatArray
+from voicekit.timebase import MODEL_RATE_HZ
+
+LONGEST_S = 7.0
+
+
+def rendered(folder: Path, count: int, rng: np.random.Generator) -> list[tuple[str, FloatArray]]:
+    """`count` random clips of a rendered set: (voice, samples)."""
+    rows = [(f, json.loads(line)) for f in sorted(folder.glob("index_*.jsonl")) for line in f.read_text().splitlines()]
+    picked = rng.choice(len(rows), min(count, len(rows)), replace=False)
+    out = []
+    for i in picked:
+        index, row = rows[i]
+        audio = np.memmap(index.with_name(index.name.replace("index_", "audio_").replace(".jsonl", ".i16")), np.int16, "r")
+        length = min(row["num_samples"], int(LONGEST_S * MODEL_RATE_HZ))
+        out.append((row["voice"], audio[row["start"] : row["start"] + length].astype(np.float32) / 32768))
+    return out
+
+
+def readers(folder: Path) -> list[tuple[str, FloatArray]]:
+    """The middle LONGEST_S of every real reader."""
+    out = []
+    for path in sorted(folder.glob("*.flac")):
+        samples, rate_hz = sf.read(path, dtype="float32")
+        middle, half = len(samples) // 2, int(LONGEST_S * rate_hz / 2)
+        audio = soxr.resample(samples[max(0, middle - half) : middle + half], rate_hz, MODEL_RATE_HZ).astype(np.float32)
+        out.append(("reader-" + path.name.split("-")[0], audio * (0.07 / (np.sqrt((audio**2).mean()) + 1e-9))))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audio", type=Path, required=True)
+    parser.add_argument("--readers", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=900)
+    args = parser.parse_args()
+    rng = np.random.default_rng(0)
+    clips = rendered(args.audio / "open_train", args.clips, rng) + readers(args.readers)
+    done, parts = [], []
+    for number, (voice, samples) in enumerate(clips):
+        latents = analyse(samples)
+        done.append({"voice": voice, "frames": len(latents)})
+        parts.append(((samples * 32767).astype(np.int16), latents.astype(np.float16)))
+        if number % 50 == 0:
+            print(f"{number} of {len(clips)}", flush=True)
+    part = args.out.with_suffix(".part")
+    with part.open("wb") as sink:
+        np.savez(sink, rows=json.dumps(done), audio=np.concatenate([a for a, _ in parts]),
+                 samples=np.array([len(a) for a, _ in parts]), latents=np.concatenate([x for _, x in parts]))  # fmt: skip
+    os.replace(part, args.out)
+
+
+if __name__ == "__main__":
+    main()

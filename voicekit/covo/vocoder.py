@@ -1,0 +1,73 @@
+"""WORLD as nano's vocoder: 64 latents at 100 Hz <-> 24 kHz audio (Morise et al., 2016).
+
+One frame is 59 mel-cepstral envelope coefficients, 3 aperiodicity bands (dB), natural-log F0 (interpolated where
+unvoiced) and voicing (0 or 1). There is nothing to train, and pitch can be read off the latents.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyworld
+import soxr
+
+from voicekit.covo.features import num_tokens
+from voicekit.records import FloatArray
+from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
+
+NUM_LATENTS = 64
+NUM_ENVELOPE = 59
+LOG_F0, VOICING = 62, 63
+FFT_SAMPLES = 1024
+F0_FLOOR_HZ, F0_CEIL_HZ = 60.0, 450.0
+PITCH_RATE_HZ = 12_000
+NEUTRAL_LOG_F0 = float(np.log(140.0))
+
+
+def pitch_track(samples_24k: FloatArray) -> FloatArray:
+    """F0 in Hz float32 [4N] at 100 Hz, 0 where unvoiced (harvest, then stonemask)."""
+    audio = soxr.resample(samples_24k, MODEL_RATE_HZ, PITCH_RATE_HZ).astype(np.float64)
+    f0, times = pyworld.harvest(audio, PITCH_RATE_HZ, F0_FLOOR_HZ, F0_CEIL_HZ, 1000 / LATENT_HZ)
+    f0 = pyworld.stonemask(audio, f0, times, PITCH_RATE_HZ)
+    frames = 4 * num_tokens(samples_24k.shape[0])
+    return np.pad(f0, (0, max(0, frames - len(f0))))[:frames].astype(np.float32)
+
+
+def analyse(samples_24k: FloatArray) -> FloatArray:
+    """Raw latents float32 [4N, 64] of mono samples [T]; N = ceil(T / 960)."""
+    tokens = num_tokens(samples_24k.shape[0])
+    padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
+    f0 = pitch_track(padded).astype(np.float64)
+    # A little noise keeps silence from turning into -inf envelopes.
+    audio = padded.astype(np.float64) + 1e-5 * np.random.default_rng(0).standard_normal(len(padded))
+    times = np.arange(len(f0)) / LATENT_HZ
+    envelope = pyworld.cheaptrick(audio, f0, times, MODEL_RATE_HZ, fft_size=FFT_SAMPLES)
+    aperiodicity = pyworld.d4c(audio, f0, times, MODEL_RATE_HZ, fft_size=FFT_SAMPLES)
+    out = np.empty((len(f0), NUM_LATENTS), np.float32)
+    out[:, :NUM_ENVELOPE] = pyworld.code_spectral_envelope(envelope, MODEL_RATE_HZ, NUM_ENVELOPE)
+    out[:, NUM_ENVELOPE:LOG_F0] = pyworld.code_aperiodicity(aperiodicity, MODEL_RATE_HZ)
+    out[:, LOG_F0] = interpolated_log_f0(f0)
+    out[:, VOICING] = f0 > 0
+    return out
+
+
+def interpolated_log_f0(f0: np.ndarray) -> np.ndarray:
+    """Natural log of F0, straight lines across unvoiced stretches."""
+    voiced = np.flatnonzero(f0 > 0)
+    if len(voiced) == 0:
+        return np.full(len(f0), NEUTRAL_LOG_F0)
+    return np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))
+
+
+def synthesise(latents: FloatArray) -> FloatArray:
+    """Audio float32 [240 * M] in -1..1 of raw latents [M, 64]."""
+    frames = latents.astype(np.float64)
+    if len(frames) == 0:
+        return np.zeros(0, np.float32)
+    f0 = np.where(frames[:, VOICING] > 0.5, np.exp(np.clip(frames[:, LOG_F0], np.log(F0_FLOOR_HZ), np.log(F0_CEIL_HZ))), 0.0)
+    coded = np.ascontiguousarray(frames[:, :NUM_ENVELOPE])
+    envelope = pyworld.decode_spectral_envelope(coded, MODEL_RATE_HZ, FFT_SAMPLES)
+    bands = np.ascontiguousarray(np.clip(frames[:, NUM_ENVELOPE:LOG_F0], -60.0, 0.0))
+    aperiodicity = pyworld.decode_aperiodicity(bands, MODEL_RATE_HZ, FFT_SAMPLES)
+    audio = pyworld.synthesize(f0, envelope, aperiodicity, MODEL_RATE_HZ, 1000 / LATENT_HZ)
+    wanted = SAMPLES_PER_LATENT * len(frames)
+    return np.clip(np.pad(audio, (0, max(0, wanted - len(audio))))[:wanted], -1.0, 1.0).astype(np.float32)
