@@ -10,6 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _datasets()
+    _runs()
+    _evaluations()
+    _voices()
+
+
+def _datasets() -> None:
     op.create_table(
         "datasets",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -53,6 +60,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_clips_recording_id", "clips", ["recording_id"])
 
+
+def _runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -79,6 +88,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_dataset_id", "runs", ["dataset_id"])
 
+
+def _evaluations() -> None:
     op.create_table(
         "evaluations",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -106,6 +117,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("evaluation_id", "name", name=op.f("pk_metrics")),
     )
+
+
+def _voices() -> None:
     op.create_table(
         "voices",
         sa.Column("slug", sa.String(length=40), nullable=False),
