@@ -12,7 +12,7 @@ from recipes.nano.world import facts, split
 OPEN_TRAIN_CLIPS = 15_000
 NAMED_SHARE = 0.6
 ANSWER_VOICES = 10
-QUESTION_VOICES = 2
+QUESTION_VOICES = 1
 NARRATIVES_TRAIN = 1_500
 NARRATIVES_SPEAKER = 110
 FEWEST_WORDS = 4
@@ -97,14 +97,14 @@ def _answers_train(_: Sequence[str], random: Random) -> Lines:
 
 
 def _questions_train(_: Sequence[str], random: Random) -> Lines:
-    train, _, _ = split(SPLIT_SEED)
+    train = split(SPLIT_SEED)[0]
     lines = [(question.text, _train_voice(random)) for question in train for _ in range(QUESTION_VOICES)]
     random.shuffle(lines)
     return lines
 
 
 def _questions_test(_: Sequence[str], random: Random) -> Lines:
-    _, dev, test = split(SPLIT_SEED)
+    dev, test = split(SPLIT_SEED)[1:]
     texts = [question.text for question in (*dev, *test)]
     return list(zip(texts, _evenly(HELDOUT, len(texts), random), strict=True))
 
