@@ -1,0 +1,128 @@
+"""Train nano's chat model: Qwen2 in miniature on dialogues and reading, then with its ears open.
+
+python -m recipes.nano.chat --work DIR [--steps N] [--spoken-from 0.55] [--device cpu]; resumable, step-based.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from recipes.nano.lessons import Lesson, Material
+from recipes.nano.mixed import MasterAdamW
+from recipes.nano.shape import ENCODER, HIDDEN, Places, llm_config
+from voicekit.covo.adapter import AudioAdapter
+
+BATCH_TOKENS = 1800
+PEAK_RATE = 2.0e-3
+WARM_UP_STEPS = 200
+ADAPTER_HIDDEN = 384
+
+
+class Nano(nn.Module):
+    """Language model and adapter under the names they are released with; the encoder is trained before and frozen."""
+
+    def __init__(self, text_tokens: int) -> None:
+        super().__init__()
+        config = Qwen2Config(**llm_config(text_tokens))
+        config._attn_implementation = "eager"
+        self.llm = Qwen2ForCausalLM(config)
+        self.audio_adapter = AudioAdapter(ENCODER["d_model"], ADAPTER_HIDDEN, HIDDEN)
+
+
+def pad_batch(lessons: list[Lesson]) -> tuple[Tensor, Tensor, Tensor]:
+    """ids, weights and attention mask [B, T], padded on the right."""
+    ids = nn.utils.rnn.pad_sequence([torch.from_numpy(x.ids) for x in lessons], batch_first=True)
+    weight = nn.utils.rnn.pad_sequence([torch.from_numpy(x.weight) for x in lessons], batch_first=True)
+    mask = nn.utils.rnn.pad_sequence([torch.ones(len(x.ids), dtype=torch.long) for x in lessons], batch_first=True)
+    return ids, weight, mask
+
+
+def draw(material: Material, rng: np.random.Generator) -> list[Lesson]:
+    """About BATCH_TOKENS tokens of lessons of similar length."""
+    pool = sorted((material.draw(rng) for _ in range(48)), key=lambda x: len(x.ids))
+    start = int(rng.integers(len(pool)))
+    batch = [pool[start]]
+    for lesson in [*pool[start + 1 :], *reversed(pool[:start])]:
+        longest = max(len(lesson.ids), max(len(x.ids) for x in batch))
+        if (len(batch) + 1) * longest > BATCH_TOKENS:
+            break
+        batch.append(lesson)
+    return batch
+
+
+def loss_of(model: Nano, lessons: list[Lesson], audio_pad: int, device: str) -> tuple[Tensor, Tensor]:
+    """(weighted sum of cross-entropy, sum of weights), logits only where something is learned."""
+    ids, weight, mask = (t.to(device) for t in pad_batch(lessons))
+    embeds = model.llm.model.embed_tokens(ids)
+    heard = {i: x.heard for i, x in enumerate(lessons) if x.heard is not None}
+    if heard:
+        padded = nn.utils.rnn.pad_sequence([torch.from_numpy(h) for h in heard.values()], batch_first=True)
+        frames = model.audio_adapter(padded.to(embeds))
+        embeds = embeds.clone()
+        for row, made in zip(heard, frames, strict=True):
+            where = ids[row] == audio_pad
+            embeds[row, where] = made[: int(where.sum())]
+    hidden = model.llm.model(inputs_embeds=embeds, attention_mask=mask, use_cache=False).last_hidden_state
+    wanted = weight[:, 1:] > 0
+    logits = model.llm.lm_head(hidden[:, :-1][wanted]).float()
+    losses = F.cross_entropy(logits, ids[:, 1:][wanted], reduction="none", label_smoothing=0.0)
+    w = weight[:, 1:][wanted]
+    return (losses * w).sum(), w.sum()
+
+
+def train(args: argparse.Namespace) -> None:
+    places = Places(args.work)
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    material = Material(places, spoken=False)
+    spoken_at = int(args.spoken_from * args.steps)
+    model = Nano(len(material.text)).to(args.device)
+    opt = MasterAdamW([model.llm, model.audio_adapter], decay=0.05)
+    places.chat.mkdir(parents=True, exist_ok=True)
+    last, step, began, mean = places.chat / "last.pt", 0, time.time(), 0.0
+    if last.exists():
+        state = torch.load(last, weights_only=False)
+        opt.load_state_dict(state["opt"])
+        step, rng.bit_generator.state = state["step"], state["rng"]
+    while step < args.steps:
+        if step >= spoken_at and not material.spoken:
+            material = Material(places, spoken=True)
+        total, weight = loss_of(model, draw(material, rng), material.prompt.audio_pad, args.device)
+        loss = total / weight
+        loss.backward()
+        warm = min(1.0, (step + 1) / WARM_UP_STEPS)
+        opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / args.steps))))
+        step += 1
+        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        if step % 100 == 0 or step == args.steps:
+            print(f"step {step} {time.time() - began:.0f} s loss {mean:.4f}", flush=True)
+            part = last.with_suffix(".part")
+            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "model": model.state_dict()}
+            torch.save(state, part)
+            os.replace(part, last)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--spoken-from", type=float, default=0.5, help="share of the steps before spoken questions join")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    train(args)
+
+
+if __name__ == "__main__":
+    main()

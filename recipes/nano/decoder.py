@@ -1,0 +1,131 @@
+"""Train nano's flow-matching decoder: speech tokens and a speaker -> WORLD latents.
+
+python -m recipes.nano.decoder --work DIR [--steps N] [--device cpu]; resumable, step-based.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.nano.mixed import MasterAdamW
+from recipes.nano.shape import NUM_CODES, Places
+from recipes.nano.tokens import read
+from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
+from voicekit.covo.features import speaker_vector
+from voicekit.records import FloatArray, IntArray
+
+CROP_TOKENS = 80
+BATCH = 12
+PEAK_RATE = 1.2e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Codes int64 [N], normalised latents float32 [4N, 64] and whose voice it is."""
+
+    codes: IntArray
+    latents: FloatArray
+    voice: str
+
+
+def load(work: Path) -> tuple[list[Clip], FloatArray]:
+    """All clips, and mean and variance float32 [128] of the raw latents."""
+    data = np.load(work / "latents.npz")
+    raw = data["latents"].astype(np.float32)
+    mean, var = raw.mean(0), raw.var(0)
+    normal = (raw - mean) / np.sqrt(var)
+    frames = [row["frames"] for row in json.loads(str(data["rows"]))]
+    parts = np.split(normal, np.cumsum(frames)[:-1])
+    codes = read(Places(work).codes / "latents.npz")
+    clips = [Clip(c, x, row["voice"]) for (c, row), x in zip(codes, parts, strict=True) if len(c) >= 12]
+    return clips, np.concatenate([mean, var]).astype(np.float32)
+
+
+def draw(clips: list[Clip], by_voice: dict[str, list[Clip]], rng: np.random.Generator, keep_prob: float = 0.8) -> dict[str, Tensor]:
+    """A batch for `flow_loss`: crops with a hidden tail of 70-100 %, the speaker from the same or another clip of the voice."""
+    rows = []
+    for _ in range(BATCH):
+        clip = clips[int(rng.integers(len(clips)))]
+        start = int(rng.integers(max(1, len(clip.codes) - CROP_TOKENS + 1)))
+        codes = clip.codes[start : start + CROP_TOKENS]
+        rows.append((codes, clip.latents[4 * start : 4 * (start + len(codes))], voice_of(clip, by_voice, rng)))
+    longest = max(len(c) for c, _, _ in rows)
+    tokens, latents = torch.zeros(BATCH, longest, dtype=torch.long), torch.zeros(BATCH, 4 * longest, 64)
+    hidden, real = torch.zeros(BATCH, 4 * longest, dtype=torch.bool), torch.zeros(BATCH, 4 * longest, dtype=torch.bool)
+    for i, (codes, x, _) in enumerate(rows):
+        tokens[i, : len(codes)] = torch.from_numpy(codes)
+        latents[i, : len(x)] = torch.from_numpy(x)
+        real[i, : len(x)] = True
+        hidden[i, int(len(x) * rng.uniform(0.0, 0.3)) :] = True
+    speakers = torch.stack([torch.from_numpy(s) for _, _, s in rows])
+    return {"tokens": tokens, "latents": latents, "hidden": hidden, "real": real, "speaker": speakers,
+            "noise": torch.from_numpy(rng.standard_normal(latents.shape).astype(np.float32)),
+            "t": torch.from_numpy(rng.uniform(0, 1, BATCH).astype(np.float32)),
+            "keep": torch.from_numpy((rng.uniform(0, 1, BATCH) < keep_prob).astype(np.float32))}  # fmt: skip
+
+
+def voice_of(clip: Clip, by_voice: dict[str, list[Clip]], rng: np.random.Generator) -> FloatArray:
+    others = by_voice[clip.voice]
+    chosen = others[int(rng.integers(len(others)))] if rng.random() < 0.6 else clip
+    vector = speaker_vector(chosen.latents)
+    return (vector + 0.03 * rng.standard_normal(vector.shape)).astype(np.float32)
+
+
+def train(work: Path, steps: int, device: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    clips, moments = load(work)
+    by_voice: dict[str, list[Clip]] = {}
+    for clip in clips:
+        by_voice.setdefault(clip.voice, []).append(clip)
+    out = Places(work).decoder
+    out.mkdir(parents=True, exist_ok=True)
+    model = Token2Latent(DecoderConfig(num_codes=NUM_CODES)).to(device)
+    opt = MasterAdamW([model], decay=0.01)
+    last, step, began, mean = out / "last.pt", 0, time.time(), 0.0
+    if last.exists():
+        state = torch.load(last, weights_only=False)
+        opt.load_state_dict(state["opt"])
+        step, rng.bit_generator.state = state["step"], state["rng"]
+    while step < steps:
+        batch = {k: v.to(device) for k, v in draw(clips, by_voice, rng).items()}
+        floats = {k: batch[k].to(torch.bfloat16) for k in ("latents", "noise", "speaker", "keep")}
+        loss = flow_loss(model, {**batch, **floats})
+        loss.backward()
+        warm = min(1.0, (step + 1) / 200)
+        opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
+        step += 1
+        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        if step % 100 == 0 or step == steps:
+            print(f"step {step} {time.time() - began:.0f} s flow {mean:.4f}", flush=True)
+            part = last.with_suffix(".part")
+            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)
+            os.replace(part, last)
+        if step % 500 == 0 or step == steps:
+            model.save(out / "token2wav")
+            np.save(out / "token2wav" / "global_mean_var.npy", moments)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    train(args.work, args.steps, args.device, args.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Train nano's ears: the Whisper encoder learns letters by CTC before the chat model learns to listen through it.
+
+python -m recipes.nano.hearing --work DIR [--steps N] [--device cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from recipes.nano.mixed import MasterAdamW
+from recipes.nano.shape import ENCODER, ENCODER_MELS, SEGMENT_POSITIONS, Places
+from voicekit.covo.adapter import log_mel_segments
+from voicekit.covo.speech_tokenizer import SYMBOLS, greedy_text, text_symbols
+from voicekit.records import FloatArray
+
+SETS = {"questions_train": 7000, "open_train": 2600, "answers_train": 900, "questions_test": 400}
+MEL_LOW, MEL_STEP = -1.6, 0.015
+BATCH_FRAMES = 14_000
+PEAK_RATE = 1.5e-3
+
+
+def prepare(places: Places) -> None:
+    """Whisper log-mels of some clips of each set, in bytes, one file a set: mel uint8 [sum T, 80], frames, rows."""
+    places.hearing.mkdir(parents=True, exist_ok=True)
+    for name, most in SETS.items():
+        out = places.hearing / f"{name}.npz"
+        if out.exists():
+            continue
+        mels, rows = [], []
+        for index in sorted((places.audio / name).glob("index_*.jsonl")):
+            audio = np.memmap(index.with_name(index.name.replace("index_", "audio_").replace(".jsonl", ".i16")), np.int16, "r")
+            for line in index.read_text().splitlines():
+                row = json.loads(line)
+                if len(rows) >= most or row["num_samples"] > SEGMENT_POSITIONS * 480:
+                    continue
+                samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / 32768
+                mels.append(to_bytes(heard(samples)))
+                rows.append(row)
+        part = out.with_suffix(".part")
+        with part.open("wb") as sink:
+            np.savez(sink, mel=np.concatenate(mels), frames=np.array([len(m) for m in mels]), rows=json.dumps(rows))
+        os.replace(part, out)
+        print(name, len(rows), flush=True)
+
+
+def heard(samples_24k: FloatArray) -> FloatArray:
+    """Log-mel [T, 80] of one segment without its padding."""
+    frames = -(-samples_24k.shape[0] // 240)
+    return log_mel_segments(samples_24k, ENCODER_MELS, 2 * SEGMENT_POSITIONS)[0, :, : frames + frames % 2].T.numpy()
+
+
+def to_bytes(mel: FloatArray) -> np.ndarray:
+    return np.clip(np.round((mel - MEL_LOW) / MEL_STEP), 0, 255).astype(np.uint8)
+
+
+def load(file: Path) -> list[tuple[np.ndarray, dict]]:
+    data = np.load(file)
+    ends = np.cumsum(data["frames"])
+    return list(zip(np.split(data["mel"], ends[:-1]), json.loads(str(data["rows"])), strict=True))
+
+
+def to_float(mel: np.ndarray, rng: np.random.Generator | None) -> FloatArray:
+    """Bytes -> log-mel [T, 80]; with `rng`: another vocal tract, channel, noise, and masked bands."""
+    x = mel.astype(np.float32) * MEL_STEP + MEL_LOW
+    if rng is None:
+        return x
+    if rng.random() < 0.5:
+        source = np.clip(np.arange(80) * np.exp(rng.normal(0, 0.05)), 0, 79)
+        left = np.clip(source.astype(int), 0, 78)
+        x = x[:, left] * (1 - (source - left)) + x[:, left + 1] * (source - left)
+    if rng.random() < 0.6:
+        x = x + np.interp(np.arange(80), np.linspace(0, 79, 6), rng.normal(0, 0.09, 6))
+    if rng.random() < 0.5:
+        floor = x.max() - rng.uniform(0.7, 1.6) + np.interp(np.arange(80), np.linspace(0, 79, 4), rng.normal(0, 0.12, 4))
+        x = np.logaddexp(x * 9.2, (floor + rng.normal(0, 0.08, x.shape)) * 9.2) / 9.2
+    if rng.random() < 0.5:
+        width, start = int(rng.integers(2, 10)), int(rng.integers(0, 70))
+        x[:, start : start + width] = x.min()
+    return np.maximum(x, x.max() - 2.0).astype(np.float32)
+
+
+def encode(encoder: WhisperEncoder, mels: Tensor) -> Tensor:
+    """The encoder on mels [B, 80, T] of any even T up to its segment: [B, T / 2, D]."""
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mels)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[: x.shape[1]].to(x)
+    for layer in encoder.layers:
+        out = layer(x, None)
+        x = out[0] if isinstance(out, tuple) else out
+    return encoder.layer_norm(x)
+
+
+def new_encoder() -> WhisperEncoder:
+    config = WhisperConfig(**ENCODER)
+    config._attn_implementation = "eager"
+    return WhisperEncoder(config)
+
+
+def collate(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator | None, length: int = 0) -> Tensor:
+    """Padded mels [B, 80, T]; padding is what silence looks like: the clip's floor."""
+    mels = [to_float(m, rng) for m, _ in items]
+    longest = max(length, max(len(m) for m in mels))
+    return torch.stack([torch.from_numpy(np.pad(m, ((0, longest - len(m)), (0, 0)), constant_values=m.min())).T for m in mels])
+
+
+def draw(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator, longest: int) -> list[tuple[np.ndarray, dict]]:
+    pool = [items[i] for i in rng.integers(len(items), size=120)]
+    picked = sorted((i for i in pool if len(i[0]) <= longest), key=lambda i: len(i[0]))
+    start = int(rng.integers(max(1, len(picked) - 8)))
+    batch = picked[start : start + 1]
+    while start + len(batch) < len(picked) and (len(batch) + 1) * len(picked[start + len(batch)][0]) <= BATCH_FRAMES:
+        batch.append(picked[start + len(batch)])
+    return batch
+
+
+def train(places: Places, steps: int, device: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    parts = {name: load(places.hearing / f"{name}.npz") for name in SETS}
+    test = parts.pop("questions_test")
+    items = [item for part in parts.values() for item in part]
+    encoder, head = new_encoder().to(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
+    opt = MasterAdamW([encoder, head])
+    last, step, began, mean = places.hearing / "last.pt", 0, time.time(), 0.0
+    if last.exists():
+        state = torch.load(last, weights_only=False)
+        opt.load_state_dict(state["opt"])
+        step, rng.bit_generator.state = state["step"], state["rng"]
+    while step < steps:
+        batch = draw(items, rng, 300 if step < 300 else 800)
+        mels = collate(batch, rng).to(device, torch.bfloat16)
+        logits = head(encode(encoder, mels)).float().log_softmax(-1).transpose(0, 1)
+        texts = [torch.tensor(text_symbols(row["text"])) for _, row in batch]
+        lengths = torch.tensor([len(t) for t in texts])
+        frames = torch.tensor([len(m) // 2 for m, _ in batch])
+        loss = F.ctc_loss(logits, torch.cat(texts).to(device), frames, lengths, reduction="sum", zero_infinity=True) / lengths.sum()
+        loss.backward()
+        warm = min(1.0, (step + 1) / 200)
+        opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
+        step += 1
+        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        if step % 100 == 0 or step == steps:
+            note = f" CER {cer(encoder, head, test[:80]):.3f}" if step % 400 == 0 or step == steps else ""
+            print(f"step {step} {time.time() - began:.0f} s ctc {mean:.3f}{note}", flush=True)
+            part = last.with_suffix(".part")
+            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict()}, part)
+            os.replace(part, last)
+
+
+@torch.inference_mode()
+def cer(encoder: WhisperEncoder, head: nn.Linear, items: list[tuple[np.ndarray, dict]]) -> float:
+    import jiwer
+
+    truth, guess = [], []
+    for item in items:
+        mels = collate([item], None).to(head.weight)
+        guess.append(greedy_text(head(encode(encoder, mels))[0].argmax(-1).cpu().numpy()))
+        truth.append("".join(c for c in item[1]["text"] if c.isalpha() or c in " '"))
+    return float(jiwer.cer(truth, guess))
+
+
+@torch.inference_mode()
+def cache(places: Places, device: str, seed: int) -> None:
+    """What the trained encoder makes of every training question, clean and once disturbed: features.npz for the chat model.
+
+    Each mel is padded to the whole segment, as it is when nano listens; only frames of the question itself are kept.
+    """
+    out = places.hearing / "features.npz"
+    if out.exists():
+        return
+    encoder = new_encoder().to(device).eval()
+    encoder.load_state_dict({k: v.float() for k, v in torch.load(places.hearing / "last.pt", weights_only=False)["encoder"].items()})
+    encoder.to(torch.bfloat16)
+    rng = np.random.default_rng(seed)
+    made, texts = [], []
+    items = load(places.hearing / "questions_train.npz")
+    for start in range(0, len(items), 16):
+        for noise in (None, rng):
+            batch = items[start : start + 16]
+            mels = collate(batch, noise, 2 * SEGMENT_POSITIONS).to(device, torch.bfloat16)
+            frames = encode(encoder, mels).to(torch.float16).cpu().numpy()
+            made += [f[: len(m) // 2] for f, (m, _) in zip(frames, batch, strict=True)]
+            texts += [row["text"] for _, row in batch]
+    part = out.with_suffix(".part")
+    with part.open("wb") as sink:
+        np.savez(sink, features=np.concatenate(made), frames=np.array([len(m) for m in made]), texts=json.dumps(texts))
+    os.replace(part, out)
+
+
+def load_features(places: Places) -> list[tuple[np.ndarray, str]]:
+    """(encoder frames float16 [T, D], question) of `cache`."""
+    data = np.load(places.hearing / "features.npz")
+    parts = np.split(data["features"], np.cumsum(data["frames"])[:-1])
+    return list(zip(parts, json.loads(str(data["texts"])), strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    places = Places(args.work)
+    prepare(places)
+    train(places, args.steps, args.device, args.seed)
+    cache(places, args.device, args.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Speech tokens of every rendered set, and of the decoder's clips, by the trained tokenizer: one small file a set.
+
+python -m recipes.nano.tokens --work DIR [--device cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recipes.nano.features import from_bytes, load_set
+from recipes.nano.shape import Places
+from voicekit.covo.features import log_mel
+from voicekit.covo.speech_tokenizer import SpeechTokenizer
+from voicekit.records import IntArray
+
+BATCH_TOKENS = 3000
+
+
+@torch.inference_mode()
+def encode_all(tokenizer: SpeechTokenizer, mels: list[np.ndarray]) -> list[IntArray]:
+    """Codes of mels [4N, 80] in bytes, many at once, in the given order."""
+    order = sorted(range(len(mels)), key=lambda i: len(mels[i]))
+    out: list[IntArray] = [np.zeros(0, np.int64)] * len(mels)
+    weight = tokenizer.conv1.weight
+    while order:
+        longest = len(mels[order[-1]]) // 4
+        batch = [order.pop() for _ in range(min(len(order), max(1, BATCH_TOKENS // longest)))]
+        mask = torch.zeros(len(batch), longest, dtype=torch.bool)
+        x = torch.zeros(len(batch), 4 * longest, 80)
+        for row, i in enumerate(batch):
+            x[row, : len(mels[i])] = torch.from_numpy(from_bytes(mels[i]))
+            mask[row, : len(mels[i]) // 4] = True
+        mask = mask.to(weight.device)
+        codes = tokenizer.quantizer.indices(tokenizer.to_code(tokenizer.hidden(x.to(weight), mask))).cpu().numpy()
+        for row, i in enumerate(batch):
+            out[i] = codes[row, : len(mels[i]) // 4]
+    return out
+
+
+def write(out: Path, rows: list[dict], codes: list[IntArray]) -> None:
+    part = out.with_suffix(".part")
+    with part.open("wb") as sink:
+        np.savez(sink, codes=np.concatenate(codes).astype(np.int16), counts=np.array([len(c) for c in codes]), rows=json.dumps(rows))
+    os.replace(part, out)
+
+
+def read(file: Path) -> list[tuple[IntArray, dict]]:
+    """(codes int64 [N], row of the index) of every clip of a set."""
+    data = np.load(file)
+    parts = np.split(data["codes"].astype(np.int64), np.cumsum(data["counts"])[:-1])
+    return list(zip(parts, json.loads(str(data["rows"])), strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    places = Places(args.work)
+    places.codes.mkdir(parents=True, exist_ok=True)
+    tokenizer = SpeechTokenizer.load(places.tokenizer, args.device)
+    latents = args.work / "latents.npz"
+    if latents.exists() and not (places.codes / "latents.npz").exists():
+        data = np.load(latents)
+        audio = np.split(data["audio"], np.cumsum(data["samples"])[:-1])
+        mels = [log_mel(a.astype(np.float32) / 32768) for a in audio]
+        codes = [tokenizer._encode_window(m) for m in mels]
+        write(places.codes / "latents.npz", json.loads(str(data["rows"])), codes)
+    for folder in sorted(p for p in places.audio.iterdir() if p.is_dir()):
+        out = places.codes / f"{folder.name}.npz"
+        items = [] if out.exists() else load_set(folder)
+        if items:
+            write(out, [i.row for i in items], encode_all(tokenizer, [i.mel for i in items]))
+            print(folder.name, len(items), flush=True)
+
+
+if __name__ == "__main__":
+    main()
