@@ -72,6 +72,12 @@ class SpeakerEncoder(Protocol):
         ...
 
 
+class PitchTracker(Protocol):
+    def track(self, wave: Waveform) -> FloatArray:
+        """F0 in Hz, float32 [T], one value every 10 ms; 0 where there is no voice."""
+        ...
+
+
 @dataclass(frozen=True)
 class BaseInfo:
     """What a base model is and what may be done with it. `revision` is a hash of its files."""
@@ -213,6 +219,15 @@ class BaseModel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class DatasetSummary:
+    """How many clips were accepted and rejected, and seconds of accepted speech."""
+
+    accepted: int
+    rejected: int
+    speech_s: float
+
+
 class Catalog(Protocol):
     """The SQL catalog. Every method is one transaction."""
 
@@ -230,6 +245,7 @@ class Catalog(Protocol):
         """Every evaluation of a run, the oldest first."""
         ...
 
+    def summary_of(self, dataset_id: str) -> DatasetSummary | None: ...
     def database(self) -> tuple[str, str]:
         """(address without password, migration revision); raises CatalogError when it cannot be used."""
         ...

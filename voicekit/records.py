@@ -271,3 +271,53 @@ class Voice:
     consent_id: str = ""
     decoder_sha256: str = ""
     job_id: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardSpeech:
+    """One piece of synthetic speech as the instruments found it.
+
+    `cosine` is its likeness to the recordings' speaker; `heard` what the judge understood, with `word_errors` against the
+    `num_words` that should be there; `pitch_hz` float32 [T] is the F0 every 10 ms (0 unvoiced) of its tokens decoded with
+    the base's neutral prompt.
+    """
+
+    wave: Waveform
+    cosine: float
+    heard: str
+    word_errors: int
+    num_words: int
+    pitch_hz: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ReplyRow:
+    """One question of an evaluation: both answers, and how they sounded if they were spoken."""
+
+    question: Question
+    voice_text: str
+    base_text: str
+    voice_right: bool
+    base_right: bool
+    text_kl_nats: float
+    voice: HeardSpeech | None = None
+    base: HeardSpeech | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ClipRow:
+    """One recording of an evaluation: `cosine` is its likeness to the speaker's other recordings; `copy` its copy synthesis."""
+
+    text: str
+    wave: Waveform
+    cosine: float
+    copy: HeardSpeech
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationRows:
+    """What the metrics of an evaluation rest on. `speaker_f0_hz` is the F0 of the recordings' own tokens, neutrally decoded."""
+
+    replies: tuple[ReplyRow, ...]
+    clips: tuple[ClipRow, ...]
+    speaker_f0_hz: float
