@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,7 @@ class Token2Latent(nn.Module):
         if len(tokens) == 0:
             return np.zeros((0, self.config.latents), np.float32)
         heads = [prompt.tokens, *([before[0]] if before else [])]
-        known_rows = [prompt.latents, *([before[1]] if before else [])]
+        known_rows = [prompt.latents[: LATENTS_PER_TOKEN * len(prompt.tokens)], *([before[1]] if before else [])]
         device, dtype = self.cond_proj.weight.device, self.cond_proj.weight.dtype
         ids = torch.from_numpy(np.concatenate([*heads, tokens]).astype(np.int64))[None].to(device)
         prefix = np.concatenate(known_rows)[: LATENTS_PER_TOKEN * (ids.shape[1] - len(tokens))]
@@ -209,7 +210,7 @@ class Token2Latent(nn.Module):
     def _solve(self, features: Tensor, known: Tensor, x: Tensor, speaker: Tensor) -> Tensor:
         """Midpoint method on an even grid of `grid_points` from 0 to 1."""
         grid = torch.linspace(0, 1, self.config.grid_points, device=x.device)
-        for t0, t1 in zip(grid[:-1], grid[1:], strict=True):
+        for t0, t1 in pairwise(grid):
             step = t1 - t0
             middle = x + 0.5 * step * self._velocity(features, known, x, t0, speaker)
             x = x + step * self._velocity(features, known, middle, t0 + 0.5 * step, speaker)
