@@ -20,7 +20,7 @@ from recipes.nano.mixed import MasterAdamW
 from recipes.nano.shape import NUM_CODES, Places
 from recipes.nano.tokens import read
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
-from voicekit.covo.features import speaker_vector
+from voicekit.covo.features import PITCH_LATENTS, speaker_vector
 from voicekit.records import FloatArray, IntArray
 
 CROP_TOKENS = 80
@@ -50,7 +50,9 @@ def load(work: Path) -> tuple[list[Clip], FloatArray]:
     return clips, np.concatenate([mean, var]).astype(np.float32)
 
 
-def draw(clips: list[Clip], by_voice: dict[str, list[Clip]], rng: np.random.Generator, keep_prob: float = 0.8) -> dict[str, Tensor]:
+def draw(
+    clips: list[Clip], by_voice: dict[str, list[Clip]], rng: np.random.Generator, keep_prob: float = 0.8
+) -> dict[str, Tensor]:
     """A batch for `flow_loss`: crops with a hidden tail of 70-100 %, the speaker from the same or another clip of the voice."""
     rows = []
     for _ in range(BATCH):
@@ -67,7 +69,10 @@ def draw(clips: list[Clip], by_voice: dict[str, list[Clip]], rng: np.random.Gene
         real[i, : len(x)] = True
         hidden[i, int(len(x) * rng.uniform(0.0, 0.3)) :] = True
     speakers = torch.stack([torch.from_numpy(s) for _, _, s in rows])
-    return {"tokens": tokens, "latents": latents, "hidden": hidden, "real": real, "speaker": speakers,
+    # Pitch is said by the tokens: what is known before them may lie about it.
+    known = latents.clone()
+    known[:, :, PITCH_LATENTS[0]] += torch.from_numpy(rng.normal(0, 1.2, (BATCH, 1)) * (rng.random((BATCH, 1)) < 0.6)).float()
+    return {"tokens": tokens, "latents": latents, "known": known, "hidden": hidden, "real": real, "speaker": speakers,
             "noise": torch.from_numpy(rng.standard_normal(latents.shape).astype(np.float32)),
             "t": torch.from_numpy(rng.uniform(0, 1, BATCH).astype(np.float32)),
             "keep": torch.from_numpy((rng.uniform(0, 1, BATCH) < keep_prob).astype(np.float32))}  # fmt: skip
@@ -98,7 +103,7 @@ def train(work: Path, steps: int, device: str, seed: int) -> None:
         step, rng.bit_generator.state = state["step"], state["rng"]
     while step < steps:
         batch = {k: v.to(device) for k, v in draw(clips, by_voice, rng).items()}
-        floats = {k: batch[k].to(torch.bfloat16) for k in ("latents", "noise", "speaker", "keep")}
+        floats = {k: batch[k].to(torch.bfloat16) for k in ("latents", "known", "noise", "speaker", "keep")}
         loss = flow_loss(model, {**batch, **floats})
         loss.backward()
         warm = min(1.0, (step + 1) / 200)

@@ -242,13 +242,14 @@ def flow_loss(model: Token2Latent, batch: dict[str, Tensor]) -> Tensor:
     """Conditional flow matching on the hidden tail: mean squared error of the velocity.
 
     batch: tokens [B, N], latents [B, 4N, 64] (x1), noise (x0), t [B], hidden bool [B, 4N] (the tail to be made),
-    real bool [B, 4N] (not padding), keep [B] (0 drops the token condition), speaker [B, S].
+    real bool [B, 4N] (not padding), keep [B] (0 drops the token condition), speaker [B, S]; optionally known
+    [B, 4N, 64], what is shown of the latents instead of x1.
     """
     x1, x0, t = batch["latents"], batch["noise"], batch["t"][:, None, None]
     xt = t * x1 + (1 - (1 - SIGMA_MIN) * t) * x0
     target = x1 - (1 - SIGMA_MIN) * x0
     hidden = batch["hidden"][..., None]
     features = model.token_features(batch["tokens"]) * batch["keep"][:, None, None]
-    guess = model(features, x1 * ~hidden, xt, batch["t"], batch["speaker"], batch["real"])
+    guess = model(features, batch.get("known", x1) * ~hidden, xt, batch["t"], batch["speaker"], batch["real"])
     wanted = hidden & batch["real"][..., None]
     return (((guess - target).float() ** 2) * wanted).sum() / (wanted.sum() * x1.shape[-1])

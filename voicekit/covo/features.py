@@ -17,6 +17,7 @@ HOP_SAMPLES = 160
 WINDOW_SAMPLES = 400
 FFT_SAMPLES = 512
 LOG_FLOOR = 1e-6
+PITCH_LATENTS = (62, 63)
 
 
 @lru_cache(maxsize=1)
@@ -52,9 +53,13 @@ def log_mel_16k(samples_16k: FloatArray) -> FloatArray:
 
 
 def speaker_vector(latents: FloatArray) -> FloatArray:
-    """float32 [128]: mean and log standard deviation over time of normalised latents [M, 64]."""
-    spread = np.log(latents.std(axis=0) + 1e-3)
-    return np.concatenate([latents.mean(axis=0), spread]).astype(np.float32)
+    """float32 [128]: mean and log standard deviation over time of normalised latents [M, 64].
+
+    Pitch and voicing are left out: they are said by the speech tokens, and must not be settled by the voice prompt.
+    """
+    mean, spread = latents.mean(axis=0), np.log(latents.std(axis=0) + 1e-3)
+    mean[list(PITCH_LATENTS)] = spread[list(PITCH_LATENTS)] = 0.0
+    return np.concatenate([mean, spread]).astype(np.float32)
 
 
 def frames_of(tokens: int) -> int:
