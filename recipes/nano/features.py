@@ -1,6 +1,6 @@
 """Rendered audio -> what the tokenizer trains on: mel power in bytes and pitch, a small file a shard.
 
-python -m recipes.nano.features --audio DIR [--sets open_train,open_dev] [--watch]
+python -m recipes.nano.features --audio DIR [--readers DIR --transcripts FILE] [--scripted DIR]
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,18 +138,16 @@ def load_set(folder: Path) -> list[Item]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, required=True)
-    parser.add_argument("--sets", default="")
-    parser.add_argument("--watch", action="store_true", help="go on until the file DONE is in the audio folder")
+    parser.add_argument("--readers", type=Path, help="real readers, with --transcripts: their machine transcripts")
+    parser.add_argument("--transcripts", type=Path)
+    parser.add_argument("--scripted", type=Path, help="a real reader with a script, for testing only (LJSpeech form)")
     args = parser.parse_args()
-    wanted = set(filter(None, args.sets.split(",")))
-    while True:
-        last = (args.audio / "DONE").exists()
-        for audio_file in sorted(args.audio.glob("*/audio_*.i16")):
-            if not wanted or audio_file.parent.name in wanted:
-                prepare_shard(audio_file)
-        if last or not args.watch:
-            return
-        time.sleep(5)
+    for audio_file in sorted(args.audio.glob("*/audio_*.i16")):
+        prepare_shard(audio_file)
+    if args.readers and args.transcripts:
+        prepare_readers(args.readers, args.transcripts, args.audio / "readers")
+    if args.scripted:
+        prepare_scripted(args.scripted, args.audio / "scripted")
 
 
 if __name__ == "__main__":

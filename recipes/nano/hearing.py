@@ -143,7 +143,8 @@ def train(places: Places, steps: int, device: str, seed: int) -> None:
         texts = [torch.tensor(text_symbols(row["text"])) for _, row in batch]
         lengths = torch.tensor([len(t) for t in texts])
         frames = torch.tensor([len(m) // 2 for m, _ in batch])
-        loss = F.ctc_loss(logits, torch.cat(texts).to(device), frames, lengths, reduction="sum", zero_infinity=True) / lengths.sum()
+        letters = torch.cat(texts).to(device)
+        loss = F.ctc_loss(logits, letters, frames, lengths, reduction="sum", zero_infinity=True) / lengths.sum()
         loss.backward()
         warm = min(1.0, (step + 1) / 200)
         opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
@@ -153,7 +154,8 @@ def train(places: Places, steps: int, device: str, seed: int) -> None:
             note = f" CER {cer(encoder, head, test[:80]):.3f}" if step % 400 == 0 or step == steps else ""
             print(f"step {step} {time.time() - began:.0f} s ctc {mean:.3f}{note}", flush=True)
             part = last.with_suffix(".part")
-            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict()}, part)
+            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict()}
+            torch.save(state, part)
             os.replace(part, last)
 
 
@@ -179,7 +181,8 @@ def cache(places: Places, device: str, seed: int) -> None:
     if out.exists():
         return
     encoder = new_encoder().to(device).eval()
-    encoder.load_state_dict({k: v.float() for k, v in torch.load(places.hearing / "last.pt", weights_only=False)["encoder"].items()})
+    trained = torch.load(places.hearing / "last.pt", weights_only=False)["encoder"]
+    encoder.load_state_dict({k: v.float() for k, v in trained.items()})
     encoder.to(torch.bfloat16)
     rng = np.random.default_rng(seed)
     made, texts = [], []

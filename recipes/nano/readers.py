@@ -2,10 +2,13 @@
 
 Real speech must never train the tokenizer without a text loss (the encoder would learn "real audio = silence"), so every
 reader is transcribed with pocketsphinx's general English model and only runs of words it is sure of are kept.
+
+python -m recipes.nano.readers --folder DIR --out FILE [--processes N]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from multiprocessing import Pool
 from pathlib import Path
@@ -63,3 +66,16 @@ def transcribe_folder(folder: Path, out: Path, processes: int) -> None:
         for result in pool.imap_unordered(transcribe, todo):
             sink.write(json.dumps(result) + "\n")
             sink.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=1)
+    args = parser.parse_args()
+    transcribe_folder(args.folder, args.out, args.processes)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,7 @@ BATCH_TOKENS = 1400
 PEAK_RATE = 1.2e-3
 WARM_UP_STEPS = 300
 EMA_DECAY = 0.99
+TESTS = ("open_dev", "open_synth_test", "open_natural_test", "open_ked_test", "scripted")
 
 
 class Heads(nn.Module):
@@ -152,7 +153,8 @@ def step_loss(tok: SpeechTokenizer, heads: Heads, b: dict[str, Tensor], vq: bool
     read_ctc = ctc(read, b)
     early_ctc = ctc(early.view(early.shape[0], -1, SYMBOLS), b)
     loss = read_ctc + 0.4 * early_ctc + 0.7 * mel + 0.25 * pitch + 0.25 * commit
-    return loss, {"ctc": read_ctc.item(), "early": early_ctc.item(), "mel": mel.item(), "pitch": pitch.item(), "commit": commit.item()}
+    parts = {"ctc": read_ctc, "early": early_ctc, "mel": mel, "pitch": pitch, "commit": commit}
+    return loss, {name: float(part) for name, part in parts.items()}
 
 
 @torch.inference_mode()
@@ -177,7 +179,8 @@ def checkpoint(path: Path, step: int, modules: dict, rng: np.random.Generator) -
     part = path.with_suffix(".part")
     state = {k: m.state_dict() for k, m in modules.items()}
     q = modules["tokenizer"].quantizer
-    torch.save({"step": step, "rng": rng.bit_generator.state, "torch": torch.get_rng_state(), "vq": (q.count, q.total), **state}, part)
+    random = {"rng": rng.bit_generator.state, "torch": torch.get_rng_state()}
+    torch.save({"step": step, "vq": (q.count, q.total), **random, **state}, part)
     os.replace(part, path)
 
 
@@ -239,7 +242,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 250 == 0 or step == args.steps:
             checkpoint(last, step, modules, rng)
         if step % 1000 == 0 or step == args.steps:
-            tests = {s: load_set(args.audio / s)[:60] for s in ("open_dev", "open_synth_test", "open_natural_test", "open_ked_test", "ljspeech")}
+            tests = {s: load_set(args.audio / s)[:60] for s in TESTS}
             print("CER " + " ".join(f"{s} {measure(tok, i, step > vq_at):.3f}" for s, i in tests.items() if i), flush=True)
             tok.save(args.out / "speech_tokenizer")
 

@@ -46,7 +46,8 @@ def encode_all(tokenizer: SpeechTokenizer, mels: list[np.ndarray]) -> list[IntAr
 def write(out: Path, rows: list[dict], codes: list[IntArray]) -> None:
     part = out.with_suffix(".part")
     with part.open("wb") as sink:
-        np.savez(sink, codes=np.concatenate(codes).astype(np.int16), counts=np.array([len(c) for c in codes]), rows=json.dumps(rows))
+        counts = np.array([len(c) for c in codes])
+        np.savez(sink, codes=np.concatenate(codes).astype(np.int16), counts=counts, rows=json.dumps(rows))
     os.replace(part, out)
 
 
