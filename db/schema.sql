@@ -2,7 +2,7 @@
 
 CREATE TABLE clips (
 	dataset_id VARCHAR(64) NOT NULL, 
-	id VARCHAR(200) NOT NULL, 
+	id TEXT NOT NULL, 
 	position INTEGER NOT NULL, 
 	recording_id VARCHAR(64) NOT NULL, 
 	start_sample BIGINT NOT NULL, 
@@ -64,7 +64,7 @@ CREATE TABLE recordings (
 CREATE TABLE runs (
 	id VARCHAR(64) NOT NULL, 
 	dataset_id VARCHAR(64) NOT NULL, 
-	base_model VARCHAR(200) NOT NULL, 
+	base_model TEXT NOT NULL, 
 	base_revision VARCHAR(200) NOT NULL, 
 	spec_hash VARCHAR(64) NOT NULL, 
 	code_revision VARCHAR(200) NOT NULL, 
@@ -89,7 +89,7 @@ CREATE TABLE voices (
 	run_id VARCHAR(64) NOT NULL, 
 	evaluation_id VARCHAR(64) NOT NULL, 
 	dataset_id VARCHAR(64) NOT NULL, 
-	base_model VARCHAR(200) NOT NULL, 
+	base_model TEXT NOT NULL, 
 	folder TEXT NOT NULL, 
 	adapter_sha256 VARCHAR(64) NOT NULL, 
 	prompt_sha256 VARCHAR(64) NOT NULL, 

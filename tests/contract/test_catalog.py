@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from tests import makers
 from voicekit.catalog.store import SqlCatalog
 from voicekit.errors import CatalogError, NameTaken
-from voicekit.records import Metric, RunState, VoiceState
+from voicekit.ports import DatasetSummary
+from voicekit.records import Metric, RunState, Verdict, VoiceState
 
 POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test?connect_timeout=2"
 
@@ -72,11 +73,22 @@ def test_what_was_registered_comes_back_with_its_lineage(catalog: SqlCatalog) ->
     assert run is not None and run == makers.run(makers.dataset(name="a.wav b.wav"), name="anna 1")
     assert catalog.evaluation(voice.evaluation_id) == makers.evaluation(run, name="anna 1")
     assert catalog.recordings_of(voice.dataset_id) == [makers.recording("a.wav"), makers.recording("b.wav")]
+    assert catalog.summary_of(voice.dataset_id) == DatasetSummary(accepted=4, rejected=0, speech_s=8.0)
+
+
+def test_rejected_clips_are_counted_apart(catalog: SqlCatalog) -> None:
+    source = makers.recording()
+    rejected = makers.clip(9, source, verdict=Verdict.REJECTED, reason="too quiet")
+    dataset = makers.dataset(source)
+    catalog.add_recordings([source])
+    catalog.add_dataset(replace(dataset, clips=(*dataset.clips, rejected)), "anna")
+    assert catalog.summary_of(dataset.id) == DatasetSummary(accepted=2, rejected=1, speech_s=4.0)
 
 
 def test_unknown_things_are_absent_not_errors(catalog: SqlCatalog) -> None:
     assert catalog.voices() == [] and catalog.versions("nobody") == [] and catalog.recordings_of("none") == []
     assert catalog.run("none") is None and catalog.evaluation("none") is None and catalog.evaluations_of("none") == []
+    assert catalog.summary_of("none") is None
     assert catalog.remove_voice("nobody") == 0
 
 

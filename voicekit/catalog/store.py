@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import Timeout
-from sqlalchemy import Engine, create_engine, delete, event, select
+from sqlalchemy import Engine, create_engine, delete, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,7 +18,8 @@ from voicekit.catalog import rows
 from voicekit.catalog.migrate import current_revision, upgrade
 from voicekit.catalog.tables import ClipRow, DatasetRow, EvaluationRow, RecordingRow, RunRow, VoiceRow
 from voicekit.errors import CatalogError, MissingModel, NameTaken, ResourceError
-from voicekit.records import Dataset, Evaluation, Recording, TrainingRun, Voice, VoiceState
+from voicekit.ports import DatasetSummary
+from voicekit.records import Dataset, Evaluation, Recording, TrainingRun, Verdict, Voice, VoiceState
 
 _T = TypeVar("_T")
 
@@ -148,6 +149,15 @@ class SqlCatalog:
             ids = select(ClipRow.recording_id).where(ClipRow.dataset_id == dataset_id)
             query = select(RecordingRow).where(RecordingRow.id.in_(ids)).order_by(RecordingRow.path, RecordingRow.id)
             return [rows.recording_of(row) for row in session.scalars(query)]
+
+    def summary_of(self, dataset_id: str) -> DatasetSummary | None:
+        with self._unit() as session:
+            row = session.get(DatasetRow, dataset_id)
+            if row is None:
+                return None
+            count = select(func.count()).select_from(ClipRow).where(ClipRow.dataset_id == dataset_id)
+            accepted = session.scalar(count.where(ClipRow.verdict == Verdict.ACCEPTED)) or 0
+            return DatasetSummary(accepted, (session.scalar(count) or 0) - accepted, row.speech_s)
 
     def database(self) -> tuple[str, str]:
         with self._translated(), self.engine.connect() as connection:

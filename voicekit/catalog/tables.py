@@ -76,7 +76,7 @@ class ClipRow(Base):
     __tablename__ = "clips"
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
-    id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
     position: Mapped[int]
     recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), index=True)
     start_sample: Mapped[int] = mapped_column(BigInteger)
@@ -93,7 +93,7 @@ class RunRow(Base):
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
-    base_model: Mapped[str] = mapped_column(String(200))
+    base_model: Mapped[str] = mapped_column(Text)
     base_revision: Mapped[str] = mapped_column(String(200))
     spec_hash: Mapped[str] = mapped_column(String(64))
     code_revision: Mapped[str] = mapped_column(String(200))
@@ -149,7 +149,7 @@ class VoiceRow(Base):
     run_id: Mapped[str] = mapped_column(String(64))
     evaluation_id: Mapped[str] = mapped_column(String(64))
     dataset_id: Mapped[str] = mapped_column(String(64))
-    base_model: Mapped[str] = mapped_column(String(200))
+    base_model: Mapped[str] = mapped_column(Text)
     folder: Mapped[str] = mapped_column(Text)
     adapter_sha256: Mapped[str] = mapped_column(String(64))
     prompt_sha256: Mapped[str] = mapped_column(String(64))
