@@ -20,10 +20,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("voicekit needs Python 3.11 or newer; say which with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-# resemblyzer declares dependencies that no longer install (typing, the webrtcvad source) and needs none of them here.
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres]'
-	$(BIN)/python -m pip install --constraint constraints.txt --no-deps resemblyzer
 	@touch $@
 
 demo: setup
