@@ -88,3 +88,11 @@ class CatalogError(VoicekitError):
 class IntegrityError(VoicekitError):
     code = "files_changed"
     exit_code = 9
+
+
+def error_of(code: str, problem: str, remedy: str) -> VoicekitError:
+    """The error again of which only code and words travelled (through a dialogue's events, or over a wire)."""
+    kinds: list[type[VoicekitError]] = [VoicekitError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return next((kind for kind in kinds if kind.code == code), VoicekitError)(problem, remedy)

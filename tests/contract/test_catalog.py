@@ -17,7 +17,7 @@ from voicekit.errors import CatalogError, NameTaken
 from voicekit.ports import DatasetSummary
 from voicekit.records import Metric, RunState, Verdict, VoiceState
 
-POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test?connect_timeout=2"
+POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test?connect_timeout=30"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,102 @@
+"""What works on this machine. Nothing is changed but that the catalog's schema is brought up to date."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from voicekit.errors import VoicekitError
+from voicekit.ports import BaseModel, Catalog
+from voicekit.results import Check
+
+_NEEDED = ("torch", "transformers", "peft", "numpy", "soundfile", "av", "silero-vad", "pocketsphinx", "pyworld", "sqlalchemy")
+_OPTIONAL = {
+    "psycopg": "For a catalog in PostgreSQL: pip install 'voicekit[postgres]'.",
+    "gradio": "For the studio: pip install 'voicekit[studio]'.",
+    "demucs": "For speech in music: pip install 'voicekit[recordings]'.",
+    "pyannote.audio": "For recordings of several speakers: pip install 'voicekit[recordings]'.",
+    "faster-whisper": "For recordings without a script: pip install 'voicekit[recordings]'.",
+}
+_ROOM_BYTES = 2 * 2**30
+_INSTALL = "Install voicekit again (make setup)."
+
+
+def examine(
+    home: Path, catalog: Catalog, open_base: Callable[[], BaseModel], device: Callable[[], str], version: str
+) -> Iterator[Check]:
+    """One check after the other, in the order in which a user would repair them."""
+    yield Check("python", True, f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
+    yield Check("voicekit", True, version)
+    yield _packages()
+    yield _device(device)
+    yield _base(open_base)
+    yield _folder("home", home)
+    yield _room(home)
+    yield _database(catalog)
+    for package, purpose in _OPTIONAL.items():
+        found = _version(package)
+        yield Check(package, bool(found), found or "not installed.", purpose, optional=True)
+
+
+def _packages() -> Check:
+    found = {name: _version(name) for name in _NEEDED}
+    missing = [name for name, version in found.items() if not version]
+    if missing:
+        return Check("packages", False, f"missing: {', '.join(missing)}.", _INSTALL)
+    return Check("packages", True, ", ".join(f"{name} {version}" for name, version in found.items()))
+
+
+def _device(device: Callable[[], str]) -> Check:
+    try:
+        return Check("device", True, device())
+    except (VoicekitError, ImportError) as error:
+        return Check("device", False, str(error), _INSTALL if isinstance(error, ImportError) else "")
+
+
+def _base(open_base: Callable[[], BaseModel]) -> Check:
+    try:
+        info = open_base().info
+    except VoicekitError as error:
+        return Check("base model", False, error.problem, error.remedy)
+    spoken = ", ".join(info.languages)
+    return Check(
+        "base model", True, f"{info.name} @ {info.revision[:12]}, licence {info.licence}, speaks {spoken} ({info.folder})"
+    )
+
+
+def _folder(name: str, folder: Path) -> Check:
+    """Really writes: permissions and mounts lie."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"voicekit")
+    except OSError as error:
+        return Check(name, False, f"{folder} cannot be written: {error.strerror}.", "Set VOICEKIT_HOME to a folder of yours.")
+    return Check(name, True, f"{folder} can be written")
+
+
+def _room(home: Path) -> Check:
+    existing = next(p for p in (home, *home.absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    remedy = f"A voice needs up to {_ROOM_BYTES / 2**30:.0f} GB while it is made."
+    return Check("disk", free >= _ROOM_BYTES, f"{free / 2**30:.1f} GB free{'' if free >= _ROOM_BYTES else '.'}", remedy)
+
+
+def _database(catalog: Catalog) -> Check:
+    try:
+        address, revision = catalog.database()
+    except VoicekitError as error:
+        return Check("catalog", False, error.problem, error.remedy)
+    return Check("catalog", True, f"{address}, schema {revision}")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,136 @@
+"""What the App's methods return, and the JSON the doors show of it. A number that could not be measured is null."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voicekit.records import Evaluation, Recording, TrainingRun, Voice, VoiceState, Waveform
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class VoiceDetails:
+    """A voice with its numbers and its lineage. `report` is the HTML page of its making."""
+
+    voice: Voice
+    run: TrainingRun
+    evaluation: Evaluation
+    recordings: tuple[Recording, ...]
+    clips_accepted: int
+    clips_rejected: int
+    speech_s: float
+    report: Path
+
+    @property
+    def published(self) -> bool:
+        """False for a draft that the gate refused."""
+        return self.voice.state is VoiceState.PUBLISHED
+
+    def as_json(self) -> Json:
+        """The object that `create --json` prints."""
+        run, evaluation = self.run, self.evaluation
+        return {
+            "voice": self.voice.slug,
+            "version": self.voice.version,
+            "state": self.voice.state.value,
+            "clips": {"accepted": self.clips_accepted, "rejected": self.clips_rejected},
+            "speech_s": round(self.speech_s, 3),
+            "training": {
+                "steps": run.steps,
+                "seconds": round(run.seconds, 2),
+                "loss_first": _number(run.loss_first),
+                "loss_last": _number(run.loss_last),
+                "trainable_parameters": run.trainable_parameters,
+            },
+            "evaluation": evaluation_json(evaluation),
+            "passed": evaluation.passed,
+            "reasons": list(evaluation.reasons),
+            "report": str(self.report),
+        }
+
+    def lineage_json(self) -> Json:
+        """Where the voice comes from: what `show --json` adds."""
+        return {
+            **{key: value for key, value in asdict(self.voice).items() if key not in ("slug", "version", "state")},
+            "base_revision": self.run.base_revision,
+            "spec_hash": self.run.spec_hash,
+            "code_revision": self.run.code_revision,
+            "seed": self.run.seed,
+            "recordings": [{"path": r.path, "sha256": r.id} for r in self.recordings],
+        }
+
+
+def evaluation_json(evaluation: Evaluation) -> Json:
+    """Every metric as `name`, and its 95 % interval as `name_ci`: [low, high]."""
+    out: Json = {}
+    for name, metric in evaluation.metrics.items():
+        out[name] = _number(metric.value)
+        out[f"{name}_ci"] = [_number(metric.low), _number(metric.high)]
+    return out
+
+
+def voice_json(voice: Voice) -> Json:
+    return {
+        "voice": voice.slug,
+        "version": voice.version,
+        "state": voice.state.value,
+        "language": voice.language,
+        "base_model": voice.base_model,
+        "created_at": voice.created_at,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a voice said, 24 kHz mono, and the file it was written to. `first_audio_ms` is None if it said nothing.
+
+    `real_time_factor` is seconds of speech made per second of work.
+    """
+
+    text: str
+    wave: Waveform
+    audio: Path | None
+    first_audio_ms: float | None
+    real_time_factor: float
+
+    def as_json(self) -> Json:
+        return {
+            "text": self.text,
+            "audio": "" if self.audio is None else str(self.audio),
+            "first_audio_ms": None if self.first_audio_ms is None else round(self.first_audio_ms, 1),
+            "real_time_factor": _number(round(self.real_time_factor, 3)),
+        }
+
+
+@dataclass(frozen=True)
+class DemoAnswer:
+    question: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class DemoShown:
+    """The voice of the bundled speaker, three answers in it, and a copy of its report."""
+
+    details: VoiceDetails
+    answers: tuple[DemoAnswer, ...]
+    report: Path
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor. `optional`: voicekit works without it. `remedy` says what to do if it is not ok."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    optional: bool = False
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,139 @@
+"""Hashes, locks, JSON and voice prompts on disk, and what a full disk looks like.
+
+A voice prompt file holds `tokens` int64 [N], `latents` float32 [4N, 64] and `speaker` float32 [S] as safetensors, the
+layout of a base's `voice_prompts/`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from voicekit import files
+from voicekit.errors import IntegrityError, ResourceError, UsageError, VoicekitError
+from voicekit.records import VoicePrompt
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_sha256(path: Path, suffixes: Collection[str] = ()) -> str:
+    """Hash of a file, or of a folder's files with their relative names. Hidden files do not count; `suffixes` may limit it."""
+    if path.is_file():
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    for file in visible_files(path):
+        if suffixes and file.suffix.lower() not in suffixes:
+            continue
+        name = file.relative_to(path).as_posix()
+        digest.update(f"{name}\0{file_sha256(file)}\n".encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Every file below a folder whose path has no hidden part, in a fixed order."""
+    found = (p for p in folder.rglob("*") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return sorted(p for p in found if p.is_file())
+
+
+def combined_sha256(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    files.write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object, or {} if the file is not there."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_prompt(path: Path, prompt: VoicePrompt) -> None:
+    arrays = {
+        "tokens": np.ascontiguousarray(prompt.tokens, np.int64),
+        "latents": np.ascontiguousarray(prompt.latents, np.float32),
+        "speaker": np.ascontiguousarray(prompt.speaker, np.float32),
+    }
+    with files.beside(path) as tmp:
+        save_file(arrays, tmp)
+
+
+def read_prompt(path: Path) -> VoicePrompt:
+    try:
+        arrays = load_file(path)
+        return VoicePrompt(arrays["tokens"], arrays["latents"], arrays["speaker"])
+    except (FileNotFoundError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"The voice prompt {path} cannot be read: {error}.", "Create the voice again.") from None
+
+
+def copy_tree(source: Path, target: Path, without: Sequence[str] = ()) -> None:
+    """A folder's files again at `target`, as links where the disk allows: neither side is ever written in place."""
+    shutil.copytree(source, target, copy_function=_link_or_copy, ignore=shutil.ignore_patterns(*without))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _link_or_copy(str(source), str(target))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def locked(path: Path, problem: str, remedy: str) -> Iterator[None]:
+    """Only one process at a time may be in the block; the others get a UsageError. A killed process frees it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(problem, remedy) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_NEARLY_NOTHING_BYTES = 4_000_000
+
+
+@contextmanager
+def enough_room(folder: Path, remedy: str) -> Iterator[None]:
+    """Turns a full disk and a lack of memory, however a library reports them, into a ResourceError."""
+    try:
+        yield
+    except VoicekitError:
+        raise
+    except MemoryError:
+        raise ResourceError("There is not enough memory.", f"Close other programs; {remedy}") from None
+    except Exception as error:
+        # safetensors, soundfile and torch wrap what the system said in errors of their own.
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left" in str(error) or shutil.disk_usage(_existing(folder)).free < _NEARLY_NOTHING_BYTES:
+            raise ResourceError(f"The disk that holds {folder} is full.", f"Free some space; {remedy}") from error
+        raise
+
+
+def _existing(folder: Path) -> Path:
+    return next(p for p in (folder, *folder.absolute().parents) if p.exists())

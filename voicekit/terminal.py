@@ -1,0 +1,234 @@
+"""What the command line shows: progress on stderr, results on stdout, tables, the typed conversation."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from voicekit.app import collect, save
+from voicekit.dialogue import Dialogue, UserText
+from voicekit.errors import VoicekitError
+from voicekit.ports import OnProgress
+from voicekit.ports import Progress as Event
+from voicekit.records import Metric, Voice, VoiceState
+from voicekit.results import Check, DemoShown, VoiceDetails
+
+_PLAIN_EVERY_S = 10.0
+_STATE_STYLE = {VoiceState.PUBLISHED: "green", VoiceState.DRAFT: "yellow", VoiceState.REVOKED: "red"}
+
+
+class Results:
+    """Writes results to the real stdout."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+
+    def json(self, value: object) -> None:
+        self._stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+
+    def details(self, found: VoiceDetails) -> None:
+        voice, run = found.voice, found.run
+        heading = Text.assemble(
+            (voice.slug, "bold"), f" version {voice.version}: ", (voice.state.value, _STATE_STYLE[voice.state])
+        )
+        self._console.print(heading)
+        for name, value in (
+            ("recordings", f"{len(found.recordings)} files, {found.speech_s / 60:.1f} min of speech"),
+            ("clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
+            ("base", f"{run.base_model} @ {run.base_revision[:12]}"),
+            ("training", f"{run.steps} steps, {run.seconds:.0f} s, loss {run.loss_first:.2f} -> {run.loss_last:.2f}"),
+            ("created", voice.created_at),
+            ("report", str(found.report)),
+        ):
+            self._console.print(f"  {name:<11}{value}", markup=False)
+        self._console.print(metrics_table(found.evaluation.metrics))
+        for reason in found.evaluation.reasons:
+            self._console.print(f"  - {reason}", markup=False)
+
+    def voices(self, voices: Sequence[Voice]) -> None:
+        if not voices:
+            self._console.print("No voices yet. Make one: voicekit create NAME RECORDINGS, or try: voicekit demo")
+            return
+        table = Table(box=None, pad_edge=False)
+        for column in ("name", "version", "state", "language", "base", "created"):
+            table.add_column(column)
+        for v in voices:
+            state = Text(v.state.value, _STATE_STYLE[v.state])
+            table.add_row(v.slug, str(v.version), state, v.language, v.base_model, v.created_at)
+        self._console.print(table)
+
+    def checks(self, checks: Sequence[Check]) -> None:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for check in checks:
+            mark = Text("ok", "green") if check.ok else Text("--", "dim") if check.optional else Text("NO", "bold red")
+            said = check.detail if check.ok or not check.remedy else f"{check.detail} {check.remedy}"
+            table.add_row(mark, check.name, Text(said))
+        self._console.print(table)
+
+    def demo(self, shown: DemoShown) -> None:
+        self.details(shown.details)
+        self._console.print("\nThree answers in that voice:")
+        for item in shown.answers:
+            self._console.print(f"  {item.question}\n    {item.answer.text}\n    {item.answer.audio}", markup=False)
+        slug = shown.details.voice.slug
+        self._console.print(
+            f"\nThe report: {shown.report}\n"
+            "\nTry next:\n"
+            f"  voicekit chat {slug}\n"
+            f'  voicekit say {slug} "good morning" -o morning.wav\n'
+            "  voicekit create NAME FOLDER   (your own recordings: a few minutes of one speaker, with a script)",
+            markup=False,
+        )
+
+
+def metrics_table(metrics: Mapping[str, Metric]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("  measured")
+    for column in ("value", "95 % interval", "n"):
+        table.add_column(column, justify="right")
+    for name, m in metrics.items():
+        table.add_row(f"  {name}", f"{m.value:.3f}", f"{m.low:.3f} .. {m.high:.3f}", str(m.n))
+    return table
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[Results]:
+    """Inside, whatever else prints to stdout (libraries do, some from C) lands on stderr; results go to stdout."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):  # not a real file: a test's capture
+        yield Results(sys.stdout)
+        return
+    stdout = sys.stdout
+    with os.fdopen(kept, "w", encoding="utf-8") as results:
+        os.dup2(sys.stderr.fileno(), stdout.fileno())
+        try:
+            yield Results(results)
+        finally:
+            stdout.flush()
+            results.flush()
+            os.dup2(results.fileno(), stdout.fileno())
+
+
+@contextmanager
+def progress(steps: Mapping[str, str]) -> Iterator[OnProgress]:
+    """Bars on stderr, one for each step (key -> title); plain lines where stderr is not a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainProgress(steps, sys.stderr)
+        return
+    bars = Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+    )
+    with bars:
+        yield _Bars(bars, {key: bars.add_task(title, total=1.0, start=False, note="") for key, title in steps.items()})
+
+
+class _Bars:
+    def __init__(self, bars: Progress, tasks: dict[str, TaskID]) -> None:
+        self._bars = bars
+        self._tasks = tasks
+
+    def __call__(self, event: Event) -> None:
+        task = self._tasks.get(event.step)
+        if task is None:
+            return
+        self._bars.start_task(task)
+        self._bars.update(task, completed=event.fraction, note=_note(event))
+
+
+class PlainProgress:
+    """A line when a step begins, when it ends, and now and then between."""
+
+    def __init__(self, steps: Mapping[str, str], stream: TextIO) -> None:
+        self._steps = steps
+        self._stream = stream
+        self._begun_s: dict[str, float] = {}
+        self._last_s = 0.0
+        self._ended: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        title = self._steps.get(event.step)
+        if title is None or event.step in self._ended:
+            return
+        now_s = time.monotonic()
+        first = event.step not in self._begun_s
+        self._begun_s.setdefault(event.step, now_s)
+        if event.fraction >= 1.0:
+            self._ended.add(event.step)
+            self._say(f"{title}: done in {now_s - self._begun_s[event.step]:.1f} s", event, now_s)
+        elif first or now_s - self._last_s >= _PLAIN_EVERY_S:
+            self._say(f"{title}: {100 * event.fraction:.0f} %", event, now_s)
+
+    def _say(self, line: str, event: Event, now_s: float) -> None:
+        note = _note(event)
+        self._last_s = now_s
+        print(f"{line} ({note})" if note else line, file=self._stream, flush=True)
+
+
+def _note(event: Event) -> str:
+    numbers = " ".join(f"{name} {value:.3g}" for name, value in event.values.items())
+    return " ".join(part for part in (event.message, numbers) if part)
+
+
+def converse(dialogue: Dialogue, name: str, folder: Path) -> None:
+    """A typed conversation: a question a line until the end of input; each answer's audio is a file in `folder`."""
+    err = Console(stderr=True, highlight=False)
+    err.print(f"Talking with {name}. An empty line or Ctrl-D ends it; the answers are in {folder}/.", style="dim")
+    number = 0
+    while question := _asked(err):
+        number += 1
+        dialogue.send(UserText(question))
+        try:
+            answer = collect(dialogue)
+        except VoicekitError as error:
+            err.print(str(error), style="red", markup=False)
+            continue
+        path = folder / f"{name}-{number:03d}.wav"
+        save(answer.wave, path)
+        print(answer.text, flush=True)
+        err.print(f"{path}", style="dim", markup=False)
+
+
+def _asked(console: Console) -> str:
+    """The next line typed; "" at the end."""
+    try:
+        if sys.stdin.isatty():
+            console.print("> ", end="", style="bold")
+        return sys.stdin.readline().strip()
+    except KeyboardInterrupt:
+        return ""
+
+
+def keep_traceback(error: BaseException) -> Path:
+    """Writes the traceback to a file in the temporary folder, for a bug report."""
+    import tempfile
+
+    path = Path(tempfile.gettempdir()) / f"voicekit-error-{os.getpid()}.txt"
+    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return path
