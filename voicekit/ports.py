@@ -130,7 +130,8 @@ class SpeechDelta:
 class SpeakingModel(Protocol):
     """A base model speaking in one voice (or under one of its own speaker names)."""
 
-    speaker: str
+    @property
+    def speaker(self) -> str: ...
 
     def reply(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Reply:
         """Answer a typed or spoken question, text and speech tokens interleaved. `history` holds the earlier turns."""
@@ -156,9 +157,12 @@ class SpeakingModel(Protocol):
 class BaseModel(Protocol):
     """A loaded base: tokenizer, chat model, decoder, vocoder, prompt format, chosen together by one path or name."""
 
-    info: BaseInfo
-    prompt: PromptFormat
-    material: BaseMaterial
+    @property
+    def info(self) -> BaseInfo: ...
+    @property
+    def prompt(self) -> PromptFormat: ...
+    @property
+    def material(self) -> BaseMaterial: ...
 
     def encode_text(self, text: str) -> list[int]: ...
     def decode_text(self, ids: Sequence[int]) -> str: ...

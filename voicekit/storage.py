@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import numpy as safetensors_numpy
 
 from voicekit import files
 from voicekit.errors import IntegrityError, ResourceError, UsageError, VoicekitError
 from voicekit.records import VoicePrompt
+
+_safetensors: Any = safetensors_numpy  # its types name an unknown PathLike
 
 
 def file_sha256(path: Path) -> str:
@@ -64,18 +66,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_prompt(path: Path, prompt: VoicePrompt) -> None:
-    arrays = {
+    arrays: dict[str, Any] = {
         "tokens": np.ascontiguousarray(prompt.tokens, np.int64),
         "latents": np.ascontiguousarray(prompt.latents, np.float32),
         "speaker": np.ascontiguousarray(prompt.speaker, np.float32),
     }
     with files.beside(path) as tmp:
-        save_file(arrays, tmp)
+        _safetensors.save_file(arrays, tmp)
 
 
 def read_prompt(path: Path) -> VoicePrompt:
     try:
-        arrays = load_file(path)
+        arrays = _safetensors.load_file(path)
         return VoicePrompt(arrays["tokens"], arrays["latents"], arrays["speaker"])
     except (FileNotFoundError, SafetensorError, KeyError) as error:
         raise IntegrityError(f"The voice prompt {path} cannot be read: {error}.", "Create the voice again.") from None
@@ -101,7 +103,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, problem: str, remedy: str) -> Iterator[None]:
+def locked(path: Path, problem: str, remedy: str) -> Generator[None, None, None]:
     """Only one process at a time may be in the block; the others get a UsageError. A killed process frees it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -119,7 +121,7 @@ _NEARLY_NOTHING_BYTES = 4_000_000
 
 
 @contextmanager
-def enough_room(folder: Path, remedy: str) -> Iterator[None]:
+def enough_room(folder: Path, remedy: str) -> Generator[None, None, None]:
     """Turns a full disk and a lack of memory, however a library reports them, into a ResourceError."""
     try:
         yield

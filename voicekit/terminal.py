@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -111,7 +111,7 @@ def metrics_table(metrics: Mapping[str, Metric]) -> Table:
 
 
 @contextmanager
-def stdout_for_results() -> Iterator[Results]:
+def stdout_for_results() -> Generator[Results, None, None]:
     """Inside, whatever else prints to stdout (libraries do, some from C) lands on stderr; results go to stdout."""
     sys.stdout.flush()
     try:
@@ -131,7 +131,7 @@ def stdout_for_results() -> Iterator[Results]:
 
 
 @contextmanager
-def progress(steps: Mapping[str, str]) -> Iterator[OnProgress]:
+def progress(steps: Mapping[str, str]) -> Generator[OnProgress, None, None]:
     """Bars on stderr, one for each step (key -> title); plain lines where stderr is not a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:

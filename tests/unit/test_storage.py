@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import shutil
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_json_is_whole_or_absent(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "sub" / "a.json").read_text()) == {"ü": [1, None]}
 
 
-def hold(path: Path, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
+def hold(path: Path, ready: Event, done: Event) -> None:
     with locked(path, "busy", ""):
         ready.set()
         done.wait(30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def upgrade(engine: Engine) -> str:
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
+def _alone(engine: Engine) -> Generator[Connection, None, None]:
     """A transaction that no other process migrates beside."""
     if engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:"):
         with FileLock(f"{Path(str(engine.url.database))}.lock", timeout=60), engine.begin() as connection:

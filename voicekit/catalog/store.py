@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -43,14 +43,14 @@ class SqlCatalog:
         return sessionmaker(self.engine)
 
     @contextmanager
-    def _unit(self) -> Iterator[Session]:
+    def _unit(self) -> Generator[Session, None, None]:
         """One transaction: committed when the block ends, rolled back when it raises."""
         sessions = self._sessions
         with self._translated(), sessions.begin() as session:
             yield session
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None, None, None]:
         """Turns the database's own errors into voicekit's."""
         try:
             yield
