@@ -32,6 +32,7 @@ CREATE TABLE evaluations (
 	seed BIGINT NOT NULL, 
 	passed BOOLEAN NOT NULL, 
 	reasons JSON NOT NULL, 
+	advice JSON NOT NULL, 
 	added_at VARCHAR(40) NOT NULL, 
 	CONSTRAINT pk_evaluations PRIMARY KEY (id), 
 	CONSTRAINT fk_evaluations_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE

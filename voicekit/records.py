@@ -6,6 +6,7 @@ Units stand in the names. Text is normalised Unicode (NFC).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,6 +52,11 @@ class Waveform:
     def mono(self) -> FloatArray:
         """float32 [T]: the mean of the channels."""
         return self.samples.mean(axis=0, dtype=np.float32)
+
+    def digest(self) -> str:
+        """sha256 of rate, shape and samples: `Turn.clip_id` of a spoken turn."""
+        header = f"{self.sample_rate_hz} {self.samples.shape}".encode()
+        return hashlib.sha256(header + np.ascontiguousarray(self.samples, np.float32).tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,9 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a conversation. `clip_id` names the recording behind a speaker's turn."""
+    """One turn of a conversation. `clip_id` names the recording behind a speaker's turn, or is the `Waveform.digest` of
+    what a user said aloud: the voice that answered it still knows how it sounded.
+    """
 
     role: str
     text: str
@@ -237,7 +245,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by name (see voicekit.evaluate.METRICS), and the gate's decision."""
+    """Metrics by name (see voicekit.evaluate.METRICS), and the gate's decision.
+
+    `reasons` say why a voice was refused (none if it passed), `advice` what would help, also where it passed narrowly.
+    """
 
     id: str
     run_id: str
@@ -245,6 +256,7 @@ class Evaluation:
     metrics: dict[str, Metric] = field(hash=False)
     passed: bool
     reasons: tuple[str, ...]
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class VoiceDetails:
             "evaluation": evaluation_json(evaluation),
             "passed": evaluation.passed,
             "reasons": list(evaluation.reasons),
+            "advice": list(evaluation.advice),
             "report": str(self.report),
         }
 

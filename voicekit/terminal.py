@@ -59,7 +59,9 @@ class Results:
             self._console.print(f"  {name:<11}{value}", markup=False)
         self._console.print(metrics_table(found.evaluation.metrics))
         for reason in found.evaluation.reasons:
-            self._console.print(f"  - {reason}", markup=False)
+            self._console.print(f"  refused: {reason}", markup=False)
+        for advice in found.evaluation.advice:
+            self._console.print(f"  advice:  {advice}", markup=False)
 
     def voices(self, voices: Sequence[Voice]) -> None:
         if not voices:

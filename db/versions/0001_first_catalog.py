@@ -97,6 +97,7 @@ def _evaluations() -> None:
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("passed", sa.Boolean(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("advice", sa.JSON(), nullable=False),
         sa.Column("added_at", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_evaluations_run_id_runs"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluations")),

@@ -112,11 +112,11 @@ def test_a_run_is_brought_up_to_date(catalog: SqlCatalog) -> None:
 def test_a_metric_that_could_not_be_measured_survives(catalog: SqlCatalog) -> None:
     voice = register(catalog, "anna")
     metrics = {"wer": Metric(math.nan, math.nan, math.nan, 0), "a": Metric(1.0, 0.5, 1.5, 3)}
-    odd = makers.evaluation(name="odd", run_id=voice.run_id, metrics=metrics, passed=False, reasons=("ü: no", "b"))
+    odd = makers.evaluation(name="odd", run_id=voice.run_id, metrics=metrics, passed=False, reasons=("ü: no", "b"), advice=("c",))
     catalog.add_evaluation(odd)
     found = catalog.evaluation(odd.id)
     assert found is not None and math.isnan(found.metrics["wer"].value) and math.isnan(found.metrics["wer"].high)
-    assert list(found.metrics) == ["wer", "a"] and found.metrics["a"] == metrics["a"] and found.reasons == ("ü: no", "b")
+    assert list(found.metrics) == ["wer", "a"] and found.metrics["a"] == metrics["a"] and found.reasons == ("ü: no", "b") and found.advice == ("c",)
     assert [e.id for e in catalog.evaluations_of(voice.run_id)] == [voice.evaluation_id, odd.id]
 
 

@@ -108,6 +108,7 @@ def evaluation_row(evaluation: Evaluation) -> EvaluationRow:
         seed=evaluation.seed,
         passed=evaluation.passed,
         reasons=list(evaluation.reasons),
+        advice=list(evaluation.advice),
         added_at=datetime.now(UTC).isoformat(),
         metrics=metrics,
     )
@@ -115,7 +116,15 @@ def evaluation_row(evaluation: Evaluation) -> EvaluationRow:
 
 def evaluation_of(row: EvaluationRow) -> Evaluation:
     metrics = {m.name: Metric(_measured(m.value), _measured(m.low), _measured(m.high), m.n) for m in row.metrics}
-    return Evaluation(id=row.id, run_id=row.run_id, seed=row.seed, metrics=metrics, passed=row.passed, reasons=tuple(row.reasons))
+    return Evaluation(
+        id=row.id,
+        run_id=row.run_id,
+        seed=row.seed,
+        metrics=metrics,
+        passed=row.passed,
+        reasons=tuple(row.reasons),
+        advice=tuple(row.advice),
+    )
 
 
 def voice_row(voice: Voice) -> VoiceRow:

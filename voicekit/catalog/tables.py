@@ -116,6 +116,7 @@ class EvaluationRow(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     passed: Mapped[bool]
     reasons: Mapped[list[str]] = mapped_column(JSON)
+    advice: Mapped[list[str]] = mapped_column(JSON)
     added_at: Mapped[str] = mapped_column(String(40))
     metrics: Mapped[list[MetricRow]] = relationship(
         order_by="MetricRow.position", cascade="all, delete-orphan", passive_deletes=True
