@@ -1,0 +1,79 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from voicekit.evaluate import METRICS, gate
+from voicekit.records import Metric
+from voicekit.specs import EvaluateSpec
+
+GOOD = {
+    "retention": 0.98,
+    "base_accuracy": 0.96,
+    "voice_accuracy": 0.94,
+    "text_kl_nats": 0.02,
+    "speaker_cosine": 0.82,
+    "base_speaker_cosine": 0.55,
+    "self_cosine": 0.92,
+    "copy_cosine": 0.88,
+    "wer": 0.15,
+    "base_wer": 0.12,
+    "copy_wer": 0.05,
+    "in_voice": 0.8,
+    "token_js": 0.2,
+    "speech_rate_ratio": 1.05,
+    "real_time_factor": 6.0,
+}
+
+
+def measured(**changes: float) -> dict[str, Metric]:
+    return {name: Metric(value, value - 0.005, value + 0.005, 100) for name, value in {**GOOD, **changes}.items()}
+
+
+def test_the_example_has_every_metric() -> None:
+    assert list(GOOD) == list(METRICS)
+
+
+def test_a_good_voice_passes_without_reasons_or_advice() -> None:
+    decision = gate(measured(), EvaluateSpec())
+    assert decision.passed and not decision.reasons and not decision.advice
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"speaker_cosine": 0.56}, "sound"),
+        ({"retention": 0.80, "voice_accuracy": 0.77}, "lost answers"),
+        ({"wer": 0.40}, "harder to understand"),
+        ({"speech_rate_ratio": 0.5}, "slower"),
+        ({"speech_rate_ratio": 1.6}, "faster"),
+        ({"speaker_cosine": math.nan}, "sound"),
+        ({"wer": math.nan}, "harder to understand"),
+        ({"speech_rate_ratio": math.nan}, "could not be measured"),
+        ({"retention": math.nan, "base_accuracy": 0.0}, "none of the questions"),
+    ],
+)
+def test_each_failing_metric_gives_one_reason_and_advice(changes: dict[str, float], says: str) -> None:
+    decision = gate(measured(**changes), EvaluateSpec())
+    assert not decision.passed
+    assert len(decision.reasons) == 1 and says in decision.reasons[0]
+    assert len(decision.advice) >= 1
+
+
+def test_reasons_add_up() -> None:
+    decision = gate(measured(speaker_cosine=0.4, retention=0.5, wer=0.9, speech_rate_ratio=3.0), EvaluateSpec())
+    assert len(decision.reasons) == 4 and len(set(decision.advice)) == 4
+
+
+def test_a_value_at_the_threshold_passes_and_the_spec_decides() -> None:
+    edge = EvaluateSpec(min_retention=0.98, min_cosine_gain=0.25, max_wer_loss=0.05, rate_range=(1.05, 1.35))
+    assert gate(measured(speaker_cosine=0.80), edge).passed
+    assert not gate(measured(), edge.model_copy(update={"min_retention": 0.99})).passed
+
+
+def test_remarks_do_not_decide() -> None:
+    metrics = measured(in_voice=0.3)
+    metrics["retention"] = replace(metrics["retention"], low=0.90)
+    decision = gate(metrics, EvaluateSpec())
+    assert decision.passed
+    assert any("pitch" in text for text in decision.advice) and any("more questions" in text for text in decision.advice)

@@ -1,0 +1,116 @@
+"""The decision before a voice is registered: does it sound like the speaker, and is the model still as able as before?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from voicekit.records import Metric
+from voicekit.specs import EvaluateSpec
+
+_LOW_IN_VOICE = 0.5
+_FEW_RIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`reasons` say why a voice was refused (none if it passed); `advice` what would help, also where it passed narrowly."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+def gate(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> Decision:
+    """Compare values with the spec's thresholds. What could not be measured does not pass."""
+    findings = [check(metrics, spec) for check in (_similarity, _retention, _intelligibility, _rate)]
+    reasons = tuple(reason for reason, _ in findings if reason)
+    advice = [advice for reason, advice in findings if reason]
+    return Decision(not reasons, reasons, (*advice, *_remarks(metrics, spec)))
+
+
+def _similarity(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    voice, base = metrics["speaker_cosine"].value, metrics["base_speaker_cosine"].value
+    if _known(voice, base) and voice >= base + spec.min_cosine_gain:
+        return "", ""
+    found = f"{_two(voice)} to the speaker, the un-tuned base {_two(base)}; {spec.min_cosine_gain:.2f} more was required"
+    return (
+        f"The voice does not sound more like the speaker than before: cosine {found}.",
+        "Give more or cleaner recordings of one speaker alone, or raise train.decoder_steps in the recipe.",
+    )
+
+
+def _retention(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    kept, voice, base = (metrics[name].value for name in ("retention", "voice_accuracy", "base_accuracy"))
+    if _known(kept) and kept >= spec.min_retention:
+        return "", ""
+    if not _known(base) or base == 0:
+        return (
+            "It cannot be said whether the model still answers as well: the un-tuned base answers none of the questions.",
+            "Give questions that the base can answer.",
+        )
+    found = f"{_percent(voice)} of the answers are right, {_percent(base)} before"
+    return (
+        f"The model has lost answers: {found}; retention {_two(kept)}, {spec.min_retention:.2f} was required.",
+        "Lower train.learning_rate or train.steps, or raise train.replay_per_epoch or train.text_kl in the recipe.",
+    )
+
+
+def _intelligibility(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    voice, base = metrics["wer"].value, metrics["base_wer"].value
+    if _known(voice, base) and voice <= base + spec.max_wer_loss:
+        return "", ""
+    found = f"word error rate {_two(voice)}, the un-tuned base {_two(base)}; at most {spec.max_wer_loss:.2f} more was allowed"
+    return (
+        f"The voice is harder to understand than before: {found}.",
+        "Check that the script says what the recordings say; give more recordings; lower train.decoder_steps in the recipe.",
+    )
+
+
+def _rate(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    rate = metrics["speech_rate_ratio"].value
+    slowest, fastest = spec.rate_range
+    if _known(rate) and slowest <= rate <= fastest:
+        return "", ""
+    if not _known(rate):
+        return (
+            "The speaking rate could not be measured: the replies hold no voiced speech.",
+            "Train longer, or with other recordings.",
+        )
+    word = "slower" if rate < slowest else "faster"
+    return (
+        f"The voice speaks {word} than the recordings: {_two(rate)} times their rate; {slowest:.2f} to {fastest:.2f} is allowed.",
+        "Check that the script says what the recordings say, and that they hold no long pauses.",
+    )
+
+
+def _remarks(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> list[str]:
+    """Advice about what the gate does not decide."""
+    remarks: list[str] = []
+    kept, in_voice, base = (metrics[name] for name in ("retention", "in_voice", "base_accuracy"))
+    if _known(kept.low, kept.high) and kept.low < spec.min_retention <= kept.high:
+        remarks.append(
+            f"Retention is {_two(kept.value)} with an interval of {_two(kept.low)} to {_two(kept.high)} over {kept.n} questions, "
+            f"which includes the required {spec.min_retention:.2f}: more questions (evaluate.questions) would tell more surely."
+        )
+    if _known(in_voice.value) and in_voice.value < _LOW_IN_VOICE:
+        remarks.append(
+            f"Only {_percent(in_voice.value)} of the replies have the speaker's pitch: the likeness comes from the decoder, "
+            "hardly from the chat model. More recordings or more train.steps would help."
+        )
+    if _known(base.value) and 0 < base.value < _FEW_RIGHT:
+        remarks.append(f"The un-tuned base answers only {_percent(base.value)} of the questions: retention says little here.")
+    return remarks
+
+
+def _known(*values: float) -> bool:
+    return all(math.isfinite(value) for value in values)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "unknown"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %" if math.isfinite(value) else "an unknown share"

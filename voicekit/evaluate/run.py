@@ -1,0 +1,239 @@
+"""Measure a voice against its un-tuned base and against the recordings it was made from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voicekit.errors import InputError, RecordingsError
+from voicekit.evaluate import statistics
+from voicekit.evaluate.text import same_answer, word_errors
+from voicekit.ports import BaseModel, OnProgress, PitchTracker, Progress, SpeakerEncoder, SpeakingModel, Transcriber
+from voicekit.records import (
+    ClipRow,
+    EvaluationRows,
+    FloatArray,
+    HeardSpeech,
+    IntArray,
+    Metric,
+    Question,
+    Reply,
+    ReplyRow,
+    VoicePrompt,
+    Waveform,
+)
+from voicekit.specs import EvaluateSpec
+
+METRICS: dict[str, str] = {
+    "retention": "share of right answers of the voice / of the un-tuned base, the same questions (paired interval)",
+    "base_accuracy": "share of right answers of the un-tuned base under its default speaker (exact match of words)",
+    "voice_accuracy": "share of right answers of the voice (exact match of words)",
+    "text_kl_nats": "mean KL(base || voice) in nats over the text positions of the right answers",
+    "speaker_cosine": "mean cosine of the voice's replies to the speaker (mean embedding of the recordings)",
+    "base_speaker_cosine": "the same for the un-tuned base: its default speaker, its neutral voice prompt",
+    "self_cosine": "mean cosine of each recording to the mean of the other recordings",
+    "copy_cosine": "the same for the recordings' copy synthesis: the vocoder's ceiling",
+    "wer": "word error rate of the voice's replies: what the judge hears against the reply's own text",
+    "base_wer": "the same for the un-tuned base's replies",
+    "copy_wer": "word error rate of the recordings' copy synthesis against the script",
+    "in_voice": "share of replies with a mean F0 within 10 % of the speaker's, both tokens decoded with the neutral prompt",
+    "token_js": "Jensen-Shannon divergence in nats (0 equal, 0.693 disjoint) of the speech tokens of replies and recordings",
+    "speech_rate_ratio": "letters per second of voiced speech, replies / recordings, both tokens decoded with the neutral prompt",
+    "real_time_factor": "seconds of speech made per second of work, answering one question at a time (over 1 keeps up)",
+}
+
+F0_TOLERANCE = 0.10
+TIMED_QUESTIONS = 4
+_PITCH_FRAME_S = 0.01
+_FEWEST_VOICED_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What hears the speech. `judge` makes a transcriber for speech that consists of the words of the given sentences."""
+
+    speaker: SpeakerEncoder
+    judge: Callable[[Sequence[str]], Transcriber]
+    pitch: PitchTracker
+
+
+def evaluate_voice(
+    base: BaseModel,
+    voice: SpeakingModel,
+    adapter: Path | None,
+    recordings: Sequence[tuple[Waveform, str]],
+    questions: Sequence[Question],
+    spec: EvaluateSpec,
+    instruments: Instruments,
+    report: OnProgress,
+) -> tuple[dict[str, Metric], EvaluationRows]:
+    """Every metric of METRICS, in that order, and the rows they rest on; the same for the same spec.seed (but for time).
+
+    `recordings` are waveforms with what is said in them, held-out ones first: the first `spec.spoken` are used, half of them
+    for the copy synthesis. Of `questions` `spec.questions` are drawn, and the answers to the first `spec.spoken` are heard.
+    `adapter` is that of `voice`; None for a voice without one, which by definition has a text KL of 0.
+    Raises RecordingsError without recordings, InputError without questions.
+    """
+    if not recordings:
+        raise RecordingsError("There are no recordings to compare the voice with.", "Give the recordings it was made from.")
+    if not questions:
+        raise InputError("There are no questions to ask the voice.", "Give questions with their answers.")
+    order = np.random.default_rng(spec.seed).permutation(len(questions))[: spec.questions]
+    asked = [questions[int(i)] for i in order]
+    used = list(recordings[: spec.spoken])
+    report(Progress("evaluate", 0.0, "Listening to the recordings"))
+    bench = _Bench(base, instruments, _judge(base, instruments, asked, used), used)
+    clips = bench.clips(used[: (len(used) + 1) // 2])
+    report(Progress("evaluate", 0.25, f"Asking {len(asked)} questions"))
+    texts = [q.text for q in asked]
+    replies = voice.reply_many(texts, spec.seed)
+    base_replies = bench.base_voice.reply_many(texts, spec.seed)
+    drift = [0.0] * len(asked) if adapter is None else base.text_kl(adapter, voice.speaker, asked)
+    rows: list[ReplyRow] = []
+    for i, (question, reply, base_reply) in enumerate(zip(asked, replies, base_replies, strict=True)):
+        heard, base_heard = None, None
+        if i < spec.spoken:
+            report(Progress("evaluate", 0.5 + 0.45 * i / min(len(asked), spec.spoken), "Listening to the replies"))
+            heard, base_heard = bench.reply(reply, voice), bench.reply(base_reply, None)
+        right, base_right = same_answer(reply.text, question.answer), same_answer(base_reply.text, question.answer)
+        rows.append(ReplyRow(question, reply.text, base_reply.text, right, base_right, drift[i], heard, base_heard))
+    found = EvaluationRows(tuple(rows), clips, bench.speaker_f0_hz)
+    report(Progress("evaluate", 0.95, "Measuring the speed"))
+    speed = _speed(voice, texts[:TIMED_QUESTIONS], spec.seed)
+    tokens = [reply.speech for reply in replies[: spec.spoken]]
+    values = {**_metrics(found, spec.seed), **bench.against_recordings(found, tokens, spec.seed), "real_time_factor": speed}
+    report(Progress("evaluate", 1.0))
+    return {name: values[name] for name in METRICS}, found
+
+
+def f0_hz(pitch_hz: FloatArray) -> float:
+    """Geometric mean of the voiced frames of an F0 contour; NaN with less than 50 ms of voice."""
+    voiced = pitch_hz[pitch_hz > 0]
+    return float(np.exp(np.log(voiced).mean())) if len(voiced) >= _FEWEST_VOICED_FRAMES else float("nan")
+
+
+def in_voice(f0: float, speaker_f0: float) -> bool:
+    """Whether an F0 is within 10 % of the speaker's; NaN never is."""
+    return abs(f0 / speaker_f0 - 1) <= F0_TOLERANCE if speaker_f0 > 0 else False
+
+
+class _Bench:
+    """The instruments set up for one speaker, with their recordings measured once."""
+
+    def __init__(
+        self, base: BaseModel, instruments: Instruments, judge: Transcriber, recordings: Sequence[tuple[Waveform, str]]
+    ) -> None:
+        self.base_voice = base.voice(base.info.default_speaker)
+        self._base, self._instruments, self._judge = base, instruments, judge
+        self._neutral = base.neutral_prompt()
+        self._embeddings = [instruments.speaker.embed(wave) for wave, _ in recordings]
+        self._speaker = _unit(np.sum(self._embeddings, axis=0))
+        self._texts = [text for _, text in recordings]
+        self._tokens = [base.encode_speech(wave) for wave, _ in recordings]
+        self._pitch = [self._track(tokens) for tokens in self._tokens]
+        found = [f0 for pitch in self._pitch if np.isfinite(f0 := f0_hz(pitch))]
+        self.speaker_f0_hz = float(np.exp(np.mean(np.log(found)))) if found else float("nan")
+
+    def clips(self, recordings: Sequence[tuple[Waveform, str]]) -> tuple[ClipRow, ...]:
+        """The first recordings beside their copy synthesis, each compared with the speaker's other recordings."""
+        total = np.sum(self._embeddings, axis=0)
+        rows: list[ClipRow] = []
+        for i, (wave, text) in enumerate(recordings):
+            others = _unit(total - self._embeddings[i])
+            copy = self._hear(self._base.copy_synthesis(wave), text, others, self._pitch[i])
+            rows.append(ClipRow(text, wave, float(self._embeddings[i] @ others), copy))
+        return tuple(rows)
+
+    def reply(self, reply: Reply, voice: SpeakingModel | None) -> HeardSpeech:
+        """A reply as `voice` sounds; as the un-tuned base sounds if it is None."""
+        neutral = _decode(self.base_voice, reply.speech, self._neutral)
+        wave = neutral if voice is None else _decode(voice, reply.speech)
+        return self._hear(wave, reply.text, self._speaker, self._instruments.pitch.track(neutral))
+
+    def against_recordings(self, rows: EvaluationRows, tokens: Sequence[IntArray], seed: int) -> dict[str, Metric]:
+        """What compares the speech tokens of the replies with those of the recordings."""
+        spoken = [row.voice for row in rows.replies if row.voice is not None]
+        said = [row.voice_text for row in rows.replies if row.voice is not None]
+        return {
+            "in_voice": statistics.share([in_voice(f0_hz(s.pitch_hz), self.speaker_f0_hz) for s in spoken]),
+            "token_js": statistics.token_divergence(tokens, self._tokens, self._base.prompt.num_codes, seed),
+            "speech_rate_ratio": statistics.ratio_of_ratios(
+                [_letters(text) for text in said],
+                [_voiced_s(s.pitch_hz) for s in spoken],
+                [_letters(text) for text in self._texts],
+                [_voiced_s(pitch) for pitch in self._pitch],
+                seed,
+            ),
+        }
+
+    def _hear(self, wave: Waveform, text: str, speaker: FloatArray, pitch_hz: FloatArray) -> HeardSpeech:
+        silent = wave.num_samples == 0
+        heard = "" if silent else self._judge.transcribe(wave)
+        errors, words = word_errors(text, heard)
+        cosine = 0.0 if silent else float(self._instruments.speaker.embed(wave) @ speaker)
+        return HeardSpeech(wave, cosine, heard, errors, words, pitch_hz)
+
+    def _track(self, tokens: IntArray) -> FloatArray:
+        return self._instruments.pitch.track(_decode(self.base_voice, tokens, self._neutral))
+
+
+def _metrics(rows: EvaluationRows, seed: int) -> dict[str, Metric]:
+    replies, copies = rows.replies, [clip.copy for clip in rows.clips]
+    spoken = [row.voice for row in replies if row.voice is not None]
+    base_spoken = [row.base for row in replies if row.base is not None]
+    right, base_right = [row.voice_right for row in replies], [row.base_right for row in replies]
+    several = len(rows.clips) > 1
+    return {
+        "retention": statistics.ratio(right, base_right, seed),
+        "base_accuracy": statistics.share(base_right),
+        "voice_accuracy": statistics.share(right),
+        "text_kl_nats": statistics.mean([row.text_kl_nats for row in replies], seed),
+        "speaker_cosine": statistics.mean([s.cosine for s in spoken], seed),
+        "base_speaker_cosine": statistics.mean([s.cosine for s in base_spoken], seed),
+        "self_cosine": statistics.mean([clip.cosine for clip in rows.clips] if several else [], seed),
+        "copy_cosine": statistics.mean([copy.cosine for copy in copies] if several else [], seed),
+        "wer": statistics.ratio([s.word_errors for s in spoken], [s.num_words for s in spoken], seed),
+        "base_wer": statistics.ratio([s.word_errors for s in base_spoken], [s.num_words for s in base_spoken], seed),
+        "copy_wer": statistics.ratio([c.word_errors for c in copies], [c.num_words for c in copies], seed),
+    }
+
+
+def _judge(
+    base: BaseModel, instruments: Instruments, asked: Sequence[Question], recordings: Sequence[tuple[Waveform, str]]
+) -> Transcriber:
+    """One judge for replies and recordings alike. It knows every answer of the base, so that it can hear a wrong one."""
+    material = base.material
+    known = (*material.train, *material.dev, *material.test, *asked)
+    return instruments.judge(sorted({q.answer for q in known} | {text for _, text in recordings}))
+
+
+def _speed(voice: SpeakingModel, texts: Sequence[str], seed: int) -> Metric:
+    made_s: list[float] = []
+    work_s: list[float] = []
+    for text in texts:
+        started_s = time.perf_counter()
+        wave = _decode(voice, voice.reply(text, seed=seed).speech)
+        work_s.append(time.perf_counter() - started_s)
+        made_s.append(wave.duration_s)
+    return statistics.ratio(made_s, work_s, seed)
+
+
+def _decode(voice: SpeakingModel, tokens: IntArray, prompt: VoicePrompt | None = None) -> Waveform:
+    """Speech tokens as audio; no tokens are no audio."""
+    return voice.decode(tokens, prompt) if len(tokens) else Waveform(np.zeros((1, 0), np.float32), 24_000)
+
+
+def _letters(text: str) -> float:
+    return float(sum(c.isalpha() for c in text))
+
+
+def _voiced_s(pitch_hz: FloatArray) -> float:
+    return float((pitch_hz > 0).sum()) * _PITCH_FRAME_S
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-8)
