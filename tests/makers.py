@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from tests.fake_base import FakeBase as FakeBase
 from tests.fake_base import codes_of as codes_of
 from tests.fake_base import pitch_hz as pitch_hz
+from tests.tiny import write_tiny_base
 from voicekit.records import (
     Clip,
     Dataset,
@@ -108,3 +111,8 @@ def voice(of: TrainingRun | None = None, by: Evaluation | None = None, **changes
         job_id=sha("job"),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def tiny_base(folder: Path, seed: int = 0, **card: Any) -> Path:
+    """A complete base directory with very small random weights; `card` changes entries of base.json."""
+    return write_tiny_base(folder, seed, **card)

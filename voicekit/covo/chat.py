@@ -1,0 +1,175 @@
+"""The chat model: Whisper encoder, 8x adapter and Qwen2 language model, with the released weight names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import Qwen2Config, Qwen2ForCausalLM, WhisperConfig
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from voicekit.covo.adapter import AudioAdapter, log_mel_segments, num_frames
+from voicekit.covo.checkpoint import load_strict, read_weights
+from voicekit.covo.config import ChatConfig, read_chat_config
+from voicekit.covo.sampling import GREEDY, Chooser, Sampling, draw, penalised
+from voicekit.covo.steps import Steps
+from voicekit.records import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What a reply continues: ids, and frames [F, hidden] that replace its audio placeholders in order."""
+
+    ids: Sequence[int]
+    frames: Tensor | None = None
+
+
+class CovoChat(nn.Module):
+    """`llm.*`, `encoder.*`, `audio_adapter.*`. `audio_pad` is the placeholder's id."""
+
+    llm: Qwen2ForCausalLM
+    encoder: WhisperEncoder
+    audio_adapter: AudioAdapter
+
+    def __init__(self, config: ChatConfig, audio_pad: int) -> None:
+        super().__init__()
+        self.config = config
+        self.audio_pad = audio_pad
+        # The family does not tie its embeddings, whatever a configuration's default says.
+        self.llm = Qwen2ForCausalLM(Qwen2Config(**{**config.llm, "tie_word_embeddings": False}))
+        self.encoder = WhisperEncoder(WhisperConfig(**config.encoder))
+        width = int(config.encoder["d_model"])
+        self.audio_adapter = AudioAdapter(width, config.adapter_hidden, config.hidden_size, config.adapter_stages)
+
+    def with_llm(self, llm: Qwen2ForCausalLM) -> CovoChat:
+        """The same ears with another language model."""
+        other = CovoChat.__new__(CovoChat)
+        nn.Module.__init__(other)
+        other.config, other.audio_pad = self.config, self.audio_pad
+        other.llm, other.encoder, other.audio_adapter = llm, self.encoder, self.audio_adapter
+        return other
+
+    @property
+    def device(self) -> torch.device:
+        return self.llm.model.embed_tokens.weight.device
+
+    @torch.inference_mode()
+    def audio_features(self, samples_24k: FloatArray) -> Tensor:
+        """Mono float32 [T] at 24 kHz -> float32 [N, hidden], N = num_frames(T)."""
+        count = num_frames(samples_24k.shape[0], self.config.adapter_stages)
+        mels = log_mel_segments(samples_24k, self.encoder.num_mel_bins, self.config.segment_frames)
+        weight = self.encoder.conv1.weight
+        heard = [self.audio_adapter(self.encoder(mel[None].to(weight)).last_hidden_state)[0] for mel in mels]
+        if not heard:
+            return torch.zeros(0, self.config.hidden_size, device=weight.device)
+        return torch.cat(heard)[:count].float()
+
+    def embeds(self, prompt: Prompt) -> Tensor:
+        """[T, hidden]: the ids' embeddings, placeholders replaced by the frames."""
+        ids = torch.as_tensor(prompt.ids, dtype=torch.long, device=self.device)
+        made = self.llm.model.embed_tokens(ids)
+        if prompt.frames is None:
+            return made
+        where = ids == self.audio_pad
+        if int(where.sum()) != prompt.frames.shape[0]:
+            raise ValueError(f"{int(where.sum())} placeholders for {prompt.frames.shape[0]} frames")
+        made = made.clone()
+        made[where] = prompt.frames.to(made)
+        return made
+
+    @torch.inference_mode()
+    def logits(self, ids: Sequence[int], frames: Tensor | None = None) -> Tensor:
+        """float32 [T, V] by transformers' own forward: row t predicts what follows ids[t]."""
+        return self.llm(inputs_embeds=self.embeds(Prompt(ids, frames))[None], use_cache=False).logits[0].float()
+
+    def stream(self, prompt: Prompt, chooser: Chooser, max_new_tokens: int) -> Iterator[int]:
+        """Ids as they are chosen, until the chooser ends or there are `max_new_tokens`."""
+        with torch.inference_mode():
+            steps = Steps(self.llm)
+            logits = steps.start(self.embeds(prompt)[None])
+        for count in range(1, self._room(prompt, max_new_tokens) + 1):
+            with torch.inference_mode():
+                chosen = chooser.next(logits[0])
+                if chosen is None:
+                    return
+            yield chosen
+            if count < max_new_tokens:
+                with torch.inference_mode():
+                    logits = steps.step(torch.tensor([chosen], device=self.device))
+
+    @torch.inference_mode()
+    def batch(self, prompts: Sequence[Prompt], choosers: Sequence[Chooser], max_new_tokens: int) -> list[list[int]]:
+        """What `stream` gives for each prompt, many at once (left-padded); rows that have ended are dropped on the way."""
+        said: list[list[int]] = [[] for _ in prompts]
+        if not prompts:
+            return said
+        rooms = [self._room(prompt, max_new_tokens) for prompt in prompts]
+        embedded = [self.embeds(prompt) for prompt in prompts]
+        longest = max(e.shape[0] for e in embedded)
+        pads = [longest - e.shape[0] for e in embedded]
+        steps = Steps(self.llm, len(prompts))
+        logits = steps.start(torch.stack([nn.functional.pad(e, (0, 0, p, 0)) for e, p in zip(embedded, pads, strict=True)]), pads)
+        rows: list[int] = list(range(len(prompts)))
+        while True:
+            going: list[int] = []
+            for place, row in enumerate(rows):
+                chosen = choosers[row].next(logits[place]) if len(said[row]) < rooms[row] else None
+                if chosen is not None:
+                    said[row].append(chosen)
+                    going.append(place)
+            if not going:
+                return said
+            if len(going) < len(rows):
+                steps.keep(going)
+                rows = [rows[place] for place in going]
+            logits = steps.step(torch.tensor([said[row][-1] for row in rows], device=self.device))
+
+    def generate(
+        self,
+        ids: Sequence[int],
+        frames: Tensor | None = None,
+        max_new_tokens: int = 2048,
+        sampling: Sampling = GREEDY,
+        stop_ids: Sequence[int] = (),
+        seed: int = 0,
+    ) -> list[int]:
+        """Plain continuation: new ids without the stop id. Replies and readings use `stream` with their own choosers."""
+        return list(self.stream(Prompt(ids, frames), _Plain(sampling, set(stop_ids), seed), max_new_tokens))
+
+    def _room(self, prompt: Prompt, max_new_tokens: int) -> int:
+        return max(0, min(max_new_tokens, self.config.max_positions - len(prompt.ids)))
+
+
+class _Plain:
+    """Every id may follow every other."""
+
+    def __init__(self, sampling: Sampling, stop_ids: set[int], seed: int) -> None:
+        self._sampling, self._stop_ids = sampling, stop_ids
+        self._rng = torch.Generator().manual_seed(seed)
+        self._said: list[int] = []
+        self.finished = False
+
+    def next(self, logits: Tensor) -> int | None:
+        sampling = self._sampling
+        logits = penalised(logits, self._said[-sampling.repetition_window :], sampling.repetition_penalty)
+        chosen = draw(logits, sampling, float(torch.rand((), generator=self._rng)))
+        if chosen in self._stop_ids:
+            self.finished = True
+            return None
+        self._said.append(chosen)
+        return chosen
+
+
+def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> CovoChat:
+    """The chat model of a base directory, strictly."""
+    config = read_chat_config(folder)
+    with torch.device("meta"):
+        model = CovoChat(config, audio_pad).to(dtype)
+    load_strict(model, read_weights(folder, dtype, device), folder)
+    # Its frequencies are no weights: they are computed, and must not stay on the meta device.
+    model.llm.model.rotary_emb = Qwen2RotaryEmbedding(model.llm.config).to(device)
+    return model.eval().requires_grad_(False)
