@@ -22,7 +22,7 @@ from recipes.nano.shape import ENCODER, HIDDEN, Places, llm_config
 from voicekit.covo.adapter import AudioAdapter
 
 BATCH_TOKENS = 1800
-PEAK_RATE = 2.0e-3
+PEAK_RATE = 1.5e-3
 WARM_UP_STEPS = 200
 ADAPTER_HIDDEN = 384
 
