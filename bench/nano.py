@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from recipes.nano.text import normalise
+from voicekit.adapt import error_rate
 from voicekit.audio import read
 from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.covo import load_base
 from voicekit.covo.base import Base
-from voicekit.adapt import error_rate
 from voicekit.evaluate import same_answer, word_errors
 from voicekit.evaluate.statistics import mean, ratio, share
 from voicekit.records import Metric, Question, Waveform

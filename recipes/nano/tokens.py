@@ -1,4 +1,4 @@
-"""Speech tokens of every rendered set, and of the decoder's clips, by the trained tokenizer: one small file a set.
+"""Speech tokens of the base's named voices, and of the decoder's clips, by the trained tokenizer: one small file a set.
 
 python -m recipes.nano.tokens --work DIR [--device cpu]
 """
@@ -19,6 +19,7 @@ from voicekit.covo.features import log_mel
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.records import IntArray
 
+SETS = ("answers_train", "narr_train", "open_train")
 BATCH_TOKENS = 3000
 
 
@@ -75,12 +76,12 @@ def main() -> None:
         mels = [log_mel(a.astype(np.float32) / 32768) for a in audio]
         codes = [tokenizer._encode_window(m) for m in mels]
         write(places.codes / "latents.npz", json.loads(str(data["rows"])), codes)
-    for folder in sorted(p for p in places.audio.iterdir() if p.is_dir()):
-        out = places.codes / f"{folder.name}.npz"
-        items = [] if out.exists() else load_set(folder)
+    for name in SETS:
+        out = places.codes / f"{name}.npz"
+        items = [] if out.exists() else [i for i in load_set(places.audio / name) if i.row["named"]]
         if items:
             write(out, [i.row for i in items], encode_all(tokenizer, [i.mel for i in items]))
-            print(folder.name, len(items), flush=True)
+            print(name, len(items), flush=True)
 
 
 if __name__ == "__main__":
