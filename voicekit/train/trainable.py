@@ -1,0 +1,161 @@
+"""What of the chat model is trained: a LoRA adapter (PEFT) or all of it; saved, loaded and taken off again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
+from safetensors.torch import save_file as save_safetensors
+from torch import Tensor
+from torch.nn import Parameter
+from transformers import Qwen2ForCausalLM
+
+from voicekit.errors import InputError
+from voicekit.specs import Full, Lora
+from voicekit.train.checkpoint import storage_errors
+
+ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+FULL_FILE = "llm.safetensors"
+
+
+class Trainable:
+    """A chat model's `llm` with something trainable on it. `detach` gives the llm back as it was.
+
+    `reference` is a context that yields the un-tuned llm: the same weights with the adapter off, or a frozen copy.
+    """
+
+    def __init__(self, llm: Qwen2ForCausalLM, method: Lora | Full, config: LoraConfig | None = None) -> None:
+        self.llm = llm
+        self._required = {name: p.requires_grad for name, p in llm.named_parameters()}
+        self._peft: PeftModel | None = None
+        self._frozen: Qwen2ForCausalLM | None = None
+        if isinstance(method, Lora):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                self._peft = get_peft_model(llm, config or _lora_config(method))  # pyright: ignore[reportArgumentType]
+        else:
+            self._frozen = copy.deepcopy(llm).eval().requires_grad_(False)
+            llm.requires_grad_(True)
+
+    def parameters(self) -> list[Parameter]:
+        return [p for p in self.llm.parameters() if p.requires_grad]
+
+    def count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    @contextmanager
+    def reference(self) -> Iterator[Qwen2ForCausalLM]:
+        with torch.no_grad():
+            if self._peft is None:
+                assert self._frozen is not None
+                yield self._frozen
+            else:
+                with self._peft.disable_adapter():
+                    yield self.llm
+
+    def state(self) -> dict[str, Tensor]:
+        """What is trained, by name: references, not copies."""
+        if self._peft is None:
+            return dict(self.llm.state_dict())
+        return get_peft_model_state_dict(self._peft)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        if self._peft is None:
+            self.llm.load_state_dict(state)
+        else:
+            set_peft_model_state_dict(self._peft, state)
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter folder (PEFT's two files, or `llm.safetensors`), beside and renamed."""
+        beside = folder.with_name(folder.name + ".tmp")
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state().items()}
+        with storage_errors(folder):
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            if self._peft is None:
+                save_safetensors(tensors, beside / FULL_FILE)
+            else:
+                save_safetensors(tensors, beside / ADAPTER_FILE)
+                (beside / ADAPTER_CONFIG).write_text(_config_json(self._peft.peft_config["default"]))
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.rename(folder)
+
+    def detach(self) -> Qwen2ForCausalLM:
+        if self._peft is not None:
+            self._peft.unload()
+        elif self._frozen is not None:
+            self.llm.load_state_dict(self._frozen.state_dict())
+        for name, parameter in self.llm.named_parameters():
+            parameter.requires_grad_(self._required[name])
+            parameter.grad = None
+        self._peft = self._frozen = None
+        return self.llm
+
+
+def attach(llm: Qwen2ForCausalLM, method: Lora | Full) -> Trainable:
+    """Make `llm` trainable in place. A fresh LoRA adapter changes nothing before it is trained."""
+    return Trainable(llm, method)
+
+
+def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
+    """Put a saved adapter on `llm` in place, so that it speaks adapted until `detach`; raises InputError."""
+    try:
+        if (folder / FULL_FILE).exists():
+            state, handle = load_file(folder / FULL_FILE), Trainable(llm, Full())
+        else:
+            state = load_file(folder / ADAPTER_FILE)
+            handle = Trainable(llm, Lora(), LoraConfig(**_read_config(folder)))
+        handle.restore(state)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"The adapter {folder} cannot be loaded: {error}", "Create the voice again.") from None
+    return handle
+
+
+def merged(llm: Qwen2ForCausalLM, folder: Path) -> Qwen2ForCausalLM:
+    """An independent adapted copy of `llm` at full speed, the adapter added into its weights; raises InputError."""
+    handle = load(copy.deepcopy(llm), folder)
+    if handle._peft is None:
+        return handle.llm.eval()
+    return handle._peft.merge_and_unload().eval()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+
+
+def _lora_config(method: Lora) -> LoraConfig:
+    return LoraConfig(
+        r=method.rank,
+        lora_alpha=method.alpha,  # pyright: ignore[reportArgumentType]
+        lora_dropout=method.dropout,
+        target_modules=list(method.targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _config_json(config: Any) -> str:
+    """PEFT's file with sets in order, so that equal adapters are equal files."""
+    plain: dict[str, Any] = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": None,
+        "r": config.r,
+        "lora_alpha": config.lora_alpha,
+        "lora_dropout": config.lora_dropout,
+        "target_modules": sorted(config.target_modules or ()),
+        "bias": "none",
+        "inference_mode": True,
+    }
+    return json.dumps(plain, indent=2) + "\n"
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / ADAPTER_CONFIG).read_text())
+    known = ("r", "lora_alpha", "lora_dropout", "target_modules", "task_type")
+    return {key: config[key] for key in known}
