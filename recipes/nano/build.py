@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"tokenizer": 3500, "hearing": 1100, "decoder": 2200, "chat": 4000}
+STEPS = {"tokenizer": 3500, "hearing": 1100, "decoder": 1600, "chat": 3000}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:

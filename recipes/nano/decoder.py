@@ -23,8 +23,8 @@ from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
 from voicekit.covo.features import PITCH_LATENTS, speaker_vector
 from voicekit.records import FloatArray, IntArray
 
-CROP_TOKENS = 80
-BATCH = 12
+CROP_TOKENS = 60
+BATCH = 8
 PEAK_RATE = 1.2e-3
 
 

@@ -250,6 +250,6 @@ def flow_loss(model: Token2Latent, batch: dict[str, Tensor]) -> Tensor:
     target = x1 - (1 - SIGMA_MIN) * x0
     hidden = batch["hidden"][..., None]
     features = model.token_features(batch["tokens"]) * batch["keep"][:, None, None]
-    guess = model(features, batch.get("known", x1) * ~hidden, xt, batch["t"], batch["speaker"], batch["real"])
+    guess = model(features, batch.get("known", x1) * ~hidden, xt.to(x1), batch["t"], batch["speaker"], batch["real"])
     wanted = hidden & batch["real"][..., None]
     return (((guess - target).float() ** 2) * wanted).sum() / (wanted.sum() * x1.shape[-1])
