@@ -1,0 +1,277 @@
+"""The two-phase recipe that gives a chat model a voice and keeps its wits.
+
+Phase 1 learns the voice from masked pseudo-conversations. On the way there the adapted model answers questions whose
+answers are known; the answers that are right, legible and already in the new voice are the missing combination, and
+phase 2 teaches them to a fresh adapter. Every part leaves a file: killed anywhere and run again, it goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from voicekit import files
+from voicekit.conversations import Item, Kept, Lesson, examples_for, refining_lessons, voice_lessons
+from voicekit.errors import RecordingsError, UsageError
+from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome
+from voicekit.records import IntArray, Question, Reply
+from voicekit.specs import TrainSpec
+
+F0OfCodes = Callable[[IntArray], float]
+
+# Recordings listened to for the speaker's F0, and what answering one question costs in training steps (for the bar).
+LISTENED_TO = 24
+QUESTION_STEPS = 0.25
+
+
+@dataclass(frozen=True)
+class Round:
+    """One harvest: how many replies were asked for, right, legible, and those also in voice with their CER."""
+
+    asked: int
+    right: int
+    legible: int
+    seconds: float
+    replies: tuple[tuple[Kept, float], ...]
+
+
+def adapt_chat(
+    base: BaseModel,
+    items: Sequence[Item],
+    speaker: str,
+    f0_of_codes: F0OfCodes,
+    spec: TrainSpec,
+    folder: Path,
+    report: OnProgress,
+) -> TrainOutcome:
+    """Teach the chat model `speaker`'s voice from `items`; `folder` keeps the parts, so that a killed run goes on.
+
+    `f0_of_codes` gives the mean F0 in Hz of speech tokens decoded with the neutral prompt (0 or nan: no voice in them).
+    The outcome's notes say how the harvest went; `harvest_fallback` 1 means that phase 1 is the result.
+    Raises RecordingsError without usable items, UsageError when `folder` is another run's.
+    """
+    items = [item for item in items if item.codes and item.text.strip()]
+    if not items:
+        raise RecordingsError("No recording has both text and speech.", "Give recordings with a script that fits them.")
+    _claim(folder, base, items, speaker, spec)
+    adaptation = _Adaptation(base, items, speaker, f0_of_codes, spec, folder, _Bar(report, spec))
+    first = adaptation.learn_the_voice()
+    return adaptation.refine(first) if spec.harvest.enabled else first
+
+
+class _Bar:
+    """One progress bar over all parts; a step of training is the unit."""
+
+    def __init__(self, report: OnProgress, spec: TrainSpec) -> None:
+        self.report, self.done = report, 0.0
+        harvest = spec.harvest
+        rounds = len(harvest.rounds_at) + harvest.passes - 1
+        second = harvest.passes * harvest.steps + rounds * harvest.questions * QUESTION_STEPS
+        self.total = spec.steps + (second if harvest.enabled else 0.0)
+
+    def part(self, steps: float, message: str) -> OnProgress:
+        """The reporter of a part that is worth `steps`."""
+        start, self.done = self.done, self.done + steps
+
+        def show(progress: Progress) -> None:
+            fraction = min(1.0, (start + steps * progress.fraction) / self.total)
+            self.report(Progress("train", fraction, message, progress.values))
+
+        return show
+
+
+@dataclass
+class _Adaptation:
+    base: BaseModel
+    items: Sequence[Item]
+    speaker: str
+    f0_of_codes: F0OfCodes
+    spec: TrainSpec
+    folder: Path
+    bar: _Bar
+
+    def learn_the_voice(self) -> TrainOutcome:
+        def lessons(epoch: int) -> list[Lesson]:
+            return voice_lessons(self.items, self.base.material, self.speaker, self.spec, epoch)
+
+        harvest = self.spec.harvest
+        snapshots = sorted({s for s in harvest.rounds_at if s <= self.spec.steps}) if harvest.enabled else []
+        return self._train(lessons, self.spec, "voice", "learning the voice", snapshots)
+
+    def refine(self, first: TrainOutcome) -> TrainOutcome:
+        """Harvest and train anew, `passes` times; what cannot be improved on is returned as it is."""
+        harvest = self.spec.harvest
+        outcome, kept, notes = first, list[Kept](), dict[str, float]()
+        target_hz = self._speaker_f0_hz()
+        sources = [*reversed(first.snapshots)] or [(first.steps, first.adapter)]
+        for number in range(1, harvest.passes + 1):
+            found, counts = self._harvest(f"pass-{number}", sources, target_hz)
+            kept += [answer for answer in found if answer not in kept]
+            notes |= {f"pass_{number}_{name}": value for name, value in counts.items()}
+            if len(kept) < harvest.min_kept:
+                break
+            second = self._learn_from(kept, number)
+            outcome = _joined(outcome, second)
+            sources = [(second.steps, second.adapter)]
+        notes |= {"speaker_f0_hz": target_hz, "harvest_kept": float(len(kept)), "harvest_fallback": float(outcome is first)}
+        harvested_s = sum(value for name, value in notes.items() if name.endswith("_seconds"))
+        return replace(
+            outcome, seconds=outcome.seconds + harvested_s, snapshots=first.snapshots, notes={**outcome.notes, **notes}
+        )
+
+    def _learn_from(self, kept: Sequence[Kept], number: int) -> TrainOutcome:
+        harvest = self.spec.harvest
+        rate = harvest.learning_rate or self.spec.learning_rate
+        spec = self.spec.model_copy(update={"steps": harvest.steps, "learning_rate": rate})
+
+        def lessons(epoch: int) -> list[Lesson]:
+            return refining_lessons(kept, self.items, self.base.material, self.speaker, spec, epoch)
+
+        return self._train(lessons, spec, f"pass-{number}/train", f"learning from {len(kept)} good answers of its own", [])
+
+    def _train(
+        self, lessons: Callable[[int], list[Lesson]], spec: TrainSpec, name: str, message: str, snapshots: Sequence[int]
+    ) -> TrainOutcome:
+        examples = examples_for(lessons, spec.steps * spec.batch_tokens, self.base.prompt, self.base.encode_text)
+        return self.base.finetune(examples, spec, self.folder / name, self.bar.part(spec.steps, message), snapshots)
+
+    def _speaker_f0_hz(self) -> float:
+        """The median over some recordings, measured as the replies will be; nan when none is voiced."""
+        path = self.folder / "speaker.json"
+        if not path.exists():
+            order = np.random.default_rng([self.spec.seed, 3]).permutation(len(self.items))[:LISTENED_TO]
+            heard = [self.f0_of_codes(np.array(self.items[int(i)].codes, dtype=np.int64)) for i in order]
+            voiced = [hz for hz in heard if math.isfinite(hz) and hz > 0]
+            _write_json(path, {"f0_hz": median(voiced) if voiced else None})
+        value = json.loads(path.read_text())["f0_hz"]
+        return math.nan if value is None else float(value)
+
+    def _harvest(self, name: str, sources: Sequence[tuple[int, Path]], target_hz: float) -> tuple[list[Kept], dict[str, float]]:
+        """The good replies of all sources, best voice first, and what was counted."""
+        harvest = self.spec.harvest
+        rounds: list[Round] = []
+        for number, (step, adapter) in enumerate(sources, start=1):
+            show = self.bar.part(harvest.questions * QUESTION_STEPS, f"answering in the new voice ({number} of {len(sources)})")
+            if sum(cer <= harvest.max_cer for r in rounds for _, cer in r.replies) < harvest.enough:
+                rounds.append(self._round(self.folder / name / f"harvest-{step:06d}.json", adapter, step, target_hz))
+            show(Progress("train", 1.0))
+        kept = _choose([reply for r in rounds for reply in r.replies], self.spec)
+        counts = {
+            "asked": sum(r.asked for r in rounds),
+            "right": sum(r.right for r in rounds),
+            "legible": sum(r.legible for r in rounds),
+            "in_voice": sum(len(r.replies) for r in rounds),
+            "kept": len(kept),
+            "seconds": sum(r.seconds for r in rounds),
+        }
+        return kept, {key: float(value) for key, value in counts.items()}
+
+    def _round(self, path: Path, adapter: Path, step: int, target_hz: float) -> Round:
+        if path.exists():
+            return _read_round(path)
+        started = time.monotonic()
+        questions = _spread(self.base.material.train, self.spec.harvest.questions, [self.spec.seed, 4, step])
+        replies = self.base.voice(self.speaker, adapter=adapter).reply_many([q.text for q in questions], seed=self.spec.seed)
+        right = [(q, r) for q, r in zip(questions, replies, strict=True) if _is_right(q, r)]
+        read = [(q, r, error_rate(q.answer, self.base.read_speech(r.speech))) for q, r in right]
+        legible = [(q, r, cer) for q, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
+        heard = [(q, r, cer) for q, r, cer in legible if self._in_voice(r, target_hz)]
+        result = Round(
+            asked=len(questions),
+            right=len(right),
+            legible=len(legible),
+            seconds=time.monotonic() - started,
+            replies=tuple((Kept(q.text, q.answer, tuple(int(c) for c in r.speech)), cer) for q, r, cer in heard),
+        )
+        _write_json(path, asdict(result))
+        return result
+
+    def _in_voice(self, reply: Reply, target_hz: float) -> bool:
+        hz = self.f0_of_codes(reply.speech)
+        return bool(abs(hz - target_hz) <= self.spec.harvest.f0_tolerance * target_hz)
+
+
+def error_rate(truth: str, heard: str) -> float:
+    """Character error rate over letters, apostrophes and single spaces."""
+    a, b = _letters(truth), _letters(heard)
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return row[-1] / max(len(a), 1)
+
+
+def _letters(text: str) -> str:
+    return " ".join(re.sub(r"[^\w' ]", " ", text.casefold()).split())
+
+
+def _is_right(question: Question, reply: Reply) -> bool:
+    same = " ".join(reply.text.casefold().split()) == " ".join(question.answer.casefold().split())
+    return same and reply.finished and len(reply.speech) > 0
+
+
+def _choose(replies: Sequence[tuple[Kept, float]], spec: TrainSpec) -> list[Kept]:
+    """Legible replies, each once; if they are too few, the most legible of the others too."""
+    harvest = spec.harvest
+    unique = {answer: cer for answer, cer in replies}
+    good = [answer for answer, cer in unique.items() if cer <= harvest.max_cer]
+    if len(good) >= harvest.min_kept:
+        return good
+    ranked = sorted(unique, key=lambda answer: unique[answer])
+    return ranked[: max(harvest.min_kept, harvest.kept_per_epoch)]
+
+
+def _spread(questions: Sequence[Question], count: int, seed: Sequence[int]) -> list[Question]:
+    """Up to `count` questions at random, the domains by turns so that rare ones are asked too."""
+    order = [questions[int(i)] for i in np.random.default_rng(list(seed)).permutation(len(questions))]
+    seen: dict[str, int] = {}
+    ranks: list[tuple[int, int]] = []
+    for index, question in enumerate(order):
+        ranks.append((seen.get(question.domain, 0), index))
+        seen[question.domain] = seen.get(question.domain, 0) + 1
+    return [order[index] for _, index in sorted(ranks)[:count]]
+
+
+def _joined(first: TrainOutcome, second: TrainOutcome) -> TrainOutcome:
+    """Both runs as one: the second's adapter, steps and losses one after the other."""
+    return replace(
+        second,
+        steps=first.steps + second.steps,
+        seconds=first.seconds + second.seconds,
+        losses=(*first.losses, *((first.steps + step, loss) for step, loss in second.losses)),
+        notes={**first.notes, **second.notes},
+    )
+
+
+def _claim(folder: Path, base: BaseModel, items: Sequence[Item], speaker: str, spec: TrainSpec) -> None:
+    """Mark the folder as this run's; raises UsageError when it is another's."""
+    facts = [base.info.revision, speaker, spec.digest(), [asdict(item) for item in items]]
+    run = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    path = folder / "run.json"
+    if not path.exists():
+        _write_json(path, {"run": run})
+    elif json.loads(path.read_text())["run"] != run:
+        raise UsageError(
+            f"{folder} holds another run (other recordings, recipe or base).", "Use another folder, or delete this one."
+        )
+
+
+def _read_round(path: Path) -> Round:
+    content: dict[str, Any] = json.loads(path.read_text())
+    replies = tuple((Kept(k["question"], k["text"], tuple(k["codes"])), float(cer)) for k, cer in content["replies"])
+    return Round(content["asked"], content["right"], content["legible"], content["seconds"], replies)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    files.write_text(path, json.dumps(content) + "\n")
