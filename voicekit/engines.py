@@ -1,0 +1,27 @@
+"""The models and instruments an App works with, given to it by wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What wiring chose, opened when first needed.
+
+    `find_base` turns what a user typed into a name or an absolute folder that `open_base` takes, or raises MissingModel;
+    `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
+    given sentences.
+    """
+
+    find_base: Callable[[str], str]
+    open_base: Callable[[str], BaseModel]
+    device: Callable[[], str]
+    vad: Callable[[], VoiceActivityDetector]
+    aligners: Callable[[BaseModel], Sequence[Aligner]]
+    speaker_encoder: Callable[[], SpeakerEncoder]
+    judge: Callable[[Sequence[str]], Transcriber]
+    pitch: Callable[[], PitchTracker]

@@ -1,0 +1,113 @@
+"""Settings -> App: the only place that picks implementations, by explicit match. Everything is opened when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from voicekit.app import App
+from voicekit.engines import Engines
+from voicekit.errors import MissingModel
+from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
+from voicekit.settings import Settings
+from voicekit.shipped import shipped
+
+NANO = "nano"
+CARD = "base.json"
+
+
+def open_app(settings: Settings | None = None) -> App:
+    """The App of these settings, or of the environment's (VOICEKIT_HOME, VOICEKIT_DATABASE_URL, ...)."""
+    from voicekit.catalog.store import SqlCatalog
+
+    chosen = settings or Settings()
+    return App(chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url()), engines(chosen), chosen.base)
+
+
+def engines(settings: Settings) -> Engines:
+    """The embedded implementations, on the device of the settings; each is opened once."""
+
+    @cache
+    def device() -> str:
+        from voicekit.backends import device as devices
+
+        return devices.pick(settings.device, settings.threads)
+
+    def device_in_words() -> str:
+        from voicekit.backends import device as devices
+
+        return devices.in_words(device())
+
+    @cache
+    def open_base(reference: str) -> BaseModel:
+        from voicekit.covo import load_base
+
+        return load_base(base_folder(reference, settings.home), device())
+
+    return Engines(
+        find_base=lambda wanted: find_base(wanted, settings.home),
+        open_base=open_base,
+        device=device_in_words,
+        vad=cache(_vad),
+        aligners=_aligners,
+        speaker_encoder=cache(_speaker_encoder),
+        judge=_judge,
+        pitch=cache(_pitch),
+    )
+
+
+def find_base(wanted: str, home: Path) -> str:
+    """A base's name if it has one, else its absolute folder. MissingModel if it is not there."""
+    if (base_folder(wanted, home) / CARD).is_file():
+        return wanted
+    folder = Path(wanted).expanduser().absolute()
+    if (folder / CARD).is_file():
+        return str(folder)
+    if wanted == NANO:
+        raise MissingModel(
+            f"The embedded base model nano is not in this installation ({shipped('assets/nano')}).",
+            "Get the complete package or repository, or build it: make nano.",
+        )
+    raise MissingModel(
+        f"There is no base model {wanted!r}.",
+        f"Give nano or a folder with a {CARD}, or put one at {home / 'bases' / wanted}."
+        if folder.name == wanted
+        else f"Give a folder with a {CARD}.",
+    )
+
+
+def base_folder(reference: str, home: Path) -> Path:
+    """Where a base lies: embedded, in the home, or where an absolute path says."""
+    return shipped("assets/nano") if reference == NANO else home / "bases" / reference
+
+
+def _vad() -> VoiceActivityDetector:
+    from voicekit.backends.vad import SileroVad
+
+    return SileroVad()
+
+
+def _aligners(base: BaseModel) -> Sequence[Aligner]:
+    """Known words by pocketsphinx, all others by the base's own ears."""
+    from voicekit.backends.alignment import PocketsphinxAligner
+
+    return [PocketsphinxAligner(), base]
+
+
+def _speaker_encoder() -> SpeakerEncoder:
+    from voicekit.backends.speaker import Ge2eSpeakerEncoder
+
+    return Ge2eSpeakerEncoder()
+
+
+def _judge(sentences: Sequence[str]) -> Transcriber:
+    from voicekit.backends.judge import PocketsphinxJudge
+
+    return PocketsphinxJudge(sentences)
+
+
+def _pitch() -> PitchTracker:
+    from voicekit.backends.pitch import WorldPitch
+
+    return WorldPitch()
