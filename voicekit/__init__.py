@@ -1,15 +1,21 @@
 """voicekit: give a speech chat model a new voice.
 
-`voicekit.App` does everything the command line does; it is imported on first use so that `import voicekit` stays light.
+    app = voicekit.open_app()
+    app.create("ada", "my-recordings/")
+    app.chat("ada", "what is two plus three", out="answer.wav")
+
+`App` does everything the command line does; `open_app` makes one of the settings in the environment, or of those given.
+Both are imported on first use, so that `import voicekit` stays light.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicekit.app import App as App
+    from voicekit.wiring import open_app as open_app
 
 __version__ = "0.1.0"
-__all__ = ["App", "__version__"]
+__all__ = ["App", "__version__", "open_app"]
 
 
 def __getattr__(name: str) -> object:
@@ -17,4 +23,8 @@ def __getattr__(name: str) -> object:
         from voicekit.app import App
 
         return App
+    if name == "open_app":
+        from voicekit.wiring import open_app
+
+        return open_app
     raise AttributeError(f"module 'voicekit' has no attribute {name!r}")
