@@ -8,6 +8,7 @@
 Both are imported on first use, so that `import voicekit` stays light.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,13 +19,11 @@ __version__ = "0.1.0"
 __all__ = ["App", "__version__", "open_app"]
 
 
+_LAZY = {"App": "voicekit.app", "open_app": "voicekit.wiring"}
+
+
 def __getattr__(name: str) -> object:
-    if name == "App":
-        from voicekit.app import App
-
-        return App
-    if name == "open_app":
-        from voicekit.wiring import open_app
-
-        return open_app
-    raise AttributeError(f"module 'voicekit' has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'voicekit' has no attribute {name!r}")
+    # Not an import statement: whoever needs __version__ would else seem to import all of voicekit.
+    return getattr(import_module(_LAZY[name]), name)
