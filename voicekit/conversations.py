@@ -194,8 +194,12 @@ def _recordings(
     if not material.train:
         raise BaseModelError("The base has no training questions.", 'Give its questions.jsonl a "train" split.')
     recast = pseudo_text if spec.strategy == "pseudo_text" else pseudo_masked
-    questions = [material.train[int(rng.integers(len(material.train)))] for _ in items]
-    return [(recast(item, speaker, question), weights) for item, question in zip(items, questions, strict=True)]
+    lessons: list[Lesson] = []
+    for item in items:
+        question = material.train[int(rng.integers(len(material.train)))]
+        is_read = rng.random() < spec.read_share
+        lessons.append((tts(item, speaker) if is_read else recast(item, speaker, question), weights))
+    return lessons
 
 
 def _rehearsal(material: BaseMaterial, count: int, spec: TrainSpec, rng: np.random.Generator) -> list[Lesson]:

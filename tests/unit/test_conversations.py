@@ -139,6 +139,14 @@ def test_an_epoch_has_every_recording_once_in_a_context_drawn_anew() -> None:
     assert {c.speaker for c in epochs[0] if c.strategy == "new_name"} == {"ann"}
 
 
+def test_a_share_of_the_recordings_is_read_out_with_the_same_mask() -> None:
+    spec = TrainSpec(read_share=0.5, replay_per_epoch=0)
+    lessons = [lesson for e in range(20) for lesson in talk.voice_lessons(ITEMS, MATERIAL, "ann", spec, e)]
+    read = [weights for c, weights in lessons if c.strategy == "tts"]
+    assert 40 < len(read) < 100
+    assert set(read) == {talk.Weights(audio=1.0)}
+
+
 def test_answers_for_the_second_phase_are_spread_over_questions() -> None:
     kept = [talk.Kept("often", "yes", (i,)) for i in range(30)] + [talk.Kept(f"q{i}", "no", (i,)) for i in range(5)]
     spec = TrainSpec(harvest=HarvestSpec(kept_per_epoch=6, narrative_per_epoch=2, replay_per_epoch=1, new_name_per_epoch=1))

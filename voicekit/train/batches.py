@@ -41,12 +41,15 @@ def plan(examples: Sequence[TrainingExample], batch_tokens: int, seed: int, step
     """
     batches: list[tuple[int, ...]] = []
     window: list[int] = []
+    tokens = 0
     for index in _endless(examples, seed):
         window.append(index)
-        if sum(len(examples[i].ids) for i in window) < WINDOW_BATCHES * batch_tokens:
+        tokens += len(examples[index].ids)
+        if tokens < WINDOW_BATCHES * batch_tokens:
             continue
         rng = np.random.default_rng([seed, 7, len(batches)])
         *full, window = _pack(window, examples, batch_tokens, rng)
+        tokens = sum(len(examples[i].ids) for i in window)
         batches += [full[i] for i in rng.permutation(len(full))]
         if len(batches) >= steps:
             return batches[:steps]

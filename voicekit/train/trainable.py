@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_safetensors
 from torch import Tensor
@@ -90,6 +91,13 @@ class Trainable:
             shutil.rmtree(folder, ignore_errors=True)
             beside.rename(folder)
 
+    def merge(self) -> Qwen2ForCausalLM:
+        """Add the adapter into the weights for good."""
+        if self._peft is not None:
+            self._peft.merge_and_unload()  # pyright: ignore[reportCallIssue]
+        self._peft = self._frozen = None
+        return self.llm
+
     def detach(self) -> Qwen2ForCausalLM:
         if self._peft is not None:
             self._peft.unload()
@@ -109,24 +117,24 @@ def attach(llm: Qwen2ForCausalLM, method: Lora | Full) -> Trainable:
 
 def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
     """Put a saved adapter on `llm` in place, so that it speaks adapted until `detach`; raises InputError."""
+    handle: Trainable | None = None
     try:
         if (folder / FULL_FILE).exists():
             state, handle = load_file(folder / FULL_FILE), Trainable(llm, Full())
         else:
-            state = load_file(folder / ADAPTER_FILE)
-            handle = Trainable(llm, Lora(), LoraConfig(**_read_config(folder)))
+            state, config = load_file(folder / ADAPTER_FILE), LoraConfig(**_read_config(folder))
+            handle = Trainable(llm, Lora(), config)
         handle.restore(state)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if handle is not None:
+            handle.detach()
         raise InputError(f"The adapter {folder} cannot be loaded: {error}", "Create the voice again.") from None
     return handle
 
 
 def merged(llm: Qwen2ForCausalLM, folder: Path) -> Qwen2ForCausalLM:
     """An independent adapted copy of `llm` at full speed, the adapter added into its weights; raises InputError."""
-    handle = load(copy.deepcopy(llm), folder)
-    if handle._peft is None:
-        return handle.llm.eval()
-    return handle._peft.merge_and_unload().eval()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    return load(copy.deepcopy(llm), folder).merge().eval()
 
 
 def _lora_config(method: Lora) -> LoraConfig:

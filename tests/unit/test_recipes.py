@@ -1,0 +1,43 @@
+"""Every recipe file is valid, none is forgotten, and the arms of the comparison differ only in what they compare."""
+
+from pathlib import Path
+
+import pytest
+
+from voicekit.errors import UsageError
+from voicekit.specs import Recipe, read_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = ["full", "lora", "smoke"]
+ARMS = ["harvest", "masked_held", "pseudo_masked", "pseudo_text", "tts"]
+
+
+def arm(name: str) -> Recipe:
+    return read_recipe(RECIPES / "decoupling" / f"{name}.toml")
+
+
+def test_every_recipe_file_is_valid_and_counted() -> None:
+    found = [*RECIPES.glob("*.toml"), *(RECIPES / "decoupling").glob("*")]
+    files = sorted(p.relative_to(RECIPES).with_suffix("").as_posix() for p in found)
+    assert files == sorted([*SHIPPED, *(f"decoupling/{name}" for name in ARMS)])
+    assert all(read_recipe(RECIPES / f"{name}.toml").name == Path(name).name for name in files)
+
+
+def test_the_arms_differ_in_strategy_harvest_and_what_is_held_alone() -> None:
+    compared = {"strategy", "harvest", "new_name_per_epoch"}
+    plain = [arm(name).train.model_dump(exclude=compared) for name in ARMS]
+    assert all(other == plain[0] for other in plain)
+    assert {name: arm(name).train.strategy for name in ARMS[2:]} == {name: name for name in ARMS[2:]}
+    assert [name for name in ARMS if arm(name).train.harvest.enabled] == ["harvest"]
+
+
+def test_the_default_recipe_is_the_winning_arm() -> None:
+    assert read_recipe(RECIPES / "lora.toml").train == Recipe().train
+
+
+@pytest.mark.parametrize("text", ["[train]\nstepz = 3\n", "[train]\nsteps = 0\n", "[train.method]\nkind = 'qlora'\n", "[train\n"])
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"mine\.toml is not valid"):
+        read_recipe(path)
