@@ -12,11 +12,13 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import soxr
 
+from voicekit.backends.pronounce import guess
 from voicekit.evaluate.text import spoken_words
 from voicekit.records import Waveform
 
@@ -27,11 +29,6 @@ _SHORTEST_S = 0.1
 _SILENCE = 1e-4
 _DISCOUNT = 0.5
 _UNIFORM = 0.5
-_SOUNDS = {
-    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH",
-    "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R",
-    "s": "S", "t": "T", "u": "AH", "v": "V", "w": "W", "x": "K S", "y": "IY", "z": "Z",
-}  # fmt: skip
 _FOREIGN = re.compile(r"[^a-z']")
 
 
@@ -39,14 +36,14 @@ class PocketsphinxJudge:
     """A `Transcriber` for English. Deterministic; what it heard before does not matter.
 
     `sentences`: the only words it knows are theirs; () means general speech. Words that are not in the pronouncing
-    dictionary are pronounced from the dictionary's words they are made of (`pronounced`).
+    dictionary are pronounced by guess (voicekit.backends.pronounce).
     """
 
     def __init__(self, sentences: Sequence[str] = ()) -> None:
         import pocketsphinx
 
         said = [words for words in (_words(s) for s in sentences) if words]
-        self.name = f"pocketsphinx {pocketsphinx.__version__ if hasattr(pocketsphinx, '__version__') else '5'} en-us"
+        self.name = f"pocketsphinx {version('pocketsphinx')} en-us"
         options = {"cmn": "batch", "loglevel": "FATAL", "samprate": _RATE_HZ}
         if not said:
             self._decoder = pocketsphinx.Decoder(**options)
@@ -99,24 +96,6 @@ def language_model(sentences: Iterable[Sequence[str]], discount: float = _DISCOU
     return "\n".join([*head, start, *singles, "", "\\2-grams:", *pairs, "", "\\end\\", ""])
 
 
-def pronounced(word: str) -> str:
-    """Phones of a word: the dictionary's first pronunciation, or those of the longest dictionary words it is made of.
-
-    "voicekit" is voice + kit, "croaks" is croak + s. Only pieces of at least three letters count as words; the letters between
-    them have one sound each, which is crude, but such words are rare.
-    """
-    known = _dictionary()
-    if word in known:
-        return known[word][0]
-    rest, phones = word.replace("'", ""), list[str]()
-    while rest:
-        sizes = range(len(rest), 2, -1)
-        size = next((n for n in sizes if rest[:n] in known), 1)
-        phones += known[rest[:size]][0].split() if size > 1 else _SOUNDS[rest[0]].split()
-        rest = rest[size:]
-    return " ".join(phones)
-
-
 def _words(sentence: str) -> list[str]:
     """The sentence's words in the letters of the dictionary; words in other scripts are left out: this judge hears English."""
     return [word for word in spoken_words(sentence) if not _FOREIGN.search(word)]
@@ -124,10 +103,14 @@ def _words(sentence: str) -> list[str]:
 
 def _lexicon(words: set[str]) -> str:
     known = _dictionary()
+
+    def first(word: str) -> str | None:
+        return known[word][0] if word in known else None
+
     lines = [
         f"{word}({i + 1}) {phones}" if i else f"{word} {phones}"
         for word in sorted(words)
-        for i, phones in enumerate(known.get(word) or [pronounced(word)])
+        for i, phones in enumerate(known.get(word) or [guess(word, first) or ""])
     ]
     return "\n".join(lines) + "\n"
 
