@@ -52,7 +52,10 @@ class VoiceActivityDetector(Protocol):
 
 class Aligner(Protocol):
     def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
-        """Words with times, and a script match in 0..1; None if this aligner cannot (a word it does not know, say)."""
+        """One Word for each space-separated word of `text`, and a script match in 0..1; None if this aligner cannot.
+
+        An aligner with an attribute `languages` is asked only about texts of these.
+        """
         ...
 
 

@@ -1,0 +1,133 @@
+"""How a script is read, and how written words become spoken ones."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.makers import recording
+from voicekit.errors import ScriptError
+from voicekit.prepare.scripts import Script, find_script
+from voicekit.prepare.spoken import normalise, spoken_form, spoken_tokens
+from voicekit.records import Recording
+
+A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Hello, World!", "hello world"),
+        ("“Don’t,” she said — softly.", "don't she said softly"),
+        ("the forty-two line Bible of about 1455,", "the forty two line bible of about fourteen fifty five"),
+        ("1,234 men on 3 May 2015", "one thousand two hundred and thirty four men on three may twenty fifteen"),
+        ("it cost $3.50, or 20%", "it cost three point five dollars or twenty percent"),
+        ("the 2nd of the 1990s", "the second of the nineteen nineties"),
+        ("Mr. Smith & Dr. Jones", "mister smith and doctor jones"),
+        ("agent 007", "agent zero zero seven"),
+        ("Café Zoë", "cafe zoe"),
+    ],
+)
+def test_spoken_form_of_english(written: str, said: str) -> None:
+    assert spoken_form(written, "en-GB") == said
+
+
+def test_other_languages_keep_their_letters_and_spell_their_numbers() -> None:
+    assert spoken_form("Zwölf Äpfel und 3 Birnen", "de") == "zwölf äpfel und drei birnen"
+    assert spoken_form("3 χρόνια", "el") == "χρόνια"
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text())
+def test_written_tokens_are_the_text_and_spoken_ones_are_plain_words(text: str) -> None:
+    tokens = spoken_tokens(text, "en")
+    assert " ".join(token for token, _ in tokens) == normalise(text)
+    assert all(word == word.lower() and " " not in word and word for _, words in tokens for word in words)
+
+
+def test_text_is_nfc_with_single_spaces() -> None:
+    assert normalise("\ufeff Cafe\u0301\n\tnoir ") == "Café noir"
+
+
+def script_of(folder: Path, name: str, content: str | bytes, *recordings: Recording) -> Script | None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return find_script(folder / name, folder, recordings or (A, B))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metadata.csv", "a|Dr. A|doctor a\nb 2|text B|\n"),
+        ("s.csv", 'file,text\nwavs/a.wav,doctor a\n"wavs/b 2.flac",text B\n'),
+        ("s.csv", "id;speaker;transcript\r\na;x;doctor a\r\nb 2;x;text B\r\n"),
+        ("s.tsv", "path\tsentence\nC:\\data\\a.WAV\tdoctor a\n./wavs/b 2.mp3\ttext B\n"),
+        ("s.csv", '\ufeffText,File\n"doctor a",a.wav\n"text B",b 2\n'),
+        ("s.csv", "file,text\na.wav,doctor a\nb 2,text B\n".encode("utf-16")),
+        ("s.txt", "a.wav\tdoctor a\nb 2.flac\ttext B\n"),
+    ],
+)
+def test_every_kind_of_table_is_understood(name: str, content: str | bytes, tmp_path: Path) -> None:
+    script = script_of(tmp_path, name, content)
+    assert script is not None
+    assert script.texts == {A.id: "doctor a", B.id: "text B"}
+    assert script.unused == ()
+
+
+def test_texts_with_quotes_commas_and_bars_are_kept(tmp_path: Path) -> None:
+    quoted = script_of(tmp_path, "s.csv", 'file,text\na,"He said ""yes"", twice | thrice"\n')
+    assert quoted and quoted.texts == {A.id: 'He said "yes", twice | thrice'}
+    bars = script_of(tmp_path, "m.csv", 'a|"Yes", he said|"Yes", he said\n')
+    assert bars and bars.texts == {A.id: '"Yes", he said'}
+
+
+def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
+    (tmp_path / "wavs").mkdir()
+    assert find_script(None, tmp_path, (A, B)) is None
+    (tmp_path / "wavs" / "a.txt").write_text("from a text file\n")
+    (tmp_path / "wavs" / "b 2.lab").write_text("from a lab file\n")
+    found = find_script(None, tmp_path, (A, B))
+    assert found and found.texts == {A.id: "from a text file", B.id: "from a lab file"}
+    (tmp_path / "metadata.csv").write_text("a|from metadata\n")
+    found = find_script(None, tmp_path, (A, B))
+    assert found and found.texts == {A.id: "from metadata"}
+    found = find_script(None, tmp_path / "wavs", (recording("a.wav"),))
+    assert found and found.source == "metadata.csv"
+
+
+def test_one_recording_may_have_any_text_file(tmp_path: Path) -> None:
+    found = script_of(tmp_path, "story.txt", "Once upon a time,\nthere was; a tea|pot.", A)
+    assert found and found.texts == {A.id: "Once upon a time, there was; a tea|pot."}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("x1|text\nx2|text\n", r"names no recording: it names x1, x2; the recordings are wavs/a\.wav"),
+        ("", "is empty"),
+        ("speaker,age\nanna,7\n", "no column for the file and one for the text; it has: speaker, age"),
+        ("a|one\na|two\n", "two different texts for a"),
+        ("file,text\na\n", "Row 2 of s.csv has no file or no text"),
+        (b"a|caf\xe9\n", "not UTF-8"),
+    ],
+)
+def test_a_script_that_does_not_fit_says_why(content: str | bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ScriptError, match=said):
+        script_of(tmp_path, "s.csv", content)
+
+
+def test_names_are_found_by_path_first_and_never_by_guess(tmp_path: Path) -> None:
+    one, two = recording("x/a.wav"), recording("y/a.wav")
+    found = script_of(tmp_path, "s.csv", "file,text\nx/a.wav,one\ny/a.wav,two\n", one, two)
+    assert found and found.texts == {one.id: "one", two.id: "two"}
+    with pytest.raises(ScriptError, match=r"names a\.wav, which may be x/a\.wav and y/a\.wav"):
+        script_of(tmp_path, "s.csv", "file,text\na.wav,one\n", one, two)
+
+
+def test_names_of_no_recording_are_reported_but_refused_ones_are_known(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("a|one\nbroken|two\nghost|three\n")
+    found = find_script(tmp_path / "s.csv", tmp_path, (A,), (recording("wavs/broken.mp3"),))
+    assert found and found.texts == {A.id: "one"} and found.unused == ("ghost",)
+    with pytest.raises(ScriptError, match="no script"):
+        find_script(tmp_path / "missing.csv", tmp_path, (A,))

@@ -1,0 +1,131 @@
+"""What the user gave (a file, a folder, a zip) -> recordings, each known by the hash of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from voicekit import audio, manifest
+from voicekit.errors import RecordingsError
+from voicekit.ports import OnProgress, Progress
+from voicekit.prepare.unpack import unpack
+from voicekit.records import Recording
+
+SCRIPT_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".lab"})
+JUNK_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
+MIN_RATE_HZ = 8_000
+_KINDS = "Give a folder, a zip or a file of wav, flac, mp3, m4a, ogg, opus, webm, mp4, aac or wma."
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A recording that cannot be used, and why."""
+
+    recording: Recording
+    reason: str
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Usable recordings by path, and the others. Paths are relative to `root`."""
+
+    root: Path
+    recordings: tuple[Recording, ...]
+    refused: tuple[Refused, ...]
+
+    def everything(self) -> tuple[Recording, ...]:
+        """All recordings, each id once, as a catalog keeps them."""
+        known = {r.id: r for r in (*(f.recording for f in self.refused), *self.recordings)}
+        return tuple(sorted(known.values(), key=lambda r: r.path))
+
+
+def take_in(recordings: Path, language: str, work: Path, max_failed_ratio: float, report: OnProgress) -> Intake:
+    """Find, hash and decode everything once. Files that cannot be read, and copies of others, are refused with a reason.
+
+    `work` keeps what is unpacked and what was found, so that a second call decodes nothing again. Raises RecordingsError when
+    there is nothing, or when more than `max_failed_ratio` of the files cannot be read.
+    """
+    root, paths = find_audio(recordings, work)
+    journal = work / "intake.jsonl"
+    seen = {r.recording.id: r for r in manifest.read_journal(journal, Refused)}
+    good: dict[str, Recording] = {}
+    refused: list[Refused] = []
+    for number, path in enumerate(paths):
+        report(Progress("recordings", number / len(paths), path))
+        try:
+            with (root / path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            unopened = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()
+            refused.append(Refused(Recording(unopened, path, 0, 0, 0, language), f"cannot be opened: {error.strerror}"))
+            continue
+        if digest in good:
+            refused.append(Refused(replace(good[digest], path=path), f"the same recording as {good[digest].path}"))
+            continue
+        if digest not in seen:
+            seen[digest] = _decoded(root, path, digest, language)
+            manifest.append_record(journal, seen[digest])
+        found = Refused(replace(seen[digest].recording, path=path, language=language), seen[digest].reason)
+        if found.reason:
+            refused.append(found)
+        else:
+            good[digest] = found.recording
+    unreadable = [r for r in refused if r.recording.id not in good]
+    _check_failures(unreadable, len(unreadable) + len(good), max_failed_ratio)
+    report(Progress("recordings", 1.0, f"{len(good)} recordings"))
+    return Intake(root, tuple(good.values()), tuple(refused))
+
+
+def find_audio(recordings: Path, work: Path) -> tuple[Path, list[str]]:
+    """(root, paths of audio files below it as POSIX text, sorted). A zip is unpacked below `work`."""
+    if recordings.is_dir():
+        root = recordings
+        names = sorted(_walk(root))
+        if not names:
+            raise RecordingsError(f"There is no audio file in {recordings}.", _KINDS)
+        return root, names
+    if not recordings.exists():
+        raise RecordingsError(f"There is nothing at {recordings}.", "Check the path.")
+    if recordings.suffix.lower() == ".zip":
+        root = unpack(recordings, work / "unpacked", audio.SUFFIXES | SCRIPT_SUFFIXES)
+        names = sorted(_walk(root)) if root.exists() else []
+        if not names:
+            raise RecordingsError(f"There is no audio file in {recordings.name}.", _KINDS)
+        return root, names
+    if recordings.suffix.lower() not in audio.SUFFIXES:
+        raise RecordingsError(f"{recordings.name} is neither an audio file nor a zip.", _KINDS)
+    return recordings.parent, [recordings.name]
+
+
+def _walk(root: Path) -> list[str]:
+    found: list[str] = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = [s for s in subfolders if not s.startswith(".") and s.lower() not in JUNK_FOLDERS]
+        here = Path(folder)
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in audio.SUFFIXES:
+                found.append((here / name).relative_to(root).as_posix())
+    return found
+
+
+def _decoded(root: Path, path: str, digest: str, language: str) -> Refused:
+    """What a file holds; `reason` is "" if it can be used."""
+    try:
+        wave = audio.read(root / path)
+    except RecordingsError as error:
+        return Refused(Recording(digest, path, 0, 0, 0, language), error.problem.rstrip("."))
+    recording = Recording(digest, path, wave.sample_rate_hz, wave.num_samples, int(wave.samples.shape[0]), language)
+    low = wave.sample_rate_hz < MIN_RATE_HZ
+    return Refused(recording, f"sampled at {wave.sample_rate_hz} Hz; at least {MIN_RATE_HZ} Hz are needed" if low else "")
+
+
+def _check_failures(failed: Sequence[Refused], total: int, max_failed_ratio: float) -> None:
+    if len(failed) <= max_failed_ratio * total:
+        return
+    named = "; ".join(f"{f.recording.path}: {f.reason.removeprefix(Path(f.recording.path).name).strip()}" for f in failed[:3])
+    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    problem = f"{len(failed)} of {total} recordings cannot be used: {named}{more}."
+    raise RecordingsError(problem, "Replace or remove them and run it again.")
