@@ -1,0 +1,280 @@
+"""One base model: everything in its directory, loaded and used together (ports.BaseModel)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from voicekit.covo import vocoder
+from voicekit.covo.chat import CovoChat, load_chat
+from voicekit.covo.config import REMEDY, read_card, read_chat_config
+from voicekit.covo.decoder import Token2Latent
+from voicekit.covo.features import speaker_vector
+from voicekit.covo.finetune import finetune, text_kl
+from voicekit.covo.material import read_material
+from voicekit.covo.speaking import Speaking, Words, samples_24k
+from voicekit.covo.speech_tokenizer import SpeechTokenizer
+from voicekit.covo.synthesis import Moments, Synthesis
+from voicekit.covo.text import TextTokenizer, prompt_format
+from voicekit.errors import BaseModelError, RecordingsError
+from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, TrainOutcome
+from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
+from voicekit.specs import TrainSpec
+from voicekit.storage import file_sha256, tree_sha256, visible_files
+from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+
+T = TypeVar("T")
+# Neither changes what the base does.
+NOT_IN_REVISION = ("README.md", "card.json")
+NEUTRAL = "neutral"
+VOICES_AT_HAND = 4
+CLIPS_AT_HAND = 512
+SPEAKER_S, DECODER_S = 60.0, 180.0
+SILENCE_RATIO = 0.02
+
+
+def load_base(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Base:
+    """Load the base directory at `path`; `dtype` is the chat model's. BaseModelError names the file and key at fault."""
+    return Base(Path(path), device, dtype)
+
+
+class Base:
+    """Speech tokenizer, decoder and material are read when first needed; whatever is made from a base leaves it unchanged."""
+
+    def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+        if not folder.is_dir():
+            raise BaseModelError(f"There is no base directory {folder}.", "Give the folder of a base model.")
+        card, config = read_card(folder), read_chat_config(folder)
+        tokenizer = TextTokenizer(folder / "tokenizer.json")
+        self.prompt = prompt_format(tokenizer, card, config)
+        self._folder, self._device, self._card = folder, device, card
+        self._words = Words(tokenizer, self.prompt, card)
+        self._chat = load_chat(folder, self.prompt.audio_pad, device, dtype)
+        self._adapted: OrderedDict[str, CovoChat] = OrderedDict()
+        self._decoders: OrderedDict[str, Synthesis] = OrderedDict()
+        self._clips: OrderedDict[str, tuple[IntArray, FloatArray]] = OrderedDict()
+
+    @property
+    def info(self) -> BaseInfo:
+        return self._info
+
+    @property
+    def material(self) -> BaseMaterial:
+        return self._material
+
+    @cached_property
+    def _info(self) -> BaseInfo:
+        card = self._card
+        return BaseInfo(
+            name=card.name,
+            revision=revision(self._folder),
+            licence=card.licence,
+            languages=card.languages,
+            speakers=card.speakers,
+            default_speaker=card.default_speaker,
+            folder=self._folder,
+        )
+
+    @cached_property
+    def _material(self) -> BaseMaterial:
+        return read_material(self._folder, self.prompt.num_codes)
+
+    @cached_property
+    def _tokenizer(self) -> SpeechTokenizer:
+        made = _part(self._folder / "speech_tokenizer", lambda folder: SpeechTokenizer.load(folder, self._device))
+        return self._fitting("speech_tokenizer", made, made.config.num_codes)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        if self._card.vocoder != "world":
+            raise BaseModelError(f'"vocoder" in base.json is {self._card.vocoder!r}, which is not known.', 'Known is "world".')
+        folder = self._folder / "token2wav"
+        decoder = _part(folder, lambda f: Token2Latent.load(f, self._device))
+        moments = Moments.load(folder / "global_mean_var.npy")
+        if len(moments.mean) != decoder.config.latents:
+            raise BaseModelError(f"{folder}/global_mean_var.npy does not fit the decoder's latents.", REMEDY)
+        decoder = self._fitting("token2wav", decoder, decoder.config.num_codes)
+        return Synthesis(decoder, moments, self._card.decoder_window_tokens)
+
+    def encode_text(self, text: str) -> list[int]:
+        return self._words.tokenizer.encode(text)
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        return self._words.tokenizer.decode(ids)
+
+    def encode_speech(self, wave: Waveform) -> IntArray:
+        """Speech tokens int64 [N] at 25 Hz, N = ceil(samples at 24 kHz / 960)."""
+        return self._tokenizer.encode(samples_24k(wave))
+
+    def read_speech(self, tokens: IntArray) -> str:
+        return self._tokenizer.read(tokens)
+
+    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+        return self._tokenizer.align(samples_24k(wave), text)
+
+    def copy_synthesis(self, wave: Waveform) -> Waveform:
+        """The wave analysed and synthesised again, as long as the wave was."""
+        samples = samples_24k(wave)
+        made = vocoder.synthesise(vocoder.analyse(samples))[: len(samples)]
+        return Waveform(made[None], MODEL_RATE_HZ)
+
+    def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
+        """Tokens and latents of the last second of one ordinary clip, and the speaker vector of a minute of them all."""
+        used = _first_seconds(waves, SPEAKER_S)
+        if not used:
+            raise RecordingsError("There is no speech to take a voice from.", "Give recordings with accepted clips.")
+        clips = [self._analysed(wave) for wave in used]
+        ends = [(codes[: _speech_tokens(wave)], latents) for wave, (codes, latents) in zip(used, clips, strict=True)]
+        lengths = [len(codes) for codes, _ in ends]
+        chosen = int(np.argmin(np.abs(np.array(lengths) - np.median(lengths))))
+        codes, latents = ends[chosen]
+        first = max(0, len(codes) - self._card.prompt_tokens)
+        return VoicePrompt(
+            tokens=codes[first:],
+            latents=latents[LATENTS_PER_TOKEN * first : LATENTS_PER_TOKEN * len(codes)].copy(),
+            speaker=speaker_vector(np.concatenate([x for _, x in clips])),
+        )
+
+    @cached_property
+    def _neutral(self) -> VoicePrompt:
+        return self._stored_prompt(NEUTRAL)
+
+    def neutral_prompt(self) -> VoicePrompt:
+        return self._neutral
+
+    def finetune(
+        self,
+        examples: Sequence[TrainingExample],
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
+        snapshots_at: Sequence[int] = (),
+    ) -> TrainOutcome:
+        return finetune(self._chat, self.prompt, examples, spec, folder, report, snapshots_at)
+
+    def adapt_decoder(
+        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+    ) -> Path | None:
+        from voicekit.covo.decoder_adaptation import adapt_decoder
+
+        clips = [self._analysed(wave) for wave in _first_seconds(waves, DECODER_S)] if spec.decoder_steps else []
+        return adapt_decoder(self._synthesis.decoder, clips, prompt, spec, folder, report)
+
+    def voice(
+        self,
+        speaker: str,
+        prompt: VoicePrompt | None = None,
+        adapter: Path | None = None,
+        decoder_weights: Path | None = None,
+    ) -> Speaking:
+        """The base speaking as `speaker`. Adapted weights are kept by their content, so equal names never mix."""
+        chat = self._adapted_chat(adapter) if adapter else self._chat
+        synthesis = self._adapted_synthesis(decoder_weights) if decoder_weights else self._synthesis
+        own = prompt or (self._stored_prompt(speaker) if self._has_prompt(speaker) else self._neutral)
+        return Speaking(speaker, self._words, chat, synthesis, own, self._synthesis)
+
+    def text_kl(self, adapter: Path, speaker: str, questions: Sequence[Question]) -> list[float]:
+        adapted = self._adapted_chat(adapter).llm
+        return text_kl(self._chat, adapted, self._words.tokenizer, self.prompt, speaker, questions)
+
+    def _adapted_chat(self, adapter: Path) -> CovoChat:
+        from voicekit.train.trainable import merged
+
+        return _kept(self._adapted, tree_sha256(adapter), lambda: self._chat.with_llm(merged(self._chat.llm, adapter)))
+
+    def _adapted_synthesis(self, file: Path) -> Synthesis:
+        from voicekit.covo.decoder_adaptation import with_weights
+
+        own = self._synthesis
+        return _kept(
+            self._decoders,
+            file_sha256(file),
+            lambda: Synthesis(with_weights(own.decoder, file), own.moments, own.window_tokens),
+        )
+
+    def _analysed(self, wave: Waveform) -> tuple[IntArray, FloatArray]:
+        """Codes [N] and normalised latents [4N, 64] of a clip; making a voice asks twice for the same clips."""
+        samples = samples_24k(wave)
+
+        def analyse() -> tuple[IntArray, FloatArray]:
+            return self._tokenizer.encode(samples), self._synthesis.moments.normalise(vocoder.analyse(samples))
+
+        return _kept(self._clips, wave.digest(), analyse, CLIPS_AT_HAND)
+
+    def _has_prompt(self, name: str) -> bool:
+        return name in self._card.speakers and (self._folder / "voice_prompts" / f"{name}.safetensors").is_file()
+
+    def _stored_prompt(self, name: str) -> VoicePrompt:
+        file = self._folder / "voice_prompts" / f"{name}.safetensors"
+        if not file.is_file():
+            raise BaseModelError(f"There is no {file.name} in {file.parent}.", REMEDY)
+        try:
+            arrays = load_file(file)
+            tokens, latents, speaker = arrays["tokens"], arrays["latents"], arrays["speaker"]
+        except (SafetensorError, OSError, KeyError) as error:
+            raise BaseModelError(f"{file} cannot be read: {error}.", REMEDY) from None
+        config = self._synthesis.decoder.config
+        if latents.shape[1:] != (config.latents,) or speaker.shape != (config.speaker_dim,) or tokens.ndim != 1:
+            raise BaseModelError(f"{file} does not fit the decoder.", REMEDY)
+        return VoicePrompt(tokens.astype(np.int64), latents.astype(np.float32), speaker.astype(np.float32))
+
+    def _fitting(self, part: str, made: T, num_codes: int) -> T:
+        if num_codes != self.prompt.num_codes:
+            raise BaseModelError(f"{part} has {num_codes} codes, the chat model {self.prompt.num_codes}.", REMEDY)
+        return made
+
+
+def revision(folder: Path) -> str:
+    """sha256 over the names and contents of a base directory's files, texts about it aside."""
+    digest = hashlib.sha256()
+    for file in visible_files(folder):
+        name = file.relative_to(folder).as_posix()
+        if name not in NOT_IN_REVISION:
+            digest.update(f"{name}\0{file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _part(folder: Path, load: Callable[[Path], T]) -> T:
+    """One part of a base, whatever its library says when a file or a weight is wrong turned into BaseModelError."""
+    try:
+        return load(folder)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BaseModelError(f"{folder} cannot be loaded: {first}", REMEDY) from None
+
+
+def _kept(cache: OrderedDict[str, T], key: str, make: Callable[[], T], at_most: int = VOICES_AT_HAND) -> T:
+    """The value of `key`, made if it is not at hand; the one unused for longest goes when there are too many."""
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > at_most:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]
+
+
+def _first_seconds(waves: Sequence[Waveform], most_s: float) -> list[Waveform]:
+    """Whole waves until they are `most_s` long; empty ones are left out."""
+    chosen: list[Waveform] = []
+    held_s = 0.0
+    for wave in waves:
+        if wave.num_samples and held_s < most_s:
+            chosen.append(wave)
+            held_s += wave.duration_s
+    return chosen
+
+
+def _speech_tokens(wave: Waveform) -> int:
+    """Tokens up to the end of the last sound, at least one."""
+    samples = np.abs(samples_24k(wave))
+    loud = np.flatnonzero(samples > SILENCE_RATIO * samples.max(initial=0.0))
+    return max(1, -(-int(loud[-1] + 1) // SAMPLES_PER_TOKEN)) if len(loud) else 1
