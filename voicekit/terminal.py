@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +25,7 @@ from voicekit.ports import Progress as Event
 from voicekit.records import Metric, Voice, VoiceState
 from voicekit.results import Check, DemoShown, VoiceDetails
 
+_STDOUT, _STDERR = 1, 2
 _PLAIN_EVERY_S = 10.0
 _STATE_STYLE = {VoiceState.PUBLISHED: "green", VoiceState.DRAFT: "yellow", VoiceState.REVOKED: "red"}
 
@@ -115,21 +116,23 @@ def metrics_table(metrics: Mapping[str, Metric]) -> Table:
 @contextmanager
 def stdout_for_results() -> Generator[Results, None, None]:
     """Inside, whatever else prints to stdout (libraries do, some from C) lands on stderr; results go to stdout."""
-    sys.stdout.flush()
-    try:
-        kept = os.dup(sys.stdout.fileno())
-    except (OSError, ValueError):  # not a real file: a test's capture
-        yield Results(sys.stdout)
-        return
     stdout = sys.stdout
+    stdout.flush()
+    try:
+        stdout.fileno()
+        kept = os.dup(_STDOUT)
+    except (OSError, ValueError):  # no real file: a test's capture, a notebook
+        with redirect_stdout(sys.stderr):
+            yield Results(stdout)
+        return
     with os.fdopen(kept, "w", encoding="utf-8") as results:
-        os.dup2(sys.stderr.fileno(), stdout.fileno())
+        os.dup2(_STDERR, _STDOUT)
         try:
-            yield Results(results)
+            with redirect_stdout(sys.stderr):
+                yield Results(results)
         finally:
-            stdout.flush()
             results.flush()
-            os.dup2(results.fileno(), stdout.fileno())
+            os.dup2(results.fileno(), _STDOUT)
 
 
 @contextmanager
