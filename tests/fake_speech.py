@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def say(
             parts.append(_silence(pause_s if word[-1] in ".,;!?" else GAP_S, rate_hz))
     parts.append(_silence(edge_s, rate_hz))
     samples = np.concatenate(parts)
-    samples += noise * np.random.default_rng(len(samples)).standard_normal(len(samples)).astype(np.float32)
+    samples += noise * np.random.default_rng(crc32(text.encode())).standard_normal(len(samples)).astype(np.float32)
     return Waveform(samples[None], rate_hz)
 
 

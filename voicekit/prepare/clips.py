@@ -71,7 +71,7 @@ def clips_of(recording: Recording, wave: Waveform, text: str | None, spec: Prepa
 def refused(recording: Recording, reason: str, text: str = "") -> Clip:
     """The record of a recording of which no clip could be made."""
     return Clip(
-        id=clip_id(recording, 0, 0),
+        id=clip_id(recording, 0, 0, ""),
         recording_id=recording.id,
         recording=recording.path,
         sample_rate_hz=recording.sample_rate_hz,
@@ -86,11 +86,10 @@ def refused(recording: Recording, reason: str, text: str = "") -> Clip:
     )
 
 
-def clip_id(recording: Recording, start_sample: int, num_samples: int) -> str:
-    """Short, and equal for equal stretches of equal files."""
-    return hashlib.sha256(
-        f"{recording.id}\0{recording.path}\0{start_sample}\0{num_samples}".encode(errors="replace")
-    ).hexdigest()[:16]
+def clip_id(recording: Recording, start_sample: int, num_samples: int, spec_hash: str) -> str:
+    """Short, and equal for equal stretches of equal files under equal specs (another spec makes another sound of them)."""
+    place = f"{recording.id}\0{recording.path}\0{start_sample}\0{num_samples}\0{spec_hash}"
+    return hashlib.sha256(place.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _scripted(
@@ -134,7 +133,7 @@ def _clip(
     samples = mono[start : seconds_to_samples(piece.end_s, rate_hz)]
     duration_s = samples_to_seconds(len(samples), rate_hz)
     speech = segment.inside(spans, piece.start_s, piece.end_s)
-    name = clip_id(recording, start, len(samples))
+    name = clip_id(recording, start, len(samples), spec.digest())
     cleaned = clean(samples, rate_hz, spec.target_lufs)
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
