@@ -44,7 +44,7 @@ def rendered(folder: Path, most: int) -> list[Clip]:
         audio = np.memmap(index.with_name(index.name.replace("index_", "audio_").replace(".jsonl", ".i16")), np.int16, "r")
         for line in index.read_text().splitlines():
             row = json.loads(line)
-            samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / 32768
+            samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / np.float32(32768)
             clips.append((Waveform(samples[None], 24_000), row))
     return clips[:most]
 

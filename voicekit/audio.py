@@ -121,6 +121,7 @@ def _read_soundfile(path: Path) -> Waveform | None:
 
 def _read_pyav(path: Path) -> Waveform:
     import av
+    from av.error import FFmpegError
 
     try:
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
@@ -130,7 +131,7 @@ def _read_pyav(path: Path) -> Waveform:
             if container.duration:
                 _check_duration(path, container.duration / av.time_base)
             samples, rate_hz = _decode(path, container)
-    except (av.error.FFmpegError, ValueError, EOFError) as error:
+    except (FFmpegError, ValueError, EOFError) as error:
         raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
     return _within_range(samples, rate_hz, keep_shape=False)
 
@@ -138,6 +139,7 @@ def _read_pyav(path: Path) -> Waveform:
 def _decode(path: Path, container: Any) -> tuple[FloatArray, int]:
     """float32 [C, T] and the rate of the first audio stream; a file cut off in the middle gives what it holds."""
     import av
+    from av.error import FFmpegError
 
     resampler = av.AudioResampler(format="fltp")
     blocks: list[FloatArray] = []
@@ -149,7 +151,7 @@ def _decode(path: Path, container: Any) -> tuple[FloatArray, int]:
                 blocks.append(_floats(block))
                 count += block.samples
             _check_duration(path, count / max(rate_hz, 1))
-    except (av.error.FFmpegError, ValueError):
+    except (FFmpegError, ValueError):
         if count < rate_hz or not rate_hz:
             raise
     if not blocks:

@@ -44,7 +44,8 @@ def stretch(mel: FloatArray, pitch: FloatArray, factor: float) -> tuple[FloatArr
     left = np.minimum(source.astype(int), len(mel) - 2)
     part = (source - left).astype(np.float32)[:, None]
     near = np.linspace(0, len(pitch) - 1, tokens).round().astype(int)
-    return mel[left] * (1 - part) + mel[left + 1] * part, pitch[near]
+    slower = mel[left] * (1 - part) + mel[left + 1] * part
+    return slower.astype(np.float32, copy=False), pitch[near]
 
 
 def channel(mel: FloatArray, rng: np.random.Generator) -> FloatArray:

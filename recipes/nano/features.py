@@ -53,7 +53,7 @@ def prepare_shard(audio_file: Path) -> None:
     mels, pitches, counts = [], [], []
     for line in index.read_text().splitlines():
         clip = json.loads(line)
-        samples = audio[clip["start"] : clip["start"] + clip["num_samples"]].astype(np.float32) / 32768
+        samples = audio[clip["start"] : clip["start"] + clip["num_samples"]].astype(np.float32) / np.float32(32768)
         mels.append(to_bytes(log_mel(samples)))
         pitches.append(token_pitch(samples).astype(np.float16))
         counts.append(len(pitches[-1]))

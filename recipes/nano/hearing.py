@@ -44,7 +44,7 @@ def prepare(places: Places) -> None:
                 row = json.loads(line)
                 if len(rows) >= most or row["num_samples"] > SEGMENT_POSITIONS * 480:
                     continue
-                samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / 32768
+                samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / np.float32(32768)
                 mels.append(to_bytes(heard(samples)))
                 rows.append(row)
         part = out.with_suffix(".part")
@@ -100,10 +100,12 @@ def encode(encoder: WhisperEncoder, mels: Tensor) -> Tensor:
     return encoder.layer_norm(x)
 
 
-def new_encoder() -> WhisperEncoder:
+def new_encoder(device: str) -> WhisperEncoder:
     config = WhisperConfig(**ENCODER)
     config._attn_implementation = "eager"
-    return WhisperEncoder(config)
+    encoder = WhisperEncoder(config)
+    nn.Module.to(encoder, device)
+    return encoder
 
 
 def collate(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator | None, length: int = 0) -> Tensor:
@@ -129,7 +131,7 @@ def train(places: Places, steps: int, device: str, seed: int) -> None:
     parts = {name: load(places.hearing / f"{name}.npz") for name in SETS}
     test = parts.pop("questions_test")
     items = [item for part in parts.values() for item in part]
-    encoder, head = new_encoder().to(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
+    encoder, head = new_encoder(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
     opt = MasterAdamW([encoder, head])
     last, step, began, mean = places.hearing / "last.pt", 0, time.time(), 0.0
     if last.exists():
@@ -180,10 +182,10 @@ def cache(places: Places, device: str, seed: int) -> None:
     out = places.hearing / "features.npz"
     if out.exists():
         return
-    encoder = new_encoder().to(device).eval()
+    encoder = new_encoder(device).eval()
     trained = torch.load(places.hearing / "last.pt", weights_only=False)["encoder"]
     encoder.load_state_dict({k: v.float() for k, v in trained.items()})
-    encoder.to(torch.bfloat16)
+    nn.Module.to(encoder, torch.bfloat16)
     rng = np.random.default_rng(seed)
     made, texts = [], []
     items = load(places.hearing / "questions_train.npz")

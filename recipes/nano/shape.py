@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CONTROL = "voice: {speaker}"
 TEXT_VOCABULARY = 2000
@@ -32,7 +33,7 @@ ENCODER = {
 }
 
 
-def llm_config(text_tokens: int) -> dict[str, object]:
+def llm_config(text_tokens: int) -> dict[str, Any]:
     """Qwen2 in miniature: `text_tokens` text ids, then the speech codes."""
     return {
         "vocab_size": text_tokens + NUM_CODES,

@@ -73,7 +73,7 @@ def main() -> None:
     if latents.exists() and not (places.codes / "latents.npz").exists():
         data = np.load(latents)
         audio = np.split(data["audio"], np.cumsum(data["samples"])[:-1])
-        mels = [log_mel(a.astype(np.float32) / 32768) for a in audio]
+        mels = [log_mel(a.astype(np.float32) / np.float32(32768)) for a in audio]
         codes = [tokenizer._encode_window(m) for m in mels]
         write(places.codes / "latents.npz", json.loads(str(data["rows"])), codes)
     for name in SETS:

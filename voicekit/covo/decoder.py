@@ -129,7 +129,7 @@ class TimeEmbedder(nn.Module):
         half = self.dim // 2
         freq = torch.exp(-np.log(10_000.0) * torch.arange(half, device=t.device).float() / half)
         angle = t.float()[:, None] * freq
-        return self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1).to(self.mlp[0].weight.dtype))
+        return self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1).to(next(self.mlp.parameters()).dtype))
 
 
 class ConvEmbed(nn.Module):
