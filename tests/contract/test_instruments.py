@@ -96,18 +96,27 @@ def test_the_judge_is_silent_about_silence_and_forgets_what_it_heard() -> None:
     assert judge().transcribe(clip("kal", 1)) == first
 
 
-def test_probabilities_of_the_language_model_add_up_after_every_word() -> None:
-    words = [s.split() for s in (*SAID.values(), *OTHERS)]
-    _, _, rest = language_model(words).partition("\\1-grams:")
-    singles, _, doubles = rest.partition("\\2-grams:")
-    single = {w: (10 ** float(p), 10 ** float(b)) for p, w, b in (line.split() for line in singles.split("\n") if line)}
-    lines = [line.split() for line in doubles.split("\n") if line and not line.startswith("\\")]
-    pairs = {(first, second): 10 ** float(p) for p, first, second in lines}
-    assert sum(p for w, (p, _) in single.items() if w != "<s>") == pytest.approx(1, abs=0.01)
-    for first, (_, back_off) in single.items():
-        if first != "</s>":
-            total = sum(pairs.get((first, w), back_off * p) for w, (p, _) in single.items() if w != "<s>")
-            assert total == pytest.approx(1, abs=0.01)
+def test_probabilities_of_the_language_model_add_up_after_every_word_and_pair() -> None:
+    model = language_model([s.split() for s in (*SAID.values(), *OTHERS)])
+    probability: dict[tuple[str, ...], float] = {}
+    back_off: dict[tuple[str, ...], float] = {}
+    for size in (1, 2, 3):
+        part = model.partition(f"\\{size}-grams:\n")[2].partition("\n\n")[0]
+        for fields in (line.split() for line in part.split("\n")):
+            probability[tuple(fields[1 : 1 + size])] = 10 ** float(fields[0])
+            back_off[tuple(fields[1 : 1 + size])] = 10 ** float(fields[-1]) if len(fields) > 1 + size else 1.0
+
+    def after(past: tuple[str, ...], word: str) -> float:
+        if (*past, word) in probability or not past:
+            return probability[*past, word]
+        return back_off.get(past, 1.0) * after(past[1:], word)
+
+    words = [w for (w,) in (gram for gram in probability if len(gram) == 1) if w != "<s>"]
+    pasts = [(), *(gram for gram in probability if len(gram) < 3 and "</s>" not in gram)]
+    assert len(pasts) > 30
+    for past in pasts:
+        assert sum(after(past, word) for word in words) == pytest.approx(1, abs=0.01)
+    assert after(("opposite", "of"), "hot") > 2 * after(("opposite", "of"), "nine") > 0
 
 
 def test_words_that_no_dictionary_has_are_heard_too() -> None:
