@@ -27,16 +27,17 @@ ROWS = {
 
 CARD = """# nano {version}
 
-The Covo-Audio architecture in miniature: a Whisper encoder with an 8x adapter, a Qwen2 language model that speaks by interleaving
-5 text and 15 speech tokens, a speech tokenizer with one VQ layer at 25 Hz, a flow-matching decoder and WORLD as vocoder.
-{size_mb:.0f} MB of float16 safetensors. It answers English questions about a small closed world (sums, opposites, sizes, capitals,
-days, colours, animals, kindness) in 32 synthetic voices, and reads any English text. It is made to show, test and measure how a
-voice is given to such a model; it is no assistant.
+The Covo-Audio architecture in miniature: a Whisper encoder with an 8x adapter, a Qwen2 language model that speaks by
+interleaving 5 text and 15 speech tokens, a speech tokenizer with one VQ layer at 25 Hz, a flow-matching decoder and WORLD as
+vocoder. {size_mb:.0f} MB of float16 safetensors. It answers English questions about a small closed world (sums, opposites,
+sizes, capitals, days, colours, animals, kindness) in 32 synthetic voices, and reads any English text. It is made to show,
+test and measure how a voice is given to such a model; it is no assistant.
 
 ## Numbers
 
-Measured by `python -m bench.nano` on {machine}, on questions, phrasings and whole voices that training never saw. In brackets: the
-95 % interval. Aim: what the project set out to reach; a number beside an aim it misses is a number still to be improved.
+Measured by `python -m bench.nano` on {machine}, on questions, phrasings and whole voices that training never saw. In
+brackets: the 95 % interval. Aim: what the project set out to reach; a number beside an aim it misses is a number still to be
+improved.
 
 | what | value | aim | n |
 |---|---|---|---|
@@ -47,15 +48,16 @@ Measured by `python -m bench.nano` on {machine}, on questions, phrasings and who
 - Questions and answers: a grammar (`recipes/nano/world.py`), 1,218 facts in 23 domains, seven phrasings each; held out are 161
   questions of phrasings never trained, and 161 + 161 unseen pairs of fact and phrasing for choosing and reporting.
 - Speech, about 26 hours: rendered with flite (voices slt, awb, kal16), festival (kal_diphone, cmu_us_slt_arctic_hts) and 56
-  espeak-ng variants, varied in pitch, rate and vocal tract. Never used in training in any form: flite rms, festival ked_diphone, eight espeak-ng variants.
+  espeak-ng variants, varied in pitch, rate and vocal tract. Never used in training in any form: flite rms, festival
+  ked_diphone, eight espeak-ng variants.
 - Open text: sentences of the LJ Speech corpus, spoken by the synthesisers.
 - 252 real readers (LibriSpeech, 52 minutes): tokenizer (30 minutes of runs that pocketsphinx is sure of) and decoder.
 
 ## Licences
 
-The weights: Apache-2.0. LJ Speech texts: public domain. LibriSpeech: CC BY 4.0 (V. Panayotov, G. Chen, D. Povey, S. Khudanpur). flite
-and festival voices: the permissive licences of Carnegie Mellon University and the University of Edinburgh. espeak-ng is a program
-under the GPL whose output is not. pocketsphinx: BSD.
+The weights: Apache-2.0. LJ Speech texts: public domain. LibriSpeech: CC BY 4.0 (V. Panayotov, G. Chen, D. Povey, S.
+Khudanpur). flite and festival voices: the permissive licences of Carnegie Mellon University and the University of Edinburgh.
+espeak-ng is a program under the GPL whose output is not. pocketsphinx: BSD.
 
 ## Training
 
