@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -53,7 +54,7 @@ class Results:
             ("recordings", f"{len(found.recordings)} files, {found.speech_s / 60:.1f} min of speech"),
             ("clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
             ("base", f"{run.base_model} @ {run.base_revision[:12]}"),
-            ("training", f"{run.steps} steps, {run.seconds:.0f} s, loss {run.loss_first:.2f} -> {run.loss_last:.2f}"),
+            ("training", f"{run.steps} steps, {run.seconds:.0f} s, loss {_number(run.loss_first)} -> {_number(run.loss_last)}"),
             ("created", voice.created_at),
             ("report", str(found.report)),
         ):
@@ -109,8 +110,13 @@ def metrics_table(metrics: Mapping[str, Metric]) -> Table:
     for column in ("value", "95 % interval", "n"):
         table.add_column(column, justify="right")
     for name, m in metrics.items():
-        table.add_row(f"  {name}", f"{m.value:.3f}", f"{m.low:.3f} .. {m.high:.3f}", str(m.n))
+        spread = f"{_number(m.low)} .. {_number(m.high)}" if math.isfinite(m.low) and math.isfinite(m.high) else ""
+        table.add_row(f"  {name}", _number(m.value), spread, str(m.n))
     return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "not measured"
 
 
 @contextmanager

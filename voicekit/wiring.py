@@ -66,7 +66,7 @@ def find_base(wanted: str, home: Path) -> str:
         return str(folder)
     if wanted == NANO:
         raise MissingModel(
-            f"The embedded base model nano is not in this installation ({shipped('assets/nano')}).",
+            "The embedded base model nano is not in this installation.",
             "Get the complete package or repository, or build it: make nano.",
         )
     raise MissingModel(

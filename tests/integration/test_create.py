@@ -3,7 +3,7 @@
 import errno
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ from tests.fake_engines import fake_engines, fake_recipe, fake_recordings
 from voicekit.app import App
 from voicekit.catalog.store import SqlCatalog
 from voicekit.creation import STEPS
-from voicekit.errors import IntegrityError, NameTaken, RecordingsError, ResourceError, TrainingError, UsageError, VoiceNotFound
+from voicekit.errors import (
+    BaseModelError,
+    IntegrityError,
+    NameTaken,
+    RecordingsError,
+    ResourceError,
+    TrainingError,
+    UsageError,
+    VoiceNotFound,
+)
 from voicekit.ports import OnProgress, Progress
 from voicekit.records import IntArray, Question, VoicePrompt, VoiceState, Waveform
 from voicekit.specs import TrainSpec
@@ -258,8 +267,6 @@ def test_a_training_that_diverged_is_said_so(house: House, monkeypatch: pytest.M
     real = FakeBase.finetune
 
     def diverging(self: FakeBase, *args: Any, **kwargs: Any) -> Any:
-        from dataclasses import replace
-
         return replace(real(self, *args, **kwargs), losses=((1, 3.0), (2, float("nan"))))
 
     monkeypatch.setattr(FakeBase, "finetune", diverging)
@@ -311,6 +318,13 @@ def test_a_voice_whose_files_changed_does_not_speak(house: House, part: str, dam
     with pytest.raises(IntegrityError, match=f"{part} of anna version 1 is {damage}"):
         house.app.say("anna", "hello", house.home / "x.wav")
     assert not (house.home / "x.wav").exists()
+
+
+def test_a_voice_does_not_speak_through_another_base(house: House) -> None:
+    house.create()
+    house.base.info = replace(house.base.info, revision="1" * 12)
+    with pytest.raises(BaseModelError, match="made for fake at revision 000000000000"):
+        house.app.say("anna", "hello", house.home / "x.wav")
 
 
 def test_removing_forgets_files_rows_and_unfinished_work(house: House, tmp_path: Path) -> None:
