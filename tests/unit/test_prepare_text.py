@@ -65,7 +65,7 @@ def script_of(folder: Path, name: str, content: str | bytes, *recordings: Record
         ("s.tsv", "path\tsentence\nC:\\data\\a.WAV\tdoctor a\n./wavs/b 2.mp3\ttext B\n"),
         ("s.csv", '\ufeffText,File\n"doctor a",a.wav\n"text B",b 2\n'),
         ("s.csv", "file,text\na.wav,doctor a\nb 2,text B\n".encode("utf-16")),
-        ("s.txt", "a.wav\tdoctor a\nb 2.flac\ttext B\n"),
+        ("s.txt", "a.wav\tdoctor a\tanna\nb 2.flac\ttext B\tanna\n"),
     ],
 )
 def test_every_kind_of_table_is_understood(name: str, content: str | bytes, tmp_path: Path) -> None:
@@ -82,6 +82,13 @@ def test_texts_with_quotes_commas_and_bars_are_kept(tmp_path: Path) -> None:
     assert bars and bars.texts == {A.id: '"Yes", he said'}
 
 
+def test_unquoted_commas_and_lines_without_signs(tmp_path: Path) -> None:
+    wanted = {A.id: "Yes, he said, no."}
+    for content in ("file,text\na.wav,Yes, he said, no.\n", "a.wav,Yes, he said, no.\n", "a Yes, he said, no.\n"):
+        found = script_of(tmp_path, "s.txt", content)
+        assert found and found.texts == wanted, content
+
+
 def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
     (tmp_path / "wavs").mkdir()
     assert find_script(None, tmp_path, (A, B)) is None
@@ -94,6 +101,22 @@ def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
     assert found and found.texts == {A.id: "from metadata"}
     found = find_script(None, tmp_path / "wavs", (recording("a.wav"),))
     assert found and found.source == "metadata.csv"
+
+
+def test_a_table_about_something_else_is_no_script(tmp_path: Path) -> None:
+    (tmp_path / "bank.csv").write_text("date,amount\n1,2\n")
+    assert find_script(None, tmp_path, (A, B)) is None
+    (tmp_path / "bank.csv").rename(tmp_path / "metadata.csv")
+    with pytest.raises(ScriptError, match="no column for the file"):
+        find_script(None, tmp_path, (A, B))
+    (tmp_path / "a.txt").write_text("its own text")
+    found = find_script(None, tmp_path, (A, B))
+    assert found and found.texts == {A.id: "its own text"}
+    (tmp_path / "metadata.csv").rename(tmp_path / "texts.csv")
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "texts.csv").write_text("file,text\na,from the only table\n")
+    found = find_script(None, tmp_path, (A, B))
+    assert found and found.texts == {A.id: "from the only table"}
 
 
 def test_one_recording_may_have_any_text_file(tmp_path: Path) -> None:

@@ -138,15 +138,14 @@ def _clip(
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
-    fits = duration_s <= spec.max_clip_s and piece.text
+    nothing = "no speech in it" if not speech else "" if piece.text else "no words were heard in it"
+    fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, piece.text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
     words = _within_speech(words, speech)
     num_words = len(spoken_form(piece.text, recording.language).split())
     grades = grade.measure(samples, rate_hz, speech, noise_power, num_words, match)
-    verdict, reason = grade.judge(grades, duration_s, spec, aligned is not None)
-    if not piece.text:
-        verdict, reason = Verdict.REJECTED, "no words were heard in it"
+    verdict, reason = (Verdict.REJECTED, nothing) if nothing else grade.judge(grades, duration_s, spec, aligned is not None)
     return Clip(
         id=name,
         recording_id=recording.id,

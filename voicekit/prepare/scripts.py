@@ -1,8 +1,8 @@
 """What is said in each recording, as the user wrote it down.
 
 Understood: LJSpeech's metadata.csv (`id|text|normalised`, the normalised text is used), a table with a header (a column for the
-file and one for the text; comma, semicolon, tab or bar), a .txt or .lab beside each recording, and for a single recording
-any text file. A file may be named with or without folder and suffix.
+file and one for the text; comma, semicolon, tab or bar), lines that begin with a recording's name, a .txt or .lab beside each
+recording, and for a single recording any text file. A file may be named with or without folder and suffix.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ TEXT_COLUMNS = (
     "normalised",
 )
 SIDE_SUFFIXES = (".txt", ".lab")
-_TABLES = (".csv", ".tsv", ".txt")
 _HELP = (
     'Give a table with a header "file,text", LJSpeech\'s metadata.csv (id|text|normalised), or a .txt beside each recording '
     "with the same name."
@@ -54,11 +53,7 @@ def find_script(
     cannot be read or fits no recording.
     """
     if given is None:
-        tables = [p for p in _tables_beside(root, recordings) if p.is_file()]
-        if tables:
-            return _from_tables(tables, recordings, others)
-        texts = _side_texts(root, recordings)
-        return Script(texts, "text files beside the recordings") if texts else None
+        return _beside(root, recordings, others)
     if given.is_dir():
         texts = _side_texts(given, recordings)
         if not texts:
@@ -71,17 +66,36 @@ def find_script(
     return _from_tables([given], recordings, others)
 
 
-def _tables_beside(root: Path, recordings: Sequence[Recording]) -> list[Path]:
-    """metadata.csv in the folder, above it, or in one of the recordings' folders; else the only table of the folder."""
-    folders = sorted({(root / r.path).parent for r in recordings} | {root})
-    named = [f / "metadata.csv" for f in (*folders, *sorted({f.parent for f in folders if f != root}))]
-    found = [p for p in dict.fromkeys(named) if p.is_file()]
-    if found:
-        return found
-    if (root.parent / "metadata.csv").is_file():
-        return [root.parent / "metadata.csv"]
+def _beside(root: Path, recordings: Sequence[Recording], others: Sequence[Recording]) -> Script | None:
+    """What lies near the recordings: metadata.csv, texts of the same names, or the only table, if it is about them at all."""
+    problem: ScriptError | None = None
+    tables = _metadata(root, recordings)
+    if tables:
+        try:
+            return _from_tables(tables, recordings, others)
+        except ScriptError as error:
+            problem = error
+    texts = _side_texts(root, recordings)
+    if texts:
+        return Script(texts, "text files beside the recordings")
+    if problem:
+        raise problem
     tables = sorted(p for p in root.iterdir() if p.suffix.lower() in (".csv", ".tsv") and not p.name.startswith("."))
-    return tables if len(tables) == 1 else []
+    if len(tables) != 1:
+        return None
+    try:
+        return _from_tables(tables, recordings, others)
+    except ScriptError:
+        return None
+
+
+def _metadata(root: Path, recordings: Sequence[Recording]) -> list[Path]:
+    """metadata.csv in the folders of the recordings or above them; else the one above the root (LJSpeech's wavs/)."""
+    folders = {(root / r.path).parent for r in recordings} | {root}
+    below = {f.parent for f in folders if f != root}
+    found = sorted(p for f in folders | below if (p := f / "metadata.csv").is_file())
+    above = root.parent / "metadata.csv"
+    return found or ([above] if above.is_file() else [])
 
 
 def _from_tables(tables: Sequence[Path], recordings: Sequence[Recording], others: Sequence[Recording]) -> Script:
@@ -109,21 +123,29 @@ def _rows(table: Path, names: _Names) -> list[tuple[str, str]]:
     lines = [line for line in content.splitlines() if line.strip()]
     if not lines:
         raise ScriptError(f"The script {table.name} is empty.", _HELP)
-    delimiter = _delimiter(lines)
-    quoting = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
+    sign = _delimiter(lines)
+    quoting = csv.QUOTE_NONE if sign == "|" else csv.QUOTE_MINIMAL
     try:
-        rows = [r for r in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, quoting=quoting) if any(r)]
+        rows = [r for r in csv.reader(io.StringIO(content, newline=""), delimiter=sign, quoting=quoting) if any(r)]
     except csv.Error as error:
         raise ScriptError(f"The script {table.name} is not a valid table: {error}.", _HELP) from None
     header = [cell.strip().lower() for cell in rows[0]]
-    file_column = _column(header, FILE_COLUMNS)
-    text_column = _column(header, TEXT_COLUMNS)
+    file_column, text_column = _column(header, FILE_COLUMNS), _column(header, TEXT_COLUMNS)
     if file_column is not None and text_column is not None:
-        return _cells(table, rows[1:], file_column, [text_column], first_line=2)
-    if len(header) >= 2 and (delimiter == "|" or names.find(rows[0][0], table)):
+        return _cells(table, [_joined(r, len(header), sign) for r in rows[1:]], file_column, [text_column], first_line=2)
+    if sign == "|" and len(header) >= 2:
         return _cells(table, rows, 0, [2, 1], first_line=1)
+    if len(header) >= 2 and names.find(rows[0][0], table):
+        return _cells(table, [_joined(r, 2, sign) for r in rows], 0, [1], first_line=1)
+    if names.find(lines[0].split()[0], table):
+        return _cells(table, [line.split(maxsplit=1) for line in lines], 0, [1], first_line=1)
     columns = ", ".join(rows[0][:6])
     raise ScriptError(f"The script {table.name} has no column for the file and one for the text; it has: {columns[:200]}.", _HELP)
+
+
+def _joined(row: list[str], width: int, sign: str) -> list[str]:
+    """A row of more cells than columns, with unquoted commas in its last one put together again."""
+    return row if sign == "\t" or len(row) <= width else [*row[: width - 1], sign.join(row[width - 1 :])]
 
 
 def _cells(
