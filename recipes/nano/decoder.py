@@ -85,7 +85,7 @@ def voice_of(clip: Clip, by_voice: dict[str, list[Clip]], rng: np.random.Generat
     return (vector + 0.03 * rng.standard_normal(vector.shape)).astype(np.float32)
 
 
-def train(work: Path, steps: int, device: str, seed: int) -> None:
+def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     clips, moments = load(work)
@@ -95,6 +95,8 @@ def train(work: Path, steps: int, device: str, seed: int) -> None:
     out = Places(work).decoder
     out.mkdir(parents=True, exist_ok=True)
     model = Token2Latent(DecoderConfig(num_codes=NUM_CODES)).to(device)
+    if init:
+        model.load_state_dict(Token2Latent.load(init / "token2wav").state_dict())
     opt = MasterAdamW([model], decay=0.01)
     last, step, began, mean = out / "last.pt", 0, time.time(), 0.0
     if last.exists():
@@ -124,12 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    train(args.work, args.steps, args.device, args.seed)
+    train(args.work, args.steps, args.device, args.seed, args.init)
 
 
 if __name__ == "__main__":

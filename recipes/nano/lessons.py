@@ -17,7 +17,7 @@ from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import IntArray
 
-TEXT_WEIGHT = 2.0
+TEXT_WEIGHT = 4.0
 MOST_TOKENS = 420
 
 
@@ -58,11 +58,11 @@ class Material:
 
     def draw(self, rng: np.random.Generator) -> Lesson:
         kind = rng.random()
-        if kind < 0.42:
+        if kind < 0.34:
             return self.read_aloud(rng)
-        if kind < 0.50:
+        if kind < 0.42:
             return self.dialogue(rng, turns=2)
-        if self.spoken and kind < 0.74:
+        if self.spoken and kind < 0.64:
             return self.heard(rng)
         return self.dialogue(rng, turns=1)
 

@@ -208,6 +208,9 @@ def train(args: argparse.Namespace) -> None:
     rng = np.random.default_rng(args.seed)
     tok = SpeechTokenizer(SpeechTokenizerConfig(num_codes=args.codes)).to(args.device)
     heads = Heads(tok.config).to(args.device)
+    if args.init:
+        tok.load_state_dict(SpeechTokenizer.load(args.init / "speech_tokenizer").state_dict())
+        tok.quantizer.total.copy_(tok.quantizer.codebook)
     opt = MasterAdamW([tok, heads])
     modules = {"tokenizer": tok, "heads": heads, "optimizer": opt}
     last, step = args.out / "last.pt", 0
@@ -228,7 +231,7 @@ def train(args: argparse.Namespace) -> None:
             items, weights = mixture({s: load_set(args.audio / s) for s in share}, share)
         longest = 75 if step < 400 else 110 if step < 1000 else 330
         b = {k: v.to(args.device) for k, v in collate(batches(items, weights, rng, longest), rng).items()}
-        if step == vq_at:
+        if step == vq_at and not args.init:
             start_from_data(tok, items, weights, rng, args.device)
         loss, parts = step_loss(tok, heads, b, vq=step >= vq_at)
         loss.backward()
@@ -263,6 +266,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--vq-from", type=float, default=0.45, help="share of the steps before the VQ layer is switched on")
+    parser.add_argument("--init", type=Path, help="go on from this packed base's weights (with --vq-from 0)")
     parser.add_argument("--codes", type=int, default=1024)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
