@@ -12,7 +12,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make test    setup, check and all tests"
 	@echo "make bench   the decoupling benchmark (hours); writes docs/benchmarks.md"
-	@echo "make nano    build the embedded base model from nothing (hours)"
+	@echo "make nano    build the embedded base model from nothing (hours): SENTENCES=FILE READERS=FOLDER, see recipes/nano/build.py"
 
 setup: $(READY)
 
@@ -40,7 +40,7 @@ bench: setup
 	$(BIN)/python -m bench.decoupling
 
 nano: setup
-	$(BIN)/python -m recipes.nano.build
+	$(BIN)/python -m recipes.nano.build --work $(or $(WORK),runs/nano) --sentences $(SENTENCES) --readers $(READERS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache

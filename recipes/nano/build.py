@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"tokenizer": 3500, "hearing": 1100, "decoder": 1600, "chat": 3000}
+STEPS = {"tokenizer": 3500, "hearing": 1100, "decoder": 3000, "chat": 5500}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:
@@ -31,8 +31,11 @@ def commands(args: argparse.Namespace) -> list[list[str]]:
          "--clips", str(round(900 * args.scale))],
         ["hearing", "--work", work, "--steps", "0"],
     ]  # fmt: skip
+    if args.init:
+        device = [*device, "--init", str(args.init)]
+    resumed = ["--vq-from", "0"] if args.init else []
     train = [
-        ["tokenizer", "--audio", audio, "--out", str(args.work / "tok"), "--steps", steps["tokenizer"], *device],
+        ["tokenizer", "--audio", audio, "--out", str(args.work / "tok"), "--steps", steps["tokenizer"], *device, *resumed],
         ["tokens", "--work", work, *device[:4]],
         ["hearing", "--work", work, "--steps", steps["hearing"], *device],
         ["decoder", "--work", work, "--steps", steps["decoder"], *device],
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, help="go on from this packed base's weights instead of from nothing")
     parser.add_argument("--scale", type=float, default=1.0)
     for command in commands(parser.parse_args()):
         print("recipes.nano." + " ".join(command), flush=True)

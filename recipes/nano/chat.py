@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -86,6 +87,9 @@ def train(args: argparse.Namespace) -> None:
     material = Material(places, spoken=False)
     spoken_at = int(args.spoken_from * args.steps)
     model = Nano(len(material.text)).to(args.device)
+    if args.init:
+        packed = load_file(args.init / "model.safetensors")
+        model.load_state_dict({k: v.float() for k, v in packed.items() if not k.startswith("encoder.")})
     opt = MasterAdamW([model.llm, model.audio_adapter], decay=0.05)
     places.chat.mkdir(parents=True, exist_ok=True)
     last, step, began, mean = places.chat / "last.pt", 0, time.time(), 0.0
@@ -115,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
     parser.add_argument("--spoken-from", type=float, default=0.5, help="share of the steps before spoken questions join")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import WhisperConfig
@@ -125,13 +126,16 @@ def draw(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator, longest
     return batch
 
 
-def train(places: Places, steps: int, device: str, seed: int) -> None:
+def train(places: Places, steps: int, device: str, seed: int, init: Path | None) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     parts = {name: load(places.hearing / f"{name}.npz") for name in SETS}
     test = parts.pop("questions_test")
     items = [item for part in parts.values() for item in part]
     encoder, head = new_encoder(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
+    if init:
+        packed = load_file(init / "model.safetensors")
+        encoder.load_state_dict({k[8:]: v.float() for k, v in packed.items() if k.startswith("encoder.")})
     opt = MasterAdamW([encoder, head])
     last, step, began, mean = places.hearing / "last.pt", 0, time.time(), 0.0
     if last.exists():
@@ -213,6 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -220,7 +225,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     places = Places(args.work)
     prepare(places)
-    train(places, args.steps, args.device, args.seed)
+    if args.steps == 0:
+        return
+    train(places, args.steps, args.device, args.seed, args.init)
     cache(places, args.device, args.seed)
 
 
