@@ -48,6 +48,7 @@ class Full(_Spec):
 
 
 Strategy = Literal["tts", "pseudo_text", "pseudo_masked"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 
 class HarvestSpec(_Spec):
@@ -84,7 +85,8 @@ class TrainSpec(_Spec):
     Per epoch: every recording once, `replay_per_epoch` dialogues of the base in its own voices, and `new_name_per_epoch` of
     them under the new name of which only the text is held (KL to the base, `new_name_kl`). `text_kl` holds the text of the
     pseudo-conversations themselves. Of the recordings `read_share` stands as the answer to a request to read its text, with
-    the same mask. `micro_tokens` > 0 splits a batch to save memory; the result is the same.
+    the same mask. `micro_tokens` > 0 splits a batch to save memory; the result is the same. `precision` is that of LoRA's
+    matrix products on a CPU (auto: bf16 where the processor has matrix units for it).
     """
 
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
@@ -96,6 +98,7 @@ class TrainSpec(_Spec):
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     micro_tokens: int = 0
+    precision: Precision = "auto"
     read_share: float = Field(default=0.0, ge=0, le=1)
     audio_weight: float = 1.0
     text_kl: float = 0.0

@@ -22,6 +22,7 @@ from voicekit.records import TrainingExample
 from voicekit.specs import TrainSpec
 from voicekit.train import checkpoint
 from voicekit.train.batches import collate, micro_batches, plan
+from voicekit.train.fast_lora import install, product_type
 from voicekit.train.loss import losses_of
 from voicekit.train.trainable import Trainable, attach
 
@@ -194,6 +195,7 @@ def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec) -> Iterator[Trainable]:
     """The trainable llm; whatever happens it is given back as it was."""
     was_training = llm.training
     trainable = attach(llm, spec.method)
+    install(llm, product_type(spec.precision, llm.device))
     llm.train()
     try:
         yield trainable

@@ -13,12 +13,12 @@ from voicekit.train.trainable import Trainable
 
 
 def masked_ce(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy in nats. logits [N, V] at the supervised positions only, targets [N], weights [N].
+    """Cross-entropy in nats. logits [N, V] at the supervised positions only, targets [N], weights [..., N].
 
-    Returns (sum of weight x loss, sum of weights).
+    Returns (sums of weight x loss [...], sums of weights [...]): several weightings of the same losses are one pass.
     """
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    return (losses * weights).sum(), weights.sum()
+    return (losses * weights).sum(dim=-1), weights.sum(dim=-1)
 
 
 def masked_kl(base_logits: Tensor, logits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,15 +47,13 @@ def losses_of(trainable: Trainable, batch: Batch) -> Terms:
     llm = trainable.llm
     hidden = llm.model(input_ids=batch.ids, use_cache=False).last_hidden_state
     logits = llm.lm_head(hidden[batch.rows, batch.columns]).float()
-    learned, held = batch.loss_weight > 0, batch.kl_weight > 0
-    ce_sum, _ = masked_ce(logits[learned], batch.targets[learned], batch.loss_weight[learned])
-    with torch.no_grad():
-        heard = F.cross_entropy(logits[batch.reported], batch.targets[batch.reported], reduction="sum")
-    kl_sum = ce_sum.new_zeros(())
+    sums, counts = masked_ce(logits, batch.targets, torch.stack([batch.loss_weight, batch.reported.float()]))
+    held = batch.kl_weight > 0
+    kl_sum = logits.new_zeros(())
     if bool(held.any()):
         rows, place = torch.unique(batch.rows[held], return_inverse=True)
         with trainable.reference() as base:
             base_hidden = base.model(input_ids=batch.ids[rows], use_cache=False).last_hidden_state
             base_logits = base.lm_head(base_hidden[place, batch.columns[held]])
         kl_sum, _ = masked_kl(base_logits, logits[held], batch.kl_weight[held])
-    return Terms(ce_sum, kl_sum, float(heard), int(batch.reported.sum()))
+    return Terms(sums[0], kl_sum, float(sums[1].detach()), int(counts[1]))

@@ -1,0 +1,82 @@
+"""LoRA layers for training on a CPU: PEFT's mathematics in fewer passes over memory, in bfloat16 where that is fast.
+
+y = x W' + b + s (x A') B'. The base weights are frozen, so the two products are added in place, and what the gradient
+needs is kept in the type of the products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft.tuners.lora import Linear
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from voicekit.specs import Precision
+
+
+def product_type(precision: Precision, device: torch.device) -> torch.dtype:
+    """bfloat16 only where the processor has matrix units for it; elsewhere it would be slower than float32."""
+    has_matrix_units = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and has_matrix_units) else torch.float32
+
+
+def install(llm: nn.Module, dtype: torch.dtype) -> int:
+    """Give every plain float32 LoRA layer on the CPU the fast forward; returns how many. PEFT removes it on unload."""
+    layers = [m for m in llm.modules() if isinstance(m, Linear) and _is_plain(m)]
+    for layer in layers:
+        layer.forward = _FastForward(layer, dtype)
+    return len(layers)
+
+
+def _is_plain(layer: Linear) -> bool:
+    weight = layer.get_base_layer().weight
+    only_default = list(layer.lora_A) == ["default"] and not layer.use_dora.get("default", False)
+    no_dropout = isinstance(layer.lora_dropout["default"], nn.Identity)
+    return only_default and no_dropout and weight.dtype == torch.float32 and weight.device.type == "cpu"
+
+
+class _FastForward:
+    """Stands in for `layer.forward`. The base weights are converted once: they do not change while LoRA is trained."""
+
+    def __init__(self, layer: Linear, dtype: torch.dtype) -> None:
+        base: Any = layer.get_base_layer()
+        self.layer, self.dtype = layer, dtype
+        self.weight = base.weight.detach().to(dtype)
+        self.bias = None if base.bias is None else base.bias.detach().to(dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.layer.disable_adapters:
+            return nn.functional.linear(x.to(self.dtype), self.weight, self.bias).to(x.dtype)
+        a, b = self.layer.lora_A["default"].weight, self.layer.lora_B["default"].weight
+        return _LoraProduct.apply(x, self.weight, self.bias, a, b, self.layer.scaling["default"])
+
+
+class _LoraProduct(torch.autograd.Function):
+    """x [..., in] float32, weight [out, in] and bias [out] in the product type, a [r, in], b [out, r] float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float) -> Tensor:
+        dtype = weight.dtype
+        flat = x.reshape(-1, x.shape[-1]).to(dtype)
+        a, scaled_b = a.to(dtype), (b * scaling).to(dtype)
+        y = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
+        narrow = flat @ a.t()
+        y.addmm_(narrow, scaled_b.t())
+        ctx.save_for_backward(flat, narrow, weight, a, scaled_b)
+        ctx.scaling, ctx.shape = scaling, x.shape
+        return y.to(x.dtype).view(*x.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        flat, narrow, weight, a, scaled_b = ctx.saved_tensors
+        g = gradient.reshape(-1, gradient.shape[-1]).to(weight.dtype)
+        g_narrow = g @ scaled_b
+        g_x = None
+        if ctx.needs_input_grad[0]:
+            g_x = (g @ weight).addmm_(g_narrow, a).to(gradient.dtype).view(ctx.shape)
+        g_a = (g_narrow.t() @ flat).to(gradient.dtype)
+        g_b = (g.t() @ narrow).to(gradient.dtype).mul_(ctx.scaling)
+        return g_x, None, None, g_a, g_b, None
