@@ -291,7 +291,7 @@ class HeardSpeech:
 
     `cosine` is its likeness to the recordings' speaker; `heard` what the judge understood, with `word_errors` against the
     `num_words` that should be there; `pitch_hz` float32 [T] is the F0 every 10 ms (0 unvoiced) of its tokens decoded with
-    the base's neutral prompt.
+    the base's neutral prompt, and `in_voice` whether its mean is within 10 % of the speaker's.
     """
 
     wave: Waveform
@@ -300,6 +300,7 @@ class HeardSpeech:
     word_errors: int
     num_words: int
     pitch_hz: FloatArray
+    in_voice: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,10 +73,10 @@ def evaluate_voice(
 ) -> tuple[dict[str, Metric], EvaluationRows]:
     """Every metric of METRICS, in that order, and the rows they rest on; the same for the same spec.seed (but for time).
 
-    `recordings` are waveforms with what is said in them, held-out ones first: the first `spec.spoken` are used, half of them
-    for the copy synthesis. Of `questions` `spec.questions` are drawn, and the answers to the first `spec.spoken` are heard.
-    `adapter` is that of `voice`; None for a voice without one, which by definition has a text KL of 0.
-    Raises RecordingsError without recordings, InputError without questions.
+    `recordings` are waveforms with what is said in them, held-out ones first. The first `spec.spoken` are used; the first half
+    of these where they have to be synthesised (copies, F0, rate). `spec.questions` of `questions` are drawn and asked, and the
+    answers to the first `spec.spoken` are heard. `adapter` is that of `voice`; None for a voice without one, which by
+    definition has a text KL of 0. Raises RecordingsError without recordings, InputError without questions.
     """
     if not recordings:
         raise RecordingsError("There are no recordings to compare the voice with.", "Give the recordings it was made from.")
@@ -87,25 +87,26 @@ def evaluate_voice(
     used = list(recordings[: spec.spoken])
     report(Progress("evaluate", 0.0, "Listening to the recordings"))
     bench = _Bench(base, instruments, _judge(base, instruments, asked, used), used)
-    clips = bench.clips(used[: (len(used) + 1) // 2])
+    clips = bench.clips()
     report(Progress("evaluate", 0.25, f"Asking {len(asked)} questions"))
     texts = [q.text for q in asked]
-    replies = voice.reply_many(texts, spec.seed)
-    base_replies = bench.base_voice.reply_many(texts, spec.seed)
+    replies, base_replies = voice.reply_many(texts, spec.seed), bench.base_voice.reply_many(texts, spec.seed)
     drift = [0.0] * len(asked) if adapter is None else base.text_kl(adapter, voice.speaker, asked)
     rows: list[ReplyRow] = []
     for i, (question, reply, base_reply) in enumerate(zip(asked, replies, base_replies, strict=True)):
         heard, base_heard = None, None
         if i < spec.spoken:
-            report(Progress("evaluate", 0.5 + 0.45 * i / min(len(asked), spec.spoken), "Listening to the replies"))
+            report(Progress("evaluate", 0.45 + 0.5 * i / min(len(asked), spec.spoken), "Listening to the replies"))
             heard, base_heard = bench.reply(reply, voice), bench.reply(base_reply, None)
         right, base_right = same_answer(reply.text, question.answer), same_answer(base_reply.text, question.answer)
         rows.append(ReplyRow(question, reply.text, base_reply.text, right, base_right, drift[i], heard, base_heard))
     found = EvaluationRows(tuple(rows), clips, bench.speaker_f0_hz)
     report(Progress("evaluate", 0.95, "Measuring the speed"))
-    speed = _speed(voice, texts[:TIMED_QUESTIONS], spec.seed)
-    tokens = [reply.speech for reply in replies[: spec.spoken]]
-    values = {**_metrics(found, spec.seed), **bench.against_recordings(found, tokens, spec.seed), "real_time_factor": speed}
+    values = {
+        **_metrics(found, spec.seed),
+        **bench.against_recordings(found, [reply.speech for reply in replies[: spec.spoken]], spec.seed),
+        "real_time_factor": _speed(voice, texts[:TIMED_QUESTIONS], spec.seed),
+    }
     report(Progress("evaluate", 1.0))
     return {name: values[name] for name in METRICS}, found
 
@@ -132,17 +133,17 @@ class _Bench:
         self._neutral = base.neutral_prompt()
         self._embeddings = [instruments.speaker.embed(wave) for wave, _ in recordings]
         self._speaker = _unit(np.sum(self._embeddings, axis=0))
-        self._texts = [text for _, text in recordings]
         self._tokens = [base.encode_speech(wave) for wave, _ in recordings]
-        self._pitch = [self._track(tokens) for tokens in self._tokens]
+        self._listened_to = recordings[: (len(recordings) + 1) // 2]
+        self._pitch = [self._track(tokens) for tokens in self._tokens[: len(self._listened_to)]]
         found = [f0 for pitch in self._pitch if np.isfinite(f0 := f0_hz(pitch))]
         self.speaker_f0_hz = float(np.exp(np.mean(np.log(found)))) if found else float("nan")
 
-    def clips(self, recordings: Sequence[tuple[Waveform, str]]) -> tuple[ClipRow, ...]:
-        """The first recordings beside their copy synthesis, each compared with the speaker's other recordings."""
+    def clips(self) -> tuple[ClipRow, ...]:
+        """The first half of the recordings beside their copy synthesis, each compared with the speaker's other recordings."""
         total = np.sum(self._embeddings, axis=0)
         rows: list[ClipRow] = []
-        for i, (wave, text) in enumerate(recordings):
+        for i, (wave, text) in enumerate(self._listened_to):
             others = _unit(total - self._embeddings[i])
             copy = self._hear(self._base.copy_synthesis(wave), text, others, self._pitch[i])
             rows.append(ClipRow(text, wave, float(self._embeddings[i] @ others), copy))
@@ -159,12 +160,12 @@ class _Bench:
         spoken = [row.voice for row in rows.replies if row.voice is not None]
         said = [row.voice_text for row in rows.replies if row.voice is not None]
         return {
-            "in_voice": statistics.share([in_voice(f0_hz(s.pitch_hz), self.speaker_f0_hz) for s in spoken]),
+            "in_voice": statistics.share([s.in_voice for s in spoken]),
             "token_js": statistics.token_divergence(tokens, self._tokens, self._base.prompt.num_codes, seed),
             "speech_rate_ratio": statistics.ratio_of_ratios(
                 [_letters(text) for text in said],
                 [_voiced_s(s.pitch_hz) for s in spoken],
-                [_letters(text) for text in self._texts],
+                [_letters(text) for _, text in self._listened_to],
                 [_voiced_s(pitch) for pitch in self._pitch],
                 seed,
             ),
@@ -175,7 +176,7 @@ class _Bench:
         heard = "" if silent else self._judge.transcribe(wave)
         errors, words = word_errors(text, heard)
         cosine = 0.0 if silent else float(self._instruments.speaker.embed(wave) @ speaker)
-        return HeardSpeech(wave, cosine, heard, errors, words, pitch_hz)
+        return HeardSpeech(wave, cosine, heard, errors, words, pitch_hz, in_voice(f0_hz(pitch_hz), self.speaker_f0_hz))
 
     def _track(self, tokens: IntArray) -> FloatArray:
         return self._instruments.pitch.track(_decode(self.base_voice, tokens, self._neutral))

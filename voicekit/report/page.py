@@ -86,14 +86,14 @@ def _head(voice: str, evaluation: Evaluation, rows: EvaluationRows) -> str:
 
 def _cards(metrics: Mapping[str, Metric], rows: EvaluationRows) -> list[str]:
     says = {name: shown(name, metric.value) for name, metric in metrics.items()}
-    pitch = (
-        f"within 10 % of {rows.speaker_f0_hz:.0f} Hz" if math.isfinite(rows.speaker_f0_hz) else "the speaker's pitch is unknown"
-    )
+    base = [row.base.in_voice for row in rows.replies if row.base is not None]
+    own = [clip.copy.in_voice for clip in rows.clips]
+    beside = [f"{who} {100 * sum(hits) / len(hits):.0f} %" for who, hits in (("base", base), ("recordings", own)) if hits]
     return [
         _card("Likeness", "speaker_cosine", metrics, f"base {says['base_speaker_cosine']} · vocoder copy {says['copy_cosine']}"),
         _card("Retention", "retention", metrics, f"right {says['voice_accuracy']} · base {says['base_accuracy']}"),
         _card("Word errors", "wer", metrics, f"base {says['base_wer']} · vocoder copy {says['copy_wer']}"),
-        _card("In voice", "in_voice", metrics, pitch),
+        _card("In voice", "in_voice", metrics, " · ".join(beside)),
     ]
 
 
