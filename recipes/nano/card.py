@@ -35,9 +35,9 @@ test and measure how a voice is given to such a model; it is no assistant.
 
 ## Numbers
 
-Measured by `python -m bench.nano` on {machine}, on questions, phrasings and whole voices that training never saw. In
-brackets: the 95 % interval. Aim: what the project set out to reach; a number beside an aim it misses is a number still to be
-improved.
+Measured by `python -m bench.nano` on a busy two-core machine ({machine}), on questions, phrasings and whole voices that
+training never saw. In brackets: the 95 % interval. Aim: what the project set out to reach; a number that misses its aim is a
+number still to be improved.
 
 | what | value | aim | n |
 |---|---|---|---|
@@ -70,8 +70,8 @@ COST = """
 |---|---|---|---|
 | speech tokenizer | 7.4 M | 3,500 | 44 min |
 | Whisper encoder | 2.0 M | 1,100 | 35 min |
-| decoder | 3.5 M | 1,600 | 14 min |
-| language model and adapter | 7.1 M | 3,000 | 21 min |
+| decoder | 3.5 M | 3,000 | 22 min |
+| language model and adapter | 7.1 M | 5,500 | 42 min |
 """
 
 
