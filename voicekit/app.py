@@ -245,9 +245,15 @@ class App:
     @contextmanager
     def _alone(self, slug: str) -> Generator[None, None, None]:
         """Nobody else makes or removes this voice meanwhile, and a full disk is a clear error."""
-        lock = self._home / "work" / f"{slug}.lock"
+        work = self._home / "work"
+        lock = work / f"{slug}.lock"
         busy = f"Another process is working on the voice {slug!r} right now."
-        with files.writing(self._home), enough_room(self._home, _AGAIN), locked(lock, busy, "Wait for it, or stop it."):
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"The home folder {self._home} cannot be used: {error.strerror}."
+            raise UsageError(problem, "Set VOICEKIT_HOME to a folder of yours.") from None
+        with enough_room(self._home, _AGAIN), locked(lock, busy, "Wait for it, or stop it."):
             yield
 
 

@@ -233,6 +233,9 @@ def run(arguments: Sequence[str]) -> int:
         code = error.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except OSError as error:
+        _complain(f"{error.filename or 'A file'}: {error.strerror or error}.", "Check the path and its permissions.")
+        code = UsageError.exit_code
     except Exception as error:
         from voicekit import terminal
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from voicekit.errors import VoicekitError
 from voicekit.ports import BaseModel, Catalog
 from voicekit.results import Check
+from voicekit.storage import read_json
+from voicekit.voice_files import JOB
 
 _NEEDED = ("torch", "transformers", "peft", "numpy", "soundfile", "av", "silero-vad", "pocketsphinx", "pyworld", "sqlalchemy")
 _OPTIONAL = {
@@ -38,6 +40,7 @@ def examine(
     yield _folder("home", home)
     yield _room(home)
     yield _database(catalog)
+    yield _unfinished(home)
     for package, purpose in _OPTIONAL.items():
         found = _version(package)
         yield Check(package, bool(found), found or "not installed.", purpose, optional=True)
@@ -85,6 +88,16 @@ def _room(home: Path) -> Check:
     free = shutil.disk_usage(existing).free
     remedy = f"A voice needs up to {_ROOM_BYTES / 2**30:.0f} GB while it is made."
     return Check("disk", free >= _ROOM_BYTES, f"{free / 2**30:.1f} GB free{'' if free >= _ROOM_BYTES else '.'}", remedy)
+
+
+def _unfinished(home: Path) -> Check:
+    """Jobs that were interrupted: their command continues them, removing the name forgets them."""
+    jobs = [job.parent for job in sorted((home / "work").glob(f"*/{JOB}"))]
+    if not jobs:
+        return Check("unfinished", True, "nothing")
+    held = sum(file.stat().st_size for job in jobs for file in job.rglob("*") if file.is_file())
+    names = ", ".join(sorted({str(read_json(job / JOB).get("name", job.name)) for job in jobs}))
+    return Check("unfinished", True, f"{names} ({held / 2**20:.0f} MB): create again continues, voicekit remove forgets")
 
 
 def _database(catalog: Catalog) -> Check:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from voicekit.app import App
 from voicekit.engines import Engines
-from voicekit.errors import MissingModel
+from voicekit.errors import MissingModel, UsageError
 from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
@@ -21,8 +23,17 @@ def open_app(settings: Settings | None = None) -> App:
     """The App of these settings, or of the environment's (VOICEKIT_HOME, VOICEKIT_DATABASE_URL, ...)."""
     from voicekit.catalog.store import SqlCatalog
 
-    chosen = settings or Settings()
+    chosen = settings or _settings()
     return App(chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url()), engines(chosen), chosen.base)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = f"VOICEKIT_{'_'.join(str(part) for part in fault['loc'])}".upper()
+        raise UsageError(f"{name} cannot be {fault['input']!r}: {fault['msg']}.", "Correct or unset it.") from None
 
 
 def engines(settings: Settings) -> Engines:
