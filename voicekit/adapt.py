@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ import numpy as np
 from voicekit import files
 from voicekit.conversations import Item, Kept, Lesson, examples_for, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
+from voicekit.evaluate.text import same_answer, spoken_words
 from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome
 from voicekit.records import IntArray, Question, Reply
 from voicekit.specs import TrainSpec
@@ -202,23 +202,17 @@ class _Adaptation:
 
 
 def error_rate(truth: str, heard: str) -> float:
-    """Character error rate over letters, apostrophes and single spaces."""
-    a, b = _letters(truth), _letters(heard)
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return row[-1] / max(len(a), 1)
+    """Character error rate of spoken words, 0 when both are empty; it can exceed 1."""
+    said, found = (" ".join(spoken_words(text)) for text in (truth, heard))
+    if not said:
+        return float(len(found) > 0)
+    from jiwer import cer
 
-
-def _letters(text: str) -> str:
-    return " ".join(re.sub(r"[^\w' ]", " ", text.casefold()).split())
+    return float(cer(said, found))
 
 
 def _is_right(question: Question, reply: Reply) -> bool:
-    same = " ".join(reply.text.casefold().split()) == " ".join(question.answer.casefold().split())
-    return same and reply.finished and len(reply.speech) > 0
+    return same_answer(reply.text, question.answer) and reply.finished and len(reply.speech) > 0
 
 
 def _choose(replies: Sequence[tuple[Kept, float]], spec: TrainSpec) -> list[Kept]:

@@ -222,6 +222,9 @@ def test_questions_are_spread_over_domains(tmp_path: Path) -> None:
         ("ab", "", 1.0),
         ("ab", "xabx", 1.0),
         ("it's so", "its so", 1 / 7),
+        ("It is 5!", "it is five", 0.0),
+        ("", "", 0.0),
+        ("", "a", 1.0),
     ],
 )
 def test_error_rate(truth: str, heard: str, rate: float) -> None:

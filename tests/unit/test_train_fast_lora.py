@@ -55,7 +55,9 @@ def test_an_untrained_adapter_has_no_divergence_in_either_type(dtype: torch.dtyp
 def test_only_what_it_can_do_is_replaced_and_detaching_removes_it() -> None:
     assert install(attach(tiny_llm(), Lora(rank=4, dropout=0.1)).llm, torch.float32) == 0
     assert install(attach(tiny_llm(), Full()).llm, torch.float32) == 0
-    assert install(attach(tiny_llm().to(torch.bfloat16), Lora(rank=4)).llm, torch.float32) == 0
+    half = tiny_llm()
+    half.bfloat16()
+    assert install(attach(half, Lora(rank=4)).llm, torch.float32) == 0
     trainable = attach(tiny_llm(), Lora(rank=4))
     install(trainable.llm, torch.bfloat16)
     ids = torch.arange(9)[None]
