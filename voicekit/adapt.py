@@ -29,8 +29,10 @@ from voicekit.specs import TrainSpec
 
 F0OfCodes = Callable[[IntArray], float]
 
-# Recordings listened to for the speaker's F0, and what answering one question costs in training steps (for the bar).
+# Recordings listened to for the speaker's F0, questions asked between two signs of life, and what answering one question
+# costs in training steps (for the bar).
 LISTENED_TO = 24
+ASKED_TOGETHER = 32
 QUESTION_STEPS = 0.25
 
 
@@ -163,7 +165,7 @@ class _Adaptation:
         for number, (step, adapter) in enumerate(sources, start=1):
             show = self.bar.part(harvest.questions * QUESTION_STEPS, f"answering in the new voice ({number} of {len(sources)})")
             if sum(cer <= harvest.max_cer for r in rounds for _, cer in r.replies) < harvest.enough:
-                rounds.append(self._round(self.folder / name / f"harvest-{step:06d}.json", adapter, step, target_hz))
+                rounds.append(self._round(self.folder / name / f"harvest-{step:06d}.json", adapter, step, target_hz, show))
             show(Progress("train", 1.0))
         kept = _choose([reply for r in rounds for reply in r.replies], self.spec)
         counts = {
@@ -176,12 +178,16 @@ class _Adaptation:
         }
         return kept, {key: float(value) for key, value in counts.items()}
 
-    def _round(self, path: Path, adapter: Path, step: int, target_hz: float) -> Round:
+    def _round(self, path: Path, adapter: Path, step: int, target_hz: float, show: OnProgress) -> Round:
         if path.exists():
             return _read_round(path)
         started = time.monotonic()
         questions = _spread(self.base.material.train, self.spec.harvest.questions, [self.spec.seed, 4, step])
-        replies = self.base.voice(self.speaker, adapter=adapter).reply_many([q.text for q in questions], seed=self.spec.seed)
+        voice = self.base.voice(self.speaker, adapter=adapter)
+        replies: list[Reply] = []
+        for start in range(0, len(questions), ASKED_TOGETHER):
+            replies += voice.reply_many([q.text for q in questions[start : start + ASKED_TOGETHER]], seed=self.spec.seed)
+            show(Progress("train", 0.9 * len(replies) / len(questions)))
         right = [(q, r) for q, r in zip(questions, replies, strict=True) if _is_right(q, r)]
         read = [(q, r, error_rate(q.answer, self.base.read_speech(r.speech))) for q, r in right]
         legible = [(q, r, cer) for q, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
