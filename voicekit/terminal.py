@@ -203,8 +203,9 @@ class PlainProgress:
 
 
 def _note(event: Event) -> str:
-    numbers = " ".join(f"{name} {value:.3g}" for name, value in event.values.items())
-    return " ".join(part for part in (event.message, numbers) if part)
+    """The message, and of the numbers the losses: that they fall is what people watch for."""
+    losses = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in event.values.items() if name.endswith("loss")]
+    return ", ".join(part for part in (event.message, *losses) if part)
 
 
 def converse(dialogue: Dialogue, name: str, folder: Path) -> None:

@@ -116,7 +116,12 @@ def test_a_metric_that_could_not_be_measured_survives(catalog: SqlCatalog) -> No
     catalog.add_evaluation(odd)
     found = catalog.evaluation(odd.id)
     assert found is not None and math.isnan(found.metrics["wer"].value) and math.isnan(found.metrics["wer"].high)
-    assert list(found.metrics) == ["wer", "a"] and found.metrics["a"] == metrics["a"] and found.reasons == ("ü: no", "b") and found.advice == ("c",)
+    assert (
+        list(found.metrics) == ["wer", "a"]
+        and found.metrics["a"] == metrics["a"]
+        and found.reasons == ("ü: no", "b")
+        and found.advice == ("c",)
+    )
     assert [e.id for e in catalog.evaluations_of(voice.run_id)] == [voice.evaluation_id, odd.id]
 
 

@@ -248,12 +248,25 @@ def test_plain_progress_is_a_line_at_the_beginning_and_at_the_end(capsys: pytest
 
     with progress({"a": "First", "b": "Second"}) as report:
         for fraction in (0.0, 0.1, 0.2, 1.0):
-            report(Progress("a", fraction, values={"loss": 1.25}))
+            report(Progress("a", fraction, message="learning", values={"loss": 1.25, "seconds": 3}))
         report(Progress("b", 1.0, "done before"))
         report(Progress("unknown", 0.5))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "First: 0 % (loss 1.25)" and lines[1].startswith("First: done in") and len(lines) == 3
+    assert lines[0] == "First: 0 % (learning, loss 1.25)" and lines[1].startswith("First: done in") and len(lines) == 3
     assert lines[2].startswith("Second: done in") and "done before" in lines[2]
+
+
+def test_a_terminal_gets_one_bar_a_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from voicekit.terminal import progress
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress(App.steps()) as report:
+        report(Progress("prepare", 1.0, "61 clips accepted"))
+        report(Progress("chat", 0.5, "learning", {"speech_loss": 2.5}))
+    shown = capsys.readouterr()
+    assert shown.out == "" and all(title in shown.err for title in App.steps().values())
+    assert "61 clips accepted" in shown.err and "learning, speech loss 2.5" in shown.err
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["create", "--help"], ["--version"]])
