@@ -107,6 +107,15 @@ def test_weights_that_do_not_fit_are_named(folder: Path, prompt: PromptFormat, t
         load_chat(tmp_path, prompt.audio_pad)
 
 
+def test_sizes_that_make_no_model_are_named(folder: Path, prompt: PromptFormat, tmp_path: Path) -> None:
+    config = (folder / "config.json").read_text()
+    (tmp_path / "config.json").write_text(
+        config.replace('"num_hidden_layers": 2', '"num_hidden_layers": -2, "hidden_act": "none"')
+    )
+    with pytest.raises(BaseModelError, match=r"config\.json does not describe a model"):
+        load_chat(tmp_path, prompt.audio_pad)
+
+
 def test_our_steps_are_transformers_forward(chat: CovoChat, questions: list[list[int]]) -> None:
     """Each greedy id is the likeliest one by transformers' own full forward over everything before it."""
     ids = questions[0]

@@ -59,6 +59,16 @@ def test_a_short_reply_is_decoded_at_once(made: Synthesis, prompt: VoicePrompt) 
     assert np.array_equal(made.latents(codes(30), prompt), whole)
 
 
+def test_a_long_prompt_leaves_room_for_speech(made: Synthesis) -> None:
+    long = VoicePrompt(
+        np.arange(50), np.random.default_rng(0).normal(size=(200, 64)).astype(np.float32), np.ones(128, np.float32)
+    )
+    used = made.fitting(long)
+    assert used.tokens.tolist() == list(range(29, 50))
+    assert np.array_equal(used.latents, long.latents[116:]) and used.speaker is long.speaker
+    assert LatentStream(made, long).room == 60 - 21
+
+
 @pytest.mark.parametrize("sizes", [[1], [15, 30, 5], [15, 30, 30, 30, 30, 30, 30, 30, 7], [2, 1, 1, 40, 1]])
 def test_streamed_samples_joined_are_960_a_token(made: Synthesis, prompt: VoicePrompt, sizes: list[int]) -> None:
     stream = AudioStream(made, prompt)

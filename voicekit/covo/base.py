@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from voicekit.covo import vocoder
 from voicekit.covo.chat import CovoChat, load_chat
-from voicekit.covo.config import REMEDY, read_card, read_chat_config
+from voicekit.covo.config import REMEDY, first_line, read_card, read_chat_config
 from voicekit.covo.decoder import Token2Latent
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.finetune import finetune, text_kl
@@ -248,8 +248,7 @@ def _part(folder: Path, load: Callable[[Path], T]) -> T:
     try:
         return load(folder)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BaseModelError(f"{folder} cannot be loaded: {first}", REMEDY) from None
+        raise BaseModelError(f"{folder} cannot be loaded: {first_line(error)}", REMEDY) from None
 
 
 def _kept(cache: OrderedDict[str, T], key: str, make: Callable[[], T], at_most: int = VOICES_AT_HAND) -> T:

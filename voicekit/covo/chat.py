@@ -14,9 +14,10 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments, num_frames
 from voicekit.covo.checkpoint import load_strict, read_weights
-from voicekit.covo.config import ChatConfig, read_chat_config
+from voicekit.covo.config import REMEDY, ChatConfig, first_line, read_chat_config
 from voicekit.covo.sampling import GREEDY, Chooser, Sampling, draw, penalised
 from voicekit.covo.steps import Steps
+from voicekit.errors import BaseModelError
 from voicekit.records import FloatArray
 
 
@@ -167,8 +168,11 @@ class _Plain:
 def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> CovoChat:
     """The chat model of a base directory, strictly."""
     config = read_chat_config(folder)
-    with torch.device("meta"):
-        model = CovoChat(config, audio_pad).to(dtype)
+    try:
+        with torch.device("meta"):
+            model = CovoChat(config, audio_pad).to(dtype)
+    except Exception as error:  # the configuration classes raise errors of many kinds
+        raise BaseModelError(f"{folder / 'config.json'} does not describe a model: {first_line(error)}", REMEDY) from None
     load_strict(model, read_weights(folder, dtype, device), folder)
     # Its frequencies are no weights: they are computed, and must not stay on the meta device.
     model.llm.model.rotary_emb = Qwen2RotaryEmbedding(model.llm.config).to(device)

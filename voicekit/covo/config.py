@@ -94,6 +94,11 @@ def field(data: dict[str, Any], key: str, kind: type[T], file: Path, default: T 
     return value
 
 
+def first_line(error: Exception) -> str:
+    """What a library says in the first line of its error, or else the error's kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _words(data: dict[str, Any], key: str, file: Path) -> tuple[str, ...]:
     items = field(data, key, list, file)
     if not items or not all(isinstance(item, str) for item in items):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -32,11 +32,12 @@ FIRST_CHUNK, LATER_CHUNK = 15, 30
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """How a base is spoken to: its tokenizer, prompt format and card."""
+    """How a base is spoken to: its tokenizer, prompt format and card; `heard` are frames of what users said aloud lately."""
 
     tokenizer: TextTokenizer
     prompt: PromptFormat
     card: Card
+    heard: OrderedDict[str, Tensor] = field(default_factory=OrderedDict[str, Tensor])
 
 
 def samples_24k(wave: Waveform) -> FloatArray:
@@ -53,7 +54,6 @@ class Speaking:
         self.speaker = speaker
         self._words, self._chat = words, chat
         self._synthesis, self._prompt, self._neutral = synthesis, prompt, neutral
-        self._heard: OrderedDict[str, Tensor] = OrderedDict()
 
     def reply(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Reply:
         """Answer a question; spoken questions of the history are found again by `Turn.clip_id` = `Waveform.digest()`."""
@@ -122,7 +122,7 @@ class Speaking:
                 yield SpeechDelta("", tuple(waiting), audio.push(waiting))
                 waiting, wanted = [], LATER_CHUNK
         new = text.finish()
-        samples = np.concatenate([audio.push(waiting), audio.finish()])
+        samples = audio.finish(waiting)
         if new or waiting or len(samples):
             yield SpeechDelta(new, tuple(waiting), samples)
 
@@ -156,7 +156,7 @@ class Speaking:
                 if known:
                     turns.append(Said("assistant", turn.text, speech=turn.speech))
                 continue
-            heard = self._heard.get(turn.clip_id)
+            heard = self._words.heard.get(turn.clip_id)
             known = heard is not None or bool(turn.text)
             if heard is not None:
                 turns.append(Said("user", frames=len(heard)))
@@ -167,13 +167,13 @@ class Speaking:
 
     def _hear(self, wave: Waveform) -> Tensor:
         """Frames [N, hidden] of a spoken question, remembered for the turns to come."""
-        key = wave.digest()
-        if key not in self._heard:
+        key, memory = wave.digest(), self._words.heard
+        if key not in memory:
             heard = self._chat.audio_features(samples_24k(wave))
             if len(heard) == 0:
                 raise UsageError("There is no sound in the question.", "Record it again.")
-            self._heard[key] = heard
-            while len(self._heard) > HEARD_AT_MOST:
-                self._heard.popitem(last=False)
-        self._heard.move_to_end(key)
-        return self._heard[key]
+            memory[key] = heard
+            while len(memory) > HEARD_AT_MOST:
+                memory.popitem(last=False)
+        memory.move_to_end(key)
+        return memory[key]

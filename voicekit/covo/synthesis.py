@@ -15,6 +15,8 @@ from voicekit.errors import BaseModelError
 from voicekit.records import FloatArray, IntArray, VoicePrompt
 from voicekit.timebase import LATENTS_PER_TOKEN, SAMPLES_PER_LATENT
 
+# What is decoded costs as much as what is spoken: a prompt longer than this share would leave little room for speech.
+PROMPT_SHARE = 0.35
 KEPT_TOKENS = 12
 FEWEST_NEW_TOKENS = 15
 # A chunk's last tokens are decoded again with what follows, and the vocoder's last frames wait for their neighbours.
@@ -60,6 +62,14 @@ class Synthesis:
     moments: Moments
     window_tokens: int
 
+    def fitting(self, prompt: VoicePrompt) -> VoicePrompt:
+        """The prompt, or its end if it would take more than its share of the window."""
+        most = max(1, int(PROMPT_SHARE * self.window_tokens))
+        if len(prompt.tokens) <= most:
+            return prompt
+        kept = prompt.latents[: LATENTS_PER_TOKEN * len(prompt.tokens)][-LATENTS_PER_TOKEN * most :]
+        return VoicePrompt(prompt.tokens[-most:], kept, prompt.speaker)
+
     def latents(self, tokens: IntArray, prompt: VoicePrompt) -> FloatArray:
         """Normalised latents float32 [4N, 64] of tokens [N]."""
         stream = LatentStream(self, prompt)
@@ -78,7 +88,7 @@ class LatentStream:
     """Latents of tokens that come in pieces: each piece is decoded behind the prompt and the last tokens before it."""
 
     def __init__(self, synthesis: Synthesis, prompt: VoicePrompt) -> None:
-        self._synthesis, self._prompt = synthesis, prompt
+        self._synthesis, self._prompt = synthesis, synthesis.fitting(prompt)
         self.tokens = np.zeros(0, np.int64)
         self.latents = np.zeros((0, synthesis.decoder.config.latents), np.float32)
 
@@ -118,8 +128,9 @@ class AudioStream:
         self._latents.extend(np.asarray(codes, np.int64))
         return self._give(len(self._latents.latents) - HELD_LATENTS)
 
-    def finish(self) -> FloatArray:
-        self._latents.extend(np.zeros(0, np.int64), last=True)
+    def finish(self, codes: Sequence[int] = ()) -> FloatArray:
+        """All that is left, after these last codes."""
+        self._latents.extend(np.asarray(codes, np.int64), last=True)
         return self._give(len(self._latents.latents))
 
     def _give(self, ready: int) -> FloatArray:
