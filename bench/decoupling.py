@@ -4,8 +4,8 @@ python -m bench.decoupling [--base NAME|DIR] [--speakers DIR|ZIP ...] [--seeds 3
 
 Five conditions (un-tuned, TTS format, text in the loss, masked, masked and what voicekit adds) x speakers the base never
 heard x seeds. All conditions share a speaker's clips, tokens and decoder; only the chat model's training differs. Each cell
-leaves a JSON file in OUT/cells: killed and run again, it goes on. Ends with a table, a verdict and a plot in OUT, and, if all
-cells are complete and --docs is given, in DIR/benchmarks.md and DIR/images.
+leaves a JSON file in OUT/cells: killed and run again, it goes on. Ends with a table, a verdict and a plot in OUT and, unless
+conditions were left out or it was --quick, in the docs folder's benchmarks.md and images.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     picture = options.out / "images" / "decoupling.png"
     verdict.plot(cells, titles, picture)
     print(text)
-    if options.docs and len(cells) == wanted:
+    if len(cells) == wanted and set(CONDITIONS) <= set(titles) and not options.quick:
         publish(text, picture, options.docs)
     return 0
 
@@ -145,7 +145,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--spoken", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path("build/decoupling"))
-    parser.add_argument("--docs", type=Path, help="folder of benchmarks.md")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="one seed, few questions: shows that it runs")
     options = parser.parse_args(arguments)
     options.speakers = options.speakers or [shipped("assets/sample") / "recordings.zip"]

@@ -48,6 +48,8 @@ METRICS: dict[str, str] = {
 
 F0_TOLERANCE = 0.10
 TIMED_QUESTIONS = 4
+# Recordings are synthesised (copies, F0, rate) until there are this many seconds of them, and no fewer than this.
+SYNTHESISED_S, FEWEST_SYNTHESISED = 40.0, 4
 _PITCH_FRAME_S = 0.01
 _FEWEST_VOICED_FRAMES = 5
 
@@ -73,7 +75,7 @@ def evaluate_voice(
 ) -> tuple[dict[str, Metric], EvaluationRows]:
     """Every metric of METRICS, in that order, and the rows they rest on; the same for the same spec.seed (but for time).
 
-    `recordings` are waveforms with what is said in them, held-out ones first. The first `spec.spoken` are used; the first half
+    `recordings` are waveforms with what is said in them, held-out ones first. The first `spec.spoken` are used; the first 40 s
     of these where they have to be synthesised (copies, F0, rate). `spec.questions` of `questions` are drawn and asked, and the
     answers to the first `spec.spoken` are heard. `adapter` is that of `voice`; None for a voice without one, which by
     definition has a text KL of 0. Raises RecordingsError without recordings, InputError without questions.
@@ -134,13 +136,13 @@ class _Bench:
         self._embeddings = [instruments.speaker.embed(wave) for wave, _ in recordings]
         self._speaker = _unit(np.sum(self._embeddings, axis=0))
         self._tokens = [base.encode_speech(wave) for wave, _ in recordings]
-        self._listened_to = recordings[: (len(recordings) + 1) // 2]
+        self._listened_to = _first_seconds(recordings)
         self._pitch = [self._track(tokens) for tokens in self._tokens[: len(self._listened_to)]]
         found = [f0 for pitch in self._pitch if np.isfinite(f0 := f0_hz(pitch))]
         self.speaker_f0_hz = float(np.exp(np.mean(np.log(found)))) if found else float("nan")
 
     def clips(self) -> tuple[ClipRow, ...]:
-        """The first half of the recordings beside their copy synthesis, each compared with the speaker's other recordings."""
+        """The first recordings beside their copy synthesis, each compared with the speaker's other recordings."""
         total = np.sum(self._embeddings, axis=0)
         rows: list[ClipRow] = []
         for i, (wave, text) in enumerate(self._listened_to):
@@ -201,6 +203,11 @@ def _metrics(rows: EvaluationRows, seed: int) -> dict[str, Metric]:
         "base_wer": statistics.ratio([s.word_errors for s in base_spoken], [s.num_words for s in base_spoken], seed),
         "copy_wer": statistics.ratio([c.word_errors for c in copies], [c.num_words for c in copies], seed),
     }
+
+
+def _first_seconds(recordings: Sequence[tuple[Waveform, str]]) -> list[tuple[Waveform, str]]:
+    ends_s = np.cumsum([wave.duration_s for wave, _ in recordings])
+    return list(recordings[: max(int((ends_s <= SYNTHESISED_S).sum()), FEWEST_SYNTHESISED)])
 
 
 def _judge(
