@@ -48,7 +48,6 @@ def adapt_decoder(
         p.requires_grad_(name in weights)
     rng = np.random.default_rng(spec.seed)
     adamw = torch.optim.AdamW(weights.values(), spec.decoder_learning_rate, weight_decay=0.0)
-    first = 0.0
     for step in range(spec.decoder_steps):
         rate = min(1.0, (step + 1) / 10) * 0.5 * (1 + np.cos(np.pi * step / spec.decoder_steps))
         for group in adamw.param_groups:
@@ -58,11 +57,11 @@ def adapt_decoder(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         adamw.step()
-        first = first or float(loss)
-        if not np.isfinite(float(loss)):
+        value = float(loss.detach())
+        if not np.isfinite(value):
             raise TrainingError("Fitting the decoder diverged.", "Lower train.decoder_learning_rate in the recipe.")
         if step % 10 == 9:
-            report(Progress("decoder", (step + 1) / spec.decoder_steps, values={"flow_loss": float(loss)}))
+            report(Progress("decoder", (step + 1) / spec.decoder_steps, values={"flow_loss": value}))
     with beside(out) as part:
         save_file({k: p.detach().half().contiguous() for k, p in weights.items()}, part)
     return out
