@@ -11,7 +11,7 @@ help:
 	@echo "make setup   install voicekit and what it needs into $(VENV) (about 3 minutes, 6 GB)"
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make test    setup, check and all tests"
-	@echo "make bench   the decoupling benchmark (hours); writes docs/benchmarks.md"
+	@echo "make bench   the decoupling benchmark (hours); writes docs/benchmarks.md; SPEAKERS='FOLDER ZIP ...' for others than the sample"
 	@echo "make nano    build the embedded base model from nothing (hours): SENTENCES=FILE READERS=FOLDER, see recipes/nano/build.py"
 
 setup: $(READY)
@@ -37,10 +37,11 @@ test: check
 	$(BIN)/pytest
 
 bench: setup
-	$(BIN)/python -m bench.decoupling
+	$(BIN)/python -m bench.decoupling $(if $(SPEAKERS),--speakers $(SPEAKERS))
 
 nano: setup
-	$(BIN)/python -m recipes.nano.build --work $(or $(WORK),runs/nano) --sentences $(SENTENCES) --readers $(READERS)
+	@test -n "$(SENTENCES)" && test -n "$(READERS)" || { echo "Say what to build from: make nano SENTENCES=FILE READERS=FOLDER" >&2; exit 2; }
+	$(BIN)/python -m recipes.nano.build --work $(or $(WORK),runs/nano) --sentences $(SENTENCES) --readers $(READERS) $(if $(DEVICE),--device $(DEVICE))
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache
