@@ -312,7 +312,8 @@ def _writer(out: Path) -> Callable[[Waveform], None]:
 
 
 def _three(questions: Sequence[Question]) -> list[Question]:
-    """The first three of different domains, or simply the first three."""
-    firsts = {q.domain: q for q in reversed(questions)}
-    chosen = [q for q in questions if firsts[q.domain] is q][:3]
-    return [*chosen, *(q for q in questions if q not in chosen)][:3]
+    """Three of domains far apart in the list, or simply the first three."""
+    firsts = list({q.domain: q for q in reversed(questions)}.values())[::-1]
+    if len(firsts) < 3:
+        return list(questions[:3])
+    return [firsts[i * len(firsts) // 3] for i in range(3)]

@@ -142,6 +142,17 @@ def _step(job: Job, name: str, work: Callable[[Job, Path, OnProgress], Facts]) -
     job.report(Progress(name, 1.0))
 
 
+def code_revision() -> str:
+    """This version, and the commit if it runs from a checkout."""
+    git = Path(__file__).parents[1] / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        commit = (git / head.removeprefix("ref: ")).read_text(encoding="utf-8").strip() if head.startswith("ref: ") else head
+    except OSError:
+        return __version__
+    return f"{__version__}+{commit[:12]}"
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -265,7 +276,7 @@ def register(job: Job, catalog: Catalog, home: Path) -> Voice:
         base_model=info.name,
         base_revision=info.revision,
         spec_hash=recipe.digest(),
-        code_revision=__version__,
+        code_revision=code_revision(),
         seed=recipe.train.seed,
         state=RunState.FINISHED,
         steps=chat["steps"],

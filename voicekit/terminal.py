@@ -210,7 +210,7 @@ def _note(event: Event) -> str:
 
 def converse(dialogue: Dialogue, name: str, folder: Path) -> None:
     """A typed conversation: a question a line until the end of input; each answer's audio is a file in `folder`."""
-    err = Console(stderr=True, highlight=False)
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
     err.print(f"Talking with {name}. An empty line or Ctrl-D ends it; the answers are in {folder}/.", style="dim")
     number = 0
     while question := _asked(err):
