@@ -63,6 +63,7 @@ espeak-ng is a program under the GPL whose output is not. pocketsphinx: BSD.
 
 `make nano SENTENCES=FILE READERS=FOLDER` builds it from nothing: `recipes/nano/build.py`, seed 0, AdamW in bfloat16 with
 float32 masters.
+
 {cost}
 """
 
