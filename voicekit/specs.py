@@ -105,7 +105,7 @@ class TrainSpec(_Spec):
     replay_per_epoch: int = 40
     replay_text_weight: float = 1.0
     replay_audio_weight: float = 1.0
-    new_name_per_epoch: int = 0
+    new_name_per_epoch: int = 20
     new_name_kl: float = 1.0
     harvest: HarvestSpec = HarvestSpec()
     decoder_steps: int = 150

@@ -98,7 +98,7 @@ def test_kept_are_exactly_the_right_legible_replies_in_the_new_voice(tmp_path: P
 def test_what_each_phase_is_taught(tmp_path: Path) -> None:
     base = WatchedBase()
     adapt(tmp_path, base)
-    assert {e.kind for e in base.taught["voice"]} == {"pseudo_masked", "replay"}
+    assert {e.kind for e in base.taught["voice"]} == {"pseudo_masked", "replay", "new_name"}
     assert {e.kind for e in base.taught["train"]} == {"harvest", "pseudo_masked", "replay", "new_name"}
     assert sum(len(e.ids) for e in base.taught["voice"]) >= SPEC.steps * SPEC.batch_tokens
 

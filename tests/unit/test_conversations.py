@@ -112,7 +112,7 @@ def test_old_dialogues_under_the_new_name_hold_text_and_learn_no_speech() -> Non
 
 
 def test_a_harvested_answer_teaches_speech_and_holds_text() -> None:
-    spec = TrainSpec(replay_per_epoch=0)
+    spec = TrainSpec(replay_per_epoch=0, new_name_per_epoch=0)
     (conversation, weights), *_ = talk.refining_lessons(
         [talk.Kept("one ?", "yes", (3, 4))], [ITEM], BaseMaterial((QUESTION,), (), (), ()), "ann", spec, 0
     )
@@ -163,7 +163,7 @@ def test_answers_for_the_second_phase_are_spread_over_questions() -> None:
 
 def test_examples_go_on_until_there_are_enough_tokens() -> None:
     base = FakeBase()
-    spec = TrainSpec(replay_per_epoch=0)
+    spec = TrainSpec(replay_per_epoch=0, new_name_per_epoch=0)
 
     def lessons(epoch: int) -> list[talk.Lesson]:
         return talk.voice_lessons(ITEMS, MATERIAL, "ann", spec, epoch)
