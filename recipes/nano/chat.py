@@ -1,6 +1,7 @@
-"""Train nano's chat model: Qwen2 in miniature on dialogues and reading, then with its ears open.
+"""Train nano's chat model: Qwen2 in miniature on typed dialogues (`--typed`), on speech, and then with its ears open.
 
-python -m recipes.nano.chat --work DIR [--steps N] [--spoken-from 0.55] [--device cpu]; resumable, step-based.
+python -m recipes.nano.chat --work DIR [--typed] [--steps N] [--spoken-from 0.5] [--device cpu]; resumable, step-based.
+`--typed` comes first and needs no tokenizer: questions and answers in words, which the other part starts from.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from recipes.nano.lessons import Lesson, Material
 from recipes.nano.mixed import MasterAdamW
-from recipes.nano.shape import ENCODER, HIDDEN, Places, llm_config
+from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, HIDDEN, Places, llm_config
 from voicekit.covo.adapter import AudioAdapter
 
 BATCH_TOKENS = 1800
 PEAK_RATE = 1.5e-3
 WARM_UP_STEPS = 200
-ADAPTER_HIDDEN = 384
 
 
 class Nano(nn.Module):
@@ -49,7 +49,7 @@ def pad_batch(lessons: list[Lesson]) -> tuple[Tensor, Tensor, Tensor]:
 
 def draw(material: Material, rng: np.random.Generator) -> list[Lesson]:
     """About BATCH_TOKENS tokens of lessons of similar length."""
-    pool = sorted((material.draw(rng) for _ in range(48)), key=lambda x: len(x.ids))
+    pool = sorted((material.draw(rng) for _ in range(48 if material.speech else 64)), key=lambda x: len(x.ids))
     start = int(rng.integers(len(pool)))
     batch = [pool[start]]
     for lesson in [*pool[start + 1 :], *reversed(pool[:start])]:
@@ -84,15 +84,18 @@ def train(args: argparse.Namespace) -> None:
     places = Places(args.work)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    material = Material(places, spoken=False)
-    spoken_at = int(args.spoken_from * args.steps)
+    material = Material(places, speech=not args.typed)
+    spoken_at = args.steps if args.typed else int(args.spoken_from * args.steps)
     model = Nano(len(material.text)).to(args.device)
     if args.init:
         packed = load_file(args.init / "model.safetensors")
         model.load_state_dict({k: v.float() for k, v in packed.items() if not k.startswith("encoder.")})
+    typed = places.chat / "typed.pt"
+    if not args.typed and typed.exists():
+        model.load_state_dict({k: v.float() for k, v in torch.load(typed)["model"].items()})
     opt = MasterAdamW([model.llm, model.audio_adapter], decay=0.05)
     places.chat.mkdir(parents=True, exist_ok=True)
-    last, step, began, mean = places.chat / "last.pt", 0, time.time(), 0.0
+    last, step, began, mean = typed if args.typed else places.chat / "last.pt", 0, time.time(), 0.0
     if last.exists():
         state = torch.load(last, weights_only=False)
         opt.load_state_dict(state["opt"])
@@ -120,6 +123,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
+    parser.add_argument("--typed", action="store_true", help="the first part: words only")
     parser.add_argument("--spoken-from", type=float, default=0.5, help="share of the steps before spoken questions join")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,7 @@
-"""Train nano's ears: the Whisper encoder learns letters by CTC before the chat model learns to listen through it.
+"""Train nano's ears: the Whisper encoder learns letters by CTC, and the adapter after it the chat model's own word pieces.
+
+The second target is what makes a small chat model listen: an adapter frame is scored against the embeddings of typed text
+(those of `chat --typed`), so that a spoken question arrives looking like a typed one. Answers alone would teach it far less.
 
 python -m recipes.nano.hearing --work DIR [--steps N] [--device cpu]
 """
@@ -20,15 +23,17 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from recipes.nano.mixed import MasterAdamW
-from recipes.nano.shape import ENCODER, ENCODER_MELS, SEGMENT_POSITIONS, Places
-from voicekit.covo.adapter import log_mel_segments
-from voicekit.covo.speech_tokenizer import SYMBOLS, greedy_text, text_symbols
+from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, ENCODER_MELS, HIDDEN, SEGMENT_POSITIONS, Places
+from voicekit.covo.adapter import AudioAdapter, log_mel_segments
+from voicekit.covo.speech_tokenizer import BLANK, SYMBOLS, greedy_text, text_symbols
+from voicekit.covo.text import TextTokenizer
 from voicekit.records import FloatArray
 
 SETS = {"questions_train": 7000, "open_train": 2600, "answers_train": 900, "questions_test": 400}
 MEL_LOW, MEL_STEP = -1.6, 0.015
-BATCH_FRAMES = 14_000
-PEAK_RATE = 1.5e-3
+BATCH_FRAMES = 7_000
+PEAK_RATE = 1.2e-3
+COSINE_SCALE = 14.0
 
 
 def prepare(places: Places) -> None:
@@ -101,6 +106,32 @@ def encode(encoder: WhisperEncoder, mels: Tensor) -> Tensor:
     return encoder.layer_norm(x)
 
 
+class Pieces(nn.Module):
+    """The adapter, scored against the chat model's text embeddings [V, D] (fixed) and a blank of its own (the last class)."""
+
+    embeddings: Tensor
+
+    def __init__(self, embeddings: Tensor) -> None:
+        super().__init__()
+        self.audio_adapter = AudioAdapter(ENCODER["d_model"], ADAPTER_HIDDEN, HIDDEN)
+        self.blank = nn.Parameter(torch.randn(1, HIDDEN) * 0.1)
+        self.register_buffer("embeddings", F.normalize(embeddings.float(), dim=-1))
+        self.norm = float(embeddings.float().norm(dim=-1).mean())
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder frames [B, T, C] -> logits float32 [B, T / 8, V + 1], and how far the frames' length is off (a loss)."""
+        heard = self.audio_adapter(frames).float()
+        classes = torch.cat([self.embeddings, F.normalize(self.blank.float(), dim=-1)])
+        length = heard.norm(dim=-1, keepdim=True)
+        return COSINE_SCALE * (heard / (length + 1e-6)) @ classes.T, ((length / self.norm - 1) ** 2).mean()
+
+
+def text_embeddings(places: Places, count: int) -> Tensor:
+    """float32 [count, D] of the chat model after its typed lessons."""
+    state = torch.load(places.chat / "typed.pt", weights_only=False)["model"]
+    return state["llm.model.embed_tokens.weight"][:count].float()
+
+
 def new_encoder(device: str) -> WhisperEncoder:
     config = WhisperConfig(**ENCODER)
     config._attn_implementation = "eager"
@@ -126,43 +157,70 @@ def draw(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator, longest
     return batch
 
 
+def ctc_of(logits: Tensor, targets: list[Tensor], frames: Tensor, blank: int) -> Tensor:
+    """CTC loss in nats per symbol; logits float32 [B, T, V]."""
+    lengths = torch.tensor([len(t) for t in targets])
+    log_probs = logits.log_softmax(-1).transpose(0, 1)
+    wanted = torch.cat(targets).to(logits.device)
+    loss = F.ctc_loss(log_probs, wanted, frames, lengths, blank=blank, reduction="sum", zero_infinity=True)
+    return loss / lengths.sum()
+
+
 def train(places: Places, steps: int, device: str, seed: int, init: Path | None) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     parts = {name: load(places.hearing / f"{name}.npz") for name in SETS}
     test = parts.pop("questions_test")
     items = [item for part in parts.values() for item in part]
+    text = TextTokenizer(places.text)
     encoder, head = new_encoder(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
+    pieces = Pieces(text_embeddings(places, len(text))).to(device)
     if init:
         packed = load_file(init / "model.safetensors")
         encoder.load_state_dict({k[8:]: v.float() for k, v in packed.items() if k.startswith("encoder.")})
-    opt = MasterAdamW([encoder, head])
-    last, step, began, mean = places.hearing / "last.pt", 0, time.time(), 0.0
+    opt = MasterAdamW([encoder, head, pieces])
+    last, step, began, means = places.hearing / "last.pt", 0, time.time(), {}
     if last.exists():
         state = torch.load(last, weights_only=False)
         opt.load_state_dict(state["opt"])
         step, rng.bit_generator.state = state["step"], state["rng"]
     while step < steps:
-        batch = draw(items, rng, 300 if step < 300 else 800)
-        mels = collate(batch, rng).to(device, torch.bfloat16)
-        logits = head(encode(encoder, mels)).float().log_softmax(-1).transpose(0, 1)
-        texts = [torch.tensor(text_symbols(row["text"])) for _, row in batch]
-        lengths = torch.tensor([len(t) for t in texts])
+        batch = draw(items, rng, 300 if step < 300 and not init else 800)
         frames = torch.tensor([len(m) // 2 for m, _ in batch])
-        letters = torch.cat(texts).to(device)
-        loss = F.ctc_loss(logits, letters, frames, lengths, reduction="sum", zero_infinity=True) / lengths.sum()
-        loss.backward()
+        made = encode(encoder, collate(batch, rng).to(device, torch.bfloat16))
+        letters = ctc_of(head(made).float(), [torch.tensor(text_symbols(row["text"])) for _, row in batch], frames, BLANK)
+        logits, length = pieces(made)
+        wanted = [torch.tensor(text.encode(row["text"])) for _, row in batch]
+        words = ctc_of(logits, wanted, -(-frames // 8), len(text))
+        (letters + 0.5 * words + 0.1 * length).backward()
         warm = min(1.0, (step + 1) / 200)
         opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
         step += 1
-        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        for name, loss in (("letters", letters), ("pieces", words), ("length", length)):
+            means[name] = 0.98 * means.get(name, loss.item()) + 0.02 * loss.item()
         if step % 100 == 0 or step == steps:
-            note = f" CER {cer(encoder, head, test[:80]):.3f}" if step % 400 == 0 or step == steps else ""
-            print(f"step {step} {time.time() - began:.0f} s ctc {mean:.3f}{note}", flush=True)
+            note = ""
+            if step % 500 == 0 or step == steps:
+                note = f" CER {cer(encoder, head, test[:100]):.3f} questions heard {heard_right(encoder, pieces, text, test):.3f}"
+            numbers = " ".join(f"{k} {v:.3f}" for k, v in means.items())
+            print(f"step {step} {time.time() - began:.0f} s {numbers}{note}", flush=True)
             part = last.with_suffix(".part")
-            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict()}
+            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict(),
+                     "adapter": pieces.audio_adapter.state_dict()}  # fmt: skip
             torch.save(state, part)
             os.replace(part, last)
+
+
+@torch.inference_mode()
+def heard_right(encoder: WhisperEncoder, pieces: Pieces, text: TextTokenizer, items: list[tuple[np.ndarray, dict]]) -> float:
+    """Share of spoken questions whose word pieces come out of the adapter as they are typed."""
+    hits = []
+    for item in items:
+        logits, _ = pieces(encode(encoder, collate([item], None).to(pieces.blank)))
+        best = logits[0].argmax(-1).tolist()
+        ids = [i for n, i in enumerate(best) if i < len(text) and (n == 0 or i != best[n - 1])]
+        hits.append(text.decode(ids) == item[1]["text"])
+    return float(np.mean(hits))
 
 
 @torch.inference_mode()

@@ -1,5 +1,8 @@
 """WORLD latents for training the decoder: a mixture of synthetic voices and all real readers, packed in one file.
 
+Every clip comes a second time with its F0 moved and its envelope kept, re-synthesised: the same speaker at another pitch. So
+the decoder cannot guess pitch from the speaker and has to take it from the tokens, which is where a voice is learned.
+
 python -m recipes.nano.latents --audio DIR --readers DIR --out FILE [--clips N]
 """
 
@@ -14,11 +17,12 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from voicekit.covo.vocoder import analyse
+from voicekit.covo.vocoder import LOG_F0, VOICING, analyse, synthesise
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
 
 LONGEST_S = 7.0
+LOWEST_HZ, HIGHEST_HZ = 80.0, 300.0
 
 
 def rendered(folder: Path, count: int, rng: np.random.Generator) -> list[tuple[str, FloatArray]]:
@@ -45,6 +49,16 @@ def readers(folder: Path) -> list[tuple[str, FloatArray]]:
     return out
 
 
+def moved(latents: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The latents [M, 64] with their mean F0 somewhere else between LOWEST_HZ and HIGHEST_HZ, at most an octave away."""
+    voiced = latents[:, VOICING] > 0.5
+    mean = float(latents[voiced, LOG_F0].mean()) if voiced.any() else float(latents[:, LOG_F0].mean())
+    low, high = max(np.log(LOWEST_HZ), mean - np.log(2)), min(np.log(HIGHEST_HZ), mean + np.log(2))
+    out = latents.copy()
+    out[:, LOG_F0] += rng.uniform(min(low, mean), max(high, mean)) - mean
+    return out
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, required=True)
@@ -57,8 +71,10 @@ def main() -> None:
     done, parts = [], []
     for number, (voice, samples) in enumerate(clips):
         latents = analyse(samples)
-        done.append({"voice": voice, "frames": len(latents)})
-        parts.append(((samples * 32767).astype(np.int16), latents.astype(np.float16)))
+        other = moved(latents, rng)
+        for audio, made in ((samples, latents), (synthesise(other), other)):
+            done.append({"voice": voice, "frames": len(made)})
+            parts.append(((audio * 32767).astype(np.int16), made.astype(np.float16)))
         if number % 50 == 0:
             print(f"{number} of {len(clips)}", flush=True)
     part = args.out.with_suffix(".part")

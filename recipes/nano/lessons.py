@@ -12,6 +12,7 @@ import numpy as np
 from recipes.nano.hearing import load_features
 from recipes.nano.shape import CONTROL, NUM_CODES, Places
 from recipes.nano.tokens import read
+from recipes.nano.voices import NAMED
 from recipes.nano.world import Question, split
 from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.prompt import READ_REQUEST, PromptFormat
@@ -36,20 +37,25 @@ def prompt_format(text: TextTokenizer) -> PromptFormat:
 
 
 class Material:
-    """Everything the lessons are drawn from; `draw(rng)` gives one lesson."""
+    """Everything the lessons are drawn from; `draw(rng)` gives one lesson.
 
-    def __init__(self, places: Places, spoken: bool) -> None:
+    Without `speech` there are typed questions and typed answers only, under every named voice: what needs no tokenizer yet.
+    """
+
+    def __init__(self, places: Places, speech: bool = True, spoken: bool = False) -> None:
         self.text = TextTokenizer(places.text)
         self.prompt = prompt_format(self.text)
         answers: dict[str, list[tuple[str, IntArray]]] = {}
-        for codes, row in read(places.codes / "answers_train.npz"):
+        for codes, row in read(places.codes / "answers_train.npz") if speech else ():
             answers.setdefault(row["text"], []).append((row["voice"], codes))
         train, _, _ = split()
+        self.speech = speech
         self.answers = answers
-        self.questions = [q for q in train if q.fact.answer in answers]
+        self.questions = [q for q in train if q.fact.answer in answers or not speech]
         weights = np.array([q.fact.weight for q in self.questions])
         self.question_p = weights / weights.sum()
-        named = [(c, r) for name in ("open_train", "narr_train") for c, r in read(places.codes / f"{name}.npz") if r["named"]]
+        sets = ("open_train", "narr_train") if speech else ()
+        named = [(c, r) for name in sets for c, r in read(places.codes / f"{name}.npz") if r["named"]]
         self.reading = [(r["voice"], r["text"], c) for c, r in named if 20 <= len(c) <= 260]
         self.frames: dict[str, list[np.ndarray]] = {}
         for frames, text in load_features(places) if spoken else ():
@@ -57,6 +63,8 @@ class Material:
         self.spoken = [q for q in self.questions if q.text in self.frames]
 
     def draw(self, rng: np.random.Generator) -> Lesson:
+        if not self.speech:
+            return self.typed(rng)
         kind = rng.random()
         if kind < 0.34:
             return self.read_aloud(rng)
@@ -65,6 +73,14 @@ class Material:
         if self.spoken and kind < 0.64:
             return self.heard(rng)
         return self.dialogue(rng, turns=1)
+
+    def typed(self, rng: np.random.Generator) -> Lesson:
+        """A typed question and the words of its answer, no speech: the cheapest lesson in what to say."""
+        question, voice = self.pick(rng), NAMED[int(rng.integers(len(NAMED)))].name
+        builder = Builder(self, voice)
+        builder.add(self.prompt.user_text(self.text.encode, question.text))
+        builder.reply(question.fact.answer, np.zeros(0, np.int64), 1.0, 1.0)
+        return builder.done()
 
     def pick(self, rng: np.random.Generator) -> Question:
         return self.questions[int(rng.choice(len(self.questions), p=self.question_p))]

@@ -15,8 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from recipes.nano.chat import ADAPTER_HIDDEN
-from recipes.nano.shape import CONTROL, ENCODER, Places, llm_config
+from recipes.nano.shape import ADAPTER_HIDDEN, CONTROL, ENCODER, Places, llm_config
 from recipes.nano.tokens import read
 from recipes.nano.voices import NAMED, default_female
 from recipes.nano.world import Question, split
