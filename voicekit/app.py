@@ -29,6 +29,7 @@ from voicekit.storage import enough_room, locked, read_json
 from voicekit.timebase import MODEL_RATE_HZ
 
 DEMO_VOICE = "sample"
+PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
 _AGAIN = "run the same command again: it continues after the last finished step."
 
@@ -137,9 +138,22 @@ class App:
         """Of each name, the newest published version, or the newest draft."""
         return self._catalog.voices()
 
-    def show(self, name: str) -> VoiceDetails:
-        """A voice with its numbers and lineage."""
-        return self._details(self._voice(name))
+    def versions(self, name: str) -> list[Voice]:
+        """Every version of a voice, the oldest first."""
+        return self._catalog.versions(self._voice(name).slug)
+
+    def show(self, name: str, version: int = 0) -> VoiceDetails:
+        """A voice with its numbers and lineage; version 0 is the one that speaks."""
+        return self._details(self._voice(name, version))
+
+    def preview(self, name: str, version: int = 0) -> Path:
+        """A sentence in a voice, spoken once and then kept (wav)."""
+        voice = self._voice(name, version)
+        file = self._home / voice.folder / voice_files.PREVIEW
+        if not file.exists():
+            model = self._speaking(voice)
+            save(model.decode(model.speak(PREVIEW_TEXT)), file)
+        return file
 
     def evaluate(self, name: str, questions: Path | str | None = None, report: OnProgress = silent) -> VoiceDetails:
         """Measure a voice again, with its base's test questions or with a file of others. Its state stays as it is."""
@@ -195,12 +209,18 @@ class App:
         report(Progress("answers", 1.0))
         return DemoShown(details, tuple(answers), out / voice_files.REPORT)
 
-    def _voice(self, name: str) -> Voice:
-        """The newest published version, or the newest draft."""
+    def _voice(self, name: str, version: int = 0) -> Voice:
+        """That version, or for 0 the newest published one, else the newest draft."""
         slug = _checked_name(name)
         versions = self._catalog.versions(slug)
         if not versions:
             raise self._not_found(slug)
+        if version:
+            wanted = next((v for v in versions if v.version == version), None)
+            if wanted is None:
+                known = ", ".join(str(v.version) for v in versions)
+                raise VoiceNotFound(f"The voice {slug!r} has no version {version}.", f"There are: {known}.")
+            return wanted
         published = [v for v in versions if v.state is VoiceState.PUBLISHED]
         return (published or versions)[-1]
 

@@ -6,6 +6,7 @@ decoder/              a few decoder weights, if they were fitted to the speaker
 dataset/              the clips and their manifest
 evaluation.json       the gate's numbers; report.html shows them
 job.json              what was asked for
+preview.wav           one sentence in the voice, once somebody wanted to hear it
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ DATASET = "dataset"
 EVALUATION = "evaluation.json"
 REPORT = "report.html"
 JOB = "job.json"
+PREVIEW = "preview.wav"
 
 
 @dataclass(frozen=True)
