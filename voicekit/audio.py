@@ -24,23 +24,25 @@ SILENCE_LUFS = -70.0
 PEAK = 0.97
 MAX_GAIN = 100.0
 
+_UNKNOWN_FRAMES = 2**62  # what soundfile says of a flac that was streamed: its header has no length
 _BLOCK_S = 0.4  # the shortest signal whose loudness BS.1770 defines
 _CONTAINERS = "aac,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav,webm"
 _HINT = "Give wav, flac, ogg, opus, mp3, m4a, mp4, webm, aac or wma files that play in an ordinary player."
 
 
-def read(path: Path) -> Waveform:
+def read(path: Path, max_duration_s: float | None = None) -> Waveform:
     """Decode an audio file, or the first audio track of a video, at its own rate and channels.
 
     Raises RecordingsError naming the file if it is missing, empty, damaged, silent in format (no audio track, no samples)
-    or longer than MAX_DURATION_S.
+    or longer than `max_duration_s`, by default MAX_DURATION_S.
     """
+    max_duration_s = MAX_DURATION_S if max_duration_s is None else max_duration_s
     if not path.is_file():
         raise RecordingsError(f"There is no file {path}.", "Check the path.")
     if path.stat().st_size == 0:
         raise RecordingsError(f"{path.name} is an empty file.", "Record or export it again.")
     try:
-        wave = _read_soundfile(path) or _read_pyav(path)
+        wave = _read_soundfile(path, max_duration_s) or _read_pyav(path, max_duration_s)
     except MemoryError:
         raise ResourceError(f"There is not enough memory to read {path.name}.", "Split it into shorter files.") from None
     if wave.num_samples == 0:
@@ -105,13 +107,15 @@ def _encode(wave: Waveform, container: str) -> bytes:
     return buffer.getvalue()
 
 
-def _read_soundfile(path: Path) -> Waveform | None:
+def _read_soundfile(path: Path, max_duration_s: float) -> Waveform | None:
     """None if soundfile does not know the format or cannot decode it."""
     import soundfile
 
     try:
         with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
-            _check_duration(path, file.frames / file.samplerate)
+            if file.frames >= _UNKNOWN_FRAMES:
+                return None
+            _check_duration(path, file.frames / file.samplerate, max_duration_s)
             samples = file.read(dtype="float32", always_2d=True).T.astype(np.float32, copy=False)
             lossless_float = file.subtype in ("FLOAT", "DOUBLE")
             return _within_range(samples, file.samplerate, keep_shape=lossless_float)
@@ -119,7 +123,7 @@ def _read_soundfile(path: Path) -> Waveform | None:
         return None
 
 
-def _read_pyav(path: Path) -> Waveform:
+def _read_pyav(path: Path, max_duration_s: float) -> Waveform:
     import av
     from av.error import FFmpegError
 
@@ -129,14 +133,14 @@ def _read_pyav(path: Path) -> Waveform:
             if not container.streams.audio:
                 raise RecordingsError(f"{path.name} has no audio track.", _HINT)
             if container.duration:
-                _check_duration(path, container.duration / av.time_base)
-            samples, rate_hz = _decode(path, container)
+                _check_duration(path, container.duration / av.time_base, max_duration_s)
+            samples, rate_hz = _decode(path, container, max_duration_s)
     except (FFmpegError, ValueError, EOFError) as error:
         raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
     return _within_range(samples, rate_hz, keep_shape=False)
 
 
-def _decode(path: Path, container: Any) -> tuple[FloatArray, int]:
+def _decode(path: Path, container: Any, max_duration_s: float) -> tuple[FloatArray, int]:
     """float32 [C, T] and the rate of the first audio stream; a file cut off in the middle gives what it holds."""
     import av
     from av.error import FFmpegError
@@ -150,7 +154,7 @@ def _decode(path: Path, container: Any) -> tuple[FloatArray, int]:
                 rate_hz = block.sample_rate
                 blocks.append(_floats(block))
                 count += block.samples
-            _check_duration(path, count / max(rate_hz, 1))
+            _check_duration(path, count / max(rate_hz, 1), max_duration_s)
     except (FFmpegError, ValueError):
         if count < rate_hz or not rate_hz:
             raise
@@ -174,7 +178,11 @@ def _within_range(samples: FloatArray, rate_hz: int, keep_shape: bool) -> Wavefo
     return Waveform(samples, rate_hz)
 
 
-def _check_duration(path: Path, duration_s: float) -> None:
-    if duration_s > MAX_DURATION_S:
-        problem = f"{path.name} is {duration_s / 3600:.1f} h long; a recording may be {MAX_DURATION_S / 3600:.0f} h long."
+def _check_duration(path: Path, duration_s: float, max_duration_s: float) -> None:
+    if duration_s > max_duration_s:
+        problem = f"{path.name} is {_in_words(duration_s)} long; it may be {_in_words(max_duration_s)} long."
         raise RecordingsError(problem, "Split it at pauses.")
+
+
+def _in_words(duration_s: float) -> str:
+    return f"{duration_s / 3600:.1f} h" if duration_s >= 3600 else f"{duration_s:.0f} s"
