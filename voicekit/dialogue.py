@@ -162,7 +162,7 @@ class Dialogue:
             case UserText():
                 self._fail(UsageError("There is nothing to answer.", "Type a question."))
             case UserAudio(wave, text):
-                self._open(Turn("user", text), wave)
+                self._open(Turn("user", text, clip_id=wave.digest()), wave)
             case Cancel():
                 pass
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"tokenizer": 3500, "hearing": 1100, "decoder": 3000, "chat": 5500}
+STEPS = {"typed": 1300, "tokenizer": 6500, "hearing": 3200, "decoder": 4000, "chat": 6000}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:
@@ -35,6 +35,7 @@ def commands(args: argparse.Namespace) -> list[list[str]]:
         device = [*device, "--init", str(args.init)]
     resumed = ["--vq-from", "0"] if args.init else []
     train = [
+        ["chat", "--work", work, "--typed", "--steps", steps["typed"], *device],
         ["tokenizer", "--audio", audio, "--out", str(args.work / "tok"), "--steps", steps["tokenizer"], *device, *resumed],
         ["tokens", "--work", work, *device[:4]],
         ["hearing", "--work", work, "--steps", steps["hearing"], *device],

@@ -109,13 +109,13 @@ def test_the_model_sees_the_last_exchanges_only(exchanges: int, seen: int) -> No
     assert script.asked[-1][1] == dialogue.history[:6][6 - seen :]
 
 
-def test_a_spoken_question_goes_in_as_sound_and_stays_as_its_words() -> None:
+def test_a_spoken_question_goes_in_as_sound_and_is_remembered_by_it() -> None:
     dialogue, script = session()
     wave = Waveform(np.zeros((1, 10), dtype=np.float32), 24_000)
     dialogue.send(UserAudio(wave, "what is two plus two"))
     assert isinstance(list(dialogue.events())[-1], Done)
     assert script.asked[0][0] is wave
-    assert dialogue.history[0] == Turn("user", "what is two plus two")
+    assert dialogue.history[0] == Turn("user", "what is two plus two", clip_id=wave.digest())
 
 
 def test_cancel_ends_the_reply_and_keeps_what_was_heard() -> None:

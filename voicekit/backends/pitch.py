@@ -6,6 +6,8 @@ as good as WORLD's Harvest at fifty times the speed. On noisy recordings it can 
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import soxr
 
@@ -23,7 +25,9 @@ class WorldPitch:
     frame_s = _FRAME_MS / 1000
 
     def __init__(self) -> None:
-        import pyworld
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            import pyworld
 
         self._world = pyworld
 

@@ -71,10 +71,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         b, t, d = x.shape
         q, k, v = (p(x).view(b, t, self.heads, -1).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        score = (self.rotary(q) * (d // self.heads) ** -0.5) @ self.rotary(k).transpose(-1, -2)
-        if mask is not None:
-            score = score.masked_fill(~mask[:, None, None, :], -1e4)
-        return self.o_proj((score.softmax(-1) @ v).transpose(1, 2).reshape(b, t, d))
+        seen = None if mask is None else mask[:, None, None, :]
+        y = F.scaled_dot_product_attention(self.rotary(q), self.rotary(k), v, attn_mask=seen)
+        return self.o_proj(y.transpose(1, 2).reshape(b, t, d))
 
 
 class FeedForward(nn.Module):
