@@ -4,7 +4,7 @@ intake    file, folder or zip -> recordings          unpack    a zip, without tr
 scripts   what is said in each, as written            spoken    as said
 segment   where to cut                                grade     how good, good enough?
 clips     one recording -> its clips                  split     which recordings are held out
-dataset   all of them, resumable, with an id
+decisions what a person decided who heard the clips    dataset   all of them, resumable, with an id
 """
 
 from voicekit.prepare.dataset import load_dataset, load_notes, load_recordings, prepare_dataset

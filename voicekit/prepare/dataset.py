@@ -21,7 +21,8 @@ from pathlib import Path
 from voicekit import audio, manifest
 from voicekit.errors import InputError, LanguageError, RecordingsError, ScriptError
 from voicekit.ports import Aligner, OnProgress, Progress, Transcriber, VoiceActivityDetector
-from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
+from voicekit.prepare import decisions
+from voicekit.prepare.clips import CLIPS, Tools, align, clips_of, refused
 from voicekit.prepare.intake import Intake, take_in
 from voicekit.prepare.scripts import Script, find_script
 from voicekit.prepare.split import held_out_recordings
@@ -78,7 +79,10 @@ def prepare_dataset(
     clips = _all_clips(intake, found, spec, tools, folder, _part(report, _INTAKE_SHARE, 1.0))
     clips += [refused(r.recording, r.reason) for r in intake.refused]
     clips.sort(key=lambda c: (c.recording, c.start_sample))
+    clips, unfit = decisions.decided(clips, decisions.read_decisions(intake.root), realigning(folder, spec.language, able))
     dataset, notes = _assemble(clips, spec, folder)
+    if unfit:
+        notes.append(f"{unfit} decisions in {decisions.FILE} are about clips that are not there.")
     if found.unused:
         notes.append(f"{len(found.unused)} names in the script are of no recording, such as {found.unused[0]}.")
     manifest.write_records(folder / "recordings.jsonl", intake.everything())
@@ -105,6 +109,11 @@ def load_recordings(folder: Path) -> tuple[Recording, ...]:
 def load_notes(folder: Path) -> tuple[str, ...]:
     """Remarks on a dataset for people: a split that was impossible, names in the script that fit nothing."""
     return _facts(folder).notes
+
+
+def realigning(folder: Path, language: str, aligners: Sequence[Aligner]) -> decisions.Realign:
+    """Finds the words of another text in a clip of the dataset in `folder`."""
+    return lambda clip, text: align(audio.read(folder / clip.audio), text, language, aligners)
 
 
 def _facts(folder: Path) -> DatasetFile:

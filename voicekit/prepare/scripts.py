@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicekit.errors import ScriptError
+from voicekit.prepare import decisions
 from voicekit.prepare.spoken import normalise
 from voicekit.records import Recording
 
@@ -81,6 +82,7 @@ def _beside(root: Path, recordings: Sequence[Recording], others: Sequence[Record
     if problem:
         raise problem
     tables = sorted(p for p in root.iterdir() if p.suffix.lower() in (".csv", ".tsv") and not p.name.startswith("."))
+    tables = [p for p in tables if p.name != decisions.FILE]
     if len(tables) != 1:
         return None
     try:
