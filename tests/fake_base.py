@@ -97,9 +97,18 @@ class FakeSpeaker:
 
     def stream(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Iterator[SpeechDelta]:
         reply = self.reply(user, history, seed)
-        for start in range(0, max(len(reply.speech), 1), 15):
-            codes = reply.speech[start : start + 15]
-            yield SpeechDelta(reply.text if start == 0 else "", tuple(int(c) for c in codes), self.decode(codes).mono())
+        return self._deltas(reply.text, reply.speech)
+
+    def hear(self, wave: Waveform) -> str:
+        return wave.digest()
+
+    def speak_stream(self, text: str, seed: int = 0) -> Iterator[SpeechDelta]:
+        return self._deltas(text, self.speak(text, seed))
+
+    def _deltas(self, text: str, speech: IntArray) -> Iterator[SpeechDelta]:
+        for start in range(0, max(len(speech), 1), 15):
+            codes = speech[start : start + 15]
+            yield SpeechDelta(text if start == 0 else "", tuple(int(c) for c in codes), self.decode(codes).mono())
 
     def decode(self, tokens: IntArray, prompt: VoicePrompt | None = None) -> Waveform:
         time_s = np.arange(SAMPLES_PER_TOKEN) / MODEL_RATE_HZ

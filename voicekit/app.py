@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +21,7 @@ from voicekit.errors import IntegrityError, NameTaken, UsageError, VoiceNotFound
 from voicekit.measure import Subject, measure
 from voicekit.ports import Catalog, OnProgress, Progress, SpeakingModel
 from voicekit.questions import read_questions
-from voicekit.records import FloatArray, Question, Voice, VoiceState, Waveform
+from voicekit.records import FloatArray, Question, Turn, Voice, VoiceState, Waveform
 from voicekit.results import Answer, Check, DemoAnswer, DemoShown, VoiceDetails
 from voicekit.shipped import shipped
 from voicekit.specs import Recipe, read_recipe
@@ -130,9 +130,20 @@ class App:
             write(answer.wave)
         return Answer(answer.text, answer.wave, Path(out) if out else None, answer.first_audio_ms, answer.real_time_factor)
 
-    def dialogue(self, name: str) -> Dialogue:
-        """A conversation with a voice that remembers its turns."""
-        return Dialogue(self._speaking(self._voice(name)).stream, clock=time.perf_counter)
+    def dialogue(
+        self, name: str, version: int = 0, history: Sequence[Turn] = (), heard: Sequence[Waveform] = (), seed: int = 0
+    ) -> Dialogue:
+        """A conversation with a voice that remembers its turns. It may begin with a `history`; `heard` is what its
+        spoken turns sounded like (`Turn.clip_id` is a wave's digest)."""
+        model = self._speaking(self._voice(name, version))
+        for wave in heard:
+            model.hear(wave)
+        return Dialogue(model.stream, time.perf_counter, history, seed=seed)
+
+    def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
+        """A text spoken in a voice: samples at 24 kHz as they are made."""
+        deltas = self._speaking(self._voice(name, version)).speak_stream(text, seed)
+        return (delta.samples for delta in deltas if len(delta.samples))
 
     def voices(self) -> list[Voice]:
         """Of each name, the newest published version, or the newest draft."""

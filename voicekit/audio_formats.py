@@ -155,8 +155,9 @@ class _AvEncoder:
         return self._taken()
 
     def finish(self) -> bytes:
-        for ready in self._resampler.resample(None) if self._count else []:
-            self._container.mux(self._stream.encode(ready))
+        if self._count:
+            for ready in self._resampler.resample(None):
+                self._container.mux(self._stream.encode(ready))
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._taken()

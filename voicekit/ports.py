@@ -6,27 +6,35 @@ voicekit.errors inside the implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from voicekit.prompt import PromptFormat
 from voicekit.records import (
+    ApiKey,
+    Consent,
     Dataset,
     Evaluation,
     FloatArray,
     IntArray,
+    JobState,
+    JobStatus,
+    KeptAnswer,
     Question,
+    QueuedJob,
     Recording,
     Reply,
     TrainingExample,
     TrainingRun,
     Turn,
+    Upload,
     Voice,
     VoicePrompt,
     Waveform,
     Word,
+    Worker,
 )
 from voicekit.specs import TrainSpec
 
@@ -148,6 +156,14 @@ class SpeakingModel(Protocol):
         """Speech tokens int64 [N] of a given text."""
         ...
 
+    def hear(self, wave: Waveform) -> str:
+        """Remember what a user said aloud; returns the `Turn.clip_id` under which a history may name it."""
+        ...
+
+    def speak_stream(self, text: str, seed: int = 0) -> Iterator[SpeechDelta]:
+        """What `speak` says, as it is made."""
+        ...
+
     def stream(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Iterator[SpeechDelta]:
         """The reply as it is made; the deltas joined are the whole reply."""
         ...
@@ -235,7 +251,77 @@ class DatasetSummary:
     speech_s: float
 
 
-class Catalog(Protocol):
+class JobLog(Protocol):
+    """Jobs as all doors see them, and the workers that carry them out. Every method is one transaction."""
+
+    def add_job(self, job: QueuedJob) -> bool:
+        """False if the job is known already; it is left as it is."""
+        ...
+
+    def job(self, job_id: str) -> QueuedJob | None: ...
+    def jobs(self, owner: str | None = None, state: JobState | None = None, limit: int = 50, before: str = "") -> list[JobStatus]:
+        """The newest first; `before` continues after the job of that id, `owner` None means everybody's."""
+        ...
+
+    def waiting_jobs(self, queue: str) -> list[JobStatus]:
+        """Queued jobs of a queue, the oldest first."""
+        ...
+
+    def jobs_of(self, name: str) -> list[JobStatus]:
+        """All jobs of a voice's name, the newest first."""
+        ...
+
+    def save_job(self, status: JobStatus, attempt: int, among: Collection[JobState]) -> bool:
+        """Write a status if the stored job is at that attempt and in one of those states; False if it is not."""
+        ...
+
+    def cancel_job(self, job_id: str, now: str) -> bool:
+        """False if it is over already."""
+        ...
+
+    def remove_jobs(self, name: str) -> None: ...
+    def see_worker(self, worker: Worker) -> None: ...
+    def keep_worker(self, worker_id: str, seen_at: str) -> bool:
+        """A sign of life; False if the worker was declared dead meanwhile."""
+        ...
+
+    def workers(self) -> list[Worker]: ...
+    def remove_worker(self, worker_id: str) -> bool:
+        """False if somebody else removed it."""
+        ...
+
+
+class AccessBook(Protocol):
+    """Consents, API keys, uploads, and answers kept for idempotency keys. Every method is one transaction."""
+
+    def save_consent(self, consent: Consent) -> None:
+        """Adds it, or brings the known one of that id up to date."""
+        ...
+
+    def consent(self, consent_id: str) -> Consent | None: ...
+    def consents(self, owner: str | None = None) -> list[Consent]: ...
+    def save_key(self, key: ApiKey) -> None:
+        """Adds it, or brings the known one of that id up to date."""
+        ...
+
+    def keys(self) -> list[ApiKey]: ...
+    def key_with(self, sha256: str) -> ApiKey | None:
+        """The key of which the secret has that hash, revoked or not."""
+        ...
+
+    def add_upload(self, upload: Upload) -> None: ...
+    def upload(self, upload_id: str) -> Upload | None: ...
+    def uploads(self, owner: str) -> list[Upload]: ...
+    def remove_upload(self, upload_id: str) -> None: ...
+    def claim_answer(self, answer: KeptAnswer) -> KeptAnswer | None:
+        """None: the key was free and is now this request's. Else what is kept under it (status 0: still being worked on)."""
+        ...
+
+    def save_answer(self, answer: KeptAnswer) -> None: ...
+    def remove_answer(self, key: str, owner: str, route: str) -> None: ...
+
+
+class Catalog(JobLog, AccessBook, Protocol):
     """The SQL catalog. Every method is one transaction."""
 
     def add_recordings(self, recordings: Sequence[Recording]) -> None: ...

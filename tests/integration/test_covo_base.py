@@ -85,6 +85,16 @@ def test_equal_seeds_give_equal_replies_and_many_at_once_are_the_same(base: Base
     assert not same(base.voice("high").reply(QUESTIONS[0], seed=5), alone[0])
 
 
+def test_a_streamed_reading_says_what_a_whole_one_says(base: Base) -> None:
+    voice = base.voice("low")
+    text = "hello, my friend. " * 12
+    deltas = list(voice.speak_stream(text, seed=3))
+    codes = [code for delta in deltas for code in delta.codes]
+    assert codes == voice.speak(text, seed=3).tolist()
+    assert sum(len(delta.samples) for delta in deltas) == 960 * len(codes)
+    assert [bool(len(delta.samples)) for delta in deltas].index(True) < len(deltas) // 2
+
+
 def test_streamed_deltas_joined_are_the_reply(base: Base) -> None:
     voice = base.voice("low")
     for question in (*QUESTIONS, wave()):

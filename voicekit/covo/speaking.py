@@ -74,18 +74,25 @@ class Speaking:
 
     def speak(self, text: str, seed: int = 0) -> IntArray:
         """Speech tokens int64 [N] of a text, read sentence by sentence where it is long."""
-        card, prompt, encode = self._words.card, self._words.prompt, self._words.tokenizer.encode
-        parts = pieces(text, encode, card.reading_tokens)
-        if not parts:
-            raise UsageError("There is nothing to say.", "Give a text.")
+        parts = self._parts(text)
         said: list[list[int]] = []
         for start in range(0, len(parts), BATCH_ROWS):
-            some = parts[start : start + BATCH_ROWS]
-            requests = [READ_REQUEST.format(text=self._words.tokenizer.decode(ids)) for ids in some]
-            readings = [Reading(prompt, ids, card.sampling, seed, card.max_audio_per_text) for ids in some]
-            said += self._chat.batch([self._ask(request, ()) for request in requests], readings, card.max_new_tokens)
-        codes = [code for ids in said for code in prompt.split(ids)[1]]
+            prompts, readings = zip(*(self._reading(ids, seed) for ids in parts[start : start + BATCH_ROWS]), strict=True)
+            said += self._chat.batch(prompts, readings, self._words.card.max_new_tokens)
+        codes = [code for ids in said for code in self._words.prompt.split(ids)[1]]
         return np.array(codes, dtype=np.int64)
+
+    def hear(self, wave: Waveform) -> str:
+        """Remember a spoken question for the histories to come; HEARD_AT_MOST of them are kept."""
+        self._hear(wave)
+        return wave.digest()
+
+    def speak_stream(self, text: str, seed: int = 0) -> Iterator[SpeechDelta]:
+        """What `speak` of the same seed says, as it is made."""
+        parts = self._parts(text)
+        most = self._words.card.max_new_tokens
+        readings = (self._reading(ids, seed) for ids in parts)
+        return self._deltas(token for prompt, reading in readings for token in self._chat.stream(prompt, reading, most))
 
     def stream(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Iterator[SpeechDelta]:
         """The reply of the same seed as it is made; the question is looked at now, the first delta made when asked for."""
@@ -95,6 +102,17 @@ class Speaking:
         """24 kHz audio of tokens in this voice. With a prompt given, that prompt and the base's own decoder decide."""
         samples = self._neutral.audio(tokens, prompt) if prompt else self._synthesis.audio(tokens, self._prompt)
         return Waveform(samples[None], MODEL_RATE_HZ)
+
+    def _parts(self, text: str) -> list[list[int]]:
+        parts = pieces(text, self._words.tokenizer.encode, self._words.card.reading_tokens)
+        if not parts:
+            raise UsageError("There is nothing to say.", "Give a text.")
+        return parts
+
+    def _reading(self, ids: list[int], seed: int) -> tuple[Prompt, Reading]:
+        card = self._words.card
+        request = READ_REQUEST.format(text=self._words.tokenizer.decode(ids))
+        return self._ask(request, ()), Reading(self._words.prompt, ids, card.sampling, seed, card.max_audio_per_text)
 
     def _chooser(self, seed: int) -> FreeReply:
         card = self._words.card
