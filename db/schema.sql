@@ -1,5 +1,17 @@
 -- Generated from the migrations (python -m voicekit.catalog.migrate); do not edit.
 
+CREATE TABLE api_keys (
+	id VARCHAR(64) NOT NULL, 
+	name VARCHAR(200) NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	scopes JSON NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	created_at VARCHAR(40) NOT NULL, 
+	revoked_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_api_keys PRIMARY KEY (id), 
+	CONSTRAINT uq_api_keys_sha256 UNIQUE (sha256)
+);
+
 CREATE TABLE clips (
 	dataset_id VARCHAR(64) NOT NULL, 
 	id TEXT NOT NULL, 
@@ -16,6 +28,21 @@ CREATE TABLE clips (
 	CONSTRAINT fk_clips_dataset_id_datasets FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE, 
 	CONSTRAINT fk_clips_recording_id_recordings FOREIGN KEY(recording_id) REFERENCES recordings (id), 
 	CONSTRAINT ck_clips_verdict CHECK (verdict IN ('accepted', 'rejected'))
+);
+
+CREATE TABLE consents (
+	id VARCHAR(64) NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	speaker TEXT NOT NULL, 
+	statement TEXT NOT NULL, 
+	language VARCHAR(35) NOT NULL, 
+	recording TEXT NOT NULL, 
+	words_ok BOOLEAN NOT NULL, 
+	heard TEXT NOT NULL, 
+	voice_ok BOOLEAN, 
+	cosine FLOAT, 
+	created_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_consents PRIMARY KEY (id)
 );
 
 CREATE TABLE datasets (
@@ -36,6 +63,39 @@ CREATE TABLE evaluations (
 	added_at VARCHAR(40) NOT NULL, 
 	CONSTRAINT pk_evaluations PRIMARY KEY (id), 
 	CONSTRAINT fk_evaluations_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+
+CREATE TABLE idempotency_keys (
+	"key" VARCHAR(255) NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	route VARCHAR(200) NOT NULL, 
+	status INTEGER NOT NULL, 
+	body TEXT NOT NULL, 
+	created_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_idempotency_keys PRIMARY KEY ("key", owner, route)
+);
+
+CREATE TABLE jobs (
+	id VARCHAR(64) NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	name VARCHAR(40) NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	queue VARCHAR(40) NOT NULL, 
+	step VARCHAR(40) NOT NULL, 
+	fraction FLOAT NOT NULL, 
+	message TEXT NOT NULL, 
+	done JSON NOT NULL, 
+	losses JSON NOT NULL, 
+	samples JSON NOT NULL, 
+	fault JSON, 
+	version INTEGER NOT NULL, 
+	request JSON NOT NULL, 
+	created_at VARCHAR(40) NOT NULL, 
+	updated_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_jobs PRIMARY KEY (id), 
+	CONSTRAINT ck_jobs_state CHECK (state IN ('queued', 'running', 'finished', 'refused', 'failed', 'cancelled'))
 );
 
 CREATE TABLE metrics (
@@ -83,6 +143,16 @@ CREATE TABLE runs (
 	CONSTRAINT ck_runs_state CHECK (state IN ('running', 'finished', 'failed'))
 );
 
+CREATE TABLE uploads (
+	id VARCHAR(64) NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	num_bytes BIGINT NOT NULL, 
+	created_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_uploads PRIMARY KEY (id)
+);
+
 CREATE TABLE voices (
 	slug VARCHAR(40) NOT NULL, 
 	version INTEGER NOT NULL, 
@@ -99,7 +169,7 @@ CREATE TABLE voices (
 	state VARCHAR(16) NOT NULL, 
 	created_at VARCHAR(40) NOT NULL, 
 	language VARCHAR(35) NOT NULL, 
-	consent_id VARCHAR(200) NOT NULL, 
+	consent_id VARCHAR(200) NOT NULL, owner VARCHAR(200) DEFAULT '' NOT NULL, tags JSON DEFAULT '[]' NOT NULL, description TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_voices PRIMARY KEY (slug, version), 
 	CONSTRAINT fk_voices_dataset_id_datasets FOREIGN KEY(dataset_id) REFERENCES datasets (id), 
 	CONSTRAINT fk_voices_evaluation_id_evaluations FOREIGN KEY(evaluation_id) REFERENCES evaluations (id), 
@@ -107,10 +177,31 @@ CREATE TABLE voices (
 	CONSTRAINT ck_voices_state CHECK (state IN ('draft', 'published', 'revoked'))
 );
 
+CREATE TABLE workers (
+	id VARCHAR(64) NOT NULL, 
+	host VARCHAR(255) NOT NULL, 
+	pid BIGINT NOT NULL, 
+	queue VARCHAR(40) NOT NULL, 
+	seen_at VARCHAR(40) NOT NULL, 
+	CONSTRAINT pk_workers PRIMARY KEY (id)
+);
+
 CREATE INDEX ix_clips_recording_id ON clips (recording_id);
+
+CREATE INDEX ix_consents_owner ON consents (owner);
 
 CREATE INDEX ix_evaluations_run_id ON evaluations (run_id);
 
+CREATE INDEX ix_jobs_name ON jobs (name);
+
+CREATE INDEX ix_jobs_owner ON jobs (owner);
+
+CREATE UNIQUE INDEX ix_jobs_sequence ON jobs (sequence);
+
+CREATE INDEX ix_jobs_state ON jobs (state);
+
 CREATE INDEX ix_runs_dataset_id ON runs (dataset_id);
+
+CREATE INDEX ix_uploads_owner ON uploads (owner);
 
 CREATE INDEX ix_voices_job_id ON voices (job_id);

@@ -3,7 +3,10 @@
 VoicekitError
 ├── UsageError            the request itself makes no sense (exit 2)
 │   ├── NameTaken         a voice of that name exists with other content
-│   └── VoiceNotFound
+│   ├── VoiceNotFound
+│   ├── JobNotFound
+│   ├── NotPublishable    the gate refused the voice, or a consent is missing
+│   └── Cancelled         somebody cancelled the job
 ├── InputError            what the user gave cannot be used (exit 3)
 │   ├── RecordingsError   unreadable, silent, empty, too little speech
 │   ├── ScriptError       the script does not fit the recordings
@@ -42,6 +45,18 @@ class NameTaken(UsageError):
 
 class VoiceNotFound(UsageError):
     code = "voice_not_found"
+
+
+class JobNotFound(UsageError):
+    code = "job_not_found"
+
+
+class NotPublishable(UsageError):
+    code = "not_publishable"
+
+
+class Cancelled(UsageError):
+    code = "cancelled"
 
 
 class InputError(VoicekitError):

@@ -13,6 +13,16 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from voicekit.service_records import ApiKey as ApiKey
+from voicekit.service_records import Consent as Consent
+from voicekit.service_records import JobFault as JobFault
+from voicekit.service_records import JobState as JobState
+from voicekit.service_records import JobStatus as JobStatus
+from voicekit.service_records import KeptAnswer as KeptAnswer
+from voicekit.service_records import QueuedJob as QueuedJob
+from voicekit.service_records import Upload as Upload
+from voicekit.service_records import Worker as Worker
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
@@ -283,6 +293,9 @@ class Voice:
     consent_id: str = ""
     decoder_sha256: str = ""
     job_id: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,6 +145,9 @@ def voice_row(voice: Voice) -> VoiceRow:
         created_at=voice.created_at,
         language=voice.language,
         consent_id=voice.consent_id,
+        owner=voice.owner,
+        tags=list(voice.tags),
+        description=voice.description,
     )
 
 
@@ -166,6 +169,9 @@ def voice_of(row: VoiceRow) -> Voice:
         created_at=row.created_at,
         language=row.language,
         consent_id=row.consent_id,
+        owner=row.owner,
+        tags=tuple(row.tags),
+        description=row.description,
     )
 
 

@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Sequence
 
-from filelock import Timeout
-from sqlalchemy import Engine, create_engine, delete, event, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from voicekit.catalog import rows
-from voicekit.catalog.migrate import current_revision, upgrade
+from voicekit.catalog.access_store import AccessStore
+from voicekit.catalog.job_store import JobStore
 from voicekit.catalog.tables import ClipRow, DatasetRow, EvaluationRow, RecordingRow, RunRow, VoiceRow
-from voicekit.errors import CatalogError, MissingModel, NameTaken, ResourceError
+from voicekit.catalog.units import Units
+from voicekit.errors import NameTaken
 from voicekit.ports import DatasetSummary
 from voicekit.records import Dataset, Evaluation, Recording, TrainingRun, Verdict, Voice, VoiceState
 
-_T = TypeVar("_T")
 
-
-class SqlCatalog:
-    """The catalog at a database URL. Nothing is opened before the first call; that call brings the schema up to date."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The connection pool of the migrated database."""
-        with self._translated():
-            engine = _engine(self._url)
-            upgrade(engine)
-            return engine
-
-    @cached_property
-    def _sessions(self) -> sessionmaker[Session]:
-        return sessionmaker(self.engine)
-
-    @contextmanager
-    def _unit(self) -> Generator[Session, None, None]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        sessions = self._sessions
-        with self._translated(), sessions.begin() as session:
-            yield session
-
-    @contextmanager
-    def _translated(self) -> Generator[None, None, None]:
-        """Turns the database's own errors into voicekit's."""
-        try:
-            yield
-        except (SQLAlchemyError, Timeout) as error:
-            raise _translate(error, self._url) from error
-
-    def _write(self, work: Callable[[Session], _T]) -> _T:
-        """One unit that may meet another process adding the same rows: then it looks again, once."""
-        sessions = self._sessions
-        with self._translated():
-            try:
-                with sessions.begin() as session:
-                    return work(session)
-            except IntegrityError:
-                with sessions.begin() as session:
-                    return work(session)
+class SqlCatalog(JobStore, AccessStore, Units):
+    """The catalog at a database URL: voices and their lineage here, the service around them in the classes it is made of."""
 
     def add_recordings(self, recordings: Sequence[Recording]) -> None:
         """A recording is its bytes: one that is known already stays as it was first seen."""
@@ -159,10 +111,6 @@ class SqlCatalog:
             accepted = session.scalar(count.where(ClipRow.verdict == Verdict.ACCEPTED)) or 0
             return DatasetSummary(accepted, (session.scalar(count) or 0) - accepted, row.speech_s)
 
-    def database(self) -> tuple[str, str]:
-        with self._translated(), self.engine.connect() as connection:
-            return make_url(self._url).render_as_string(hide_password=True), current_revision(connection)
-
     def remove_voice(self, slug: str) -> int:
         """Forget all versions of a voice and what only they used; returns how many versions there were."""
         with self._unit() as session:
@@ -181,52 +129,3 @@ class SqlCatalog:
             recordings -= set(session.scalars(select(ClipRow.recording_id).where(ClipRow.recording_id.in_(recordings))))
             session.execute(delete(RecordingRow).where(RecordingRow.id.in_(recordings)))
             return len(gone)
-
-
-def _engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        if address.drivername in ("postgres", "postgresql"):
-            address = address.set(drivername="postgresql+psycopg")
-        engine = create_engine(address, pool_pre_ping=address.get_backend_name() != "sqlite")
-    except ModuleNotFoundError as error:
-        raise MissingModel(
-            f"The database at VOICEKIT_DATABASE_URL needs the Python package {error.name!r}.",
-            "Install it: pip install 'voicekit[postgres]'.",
-        ) from None
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise CatalogError(
-            "VOICEKIT_DATABASE_URL is not a database address that voicekit knows.",
-            "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE, or leave it empty.",
-        ) from None
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
-    return engine
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    if engine.url.database not in (None, "", ":memory:"):
-        try:
-            Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CatalogError(
-                f"The catalog's folder cannot be made: {error}.", "Set VOICEKIT_HOME to a writable folder."
-            ) from None
-
-    @event.listens_for(engine, "connect")
-    def _(connection: object, _record: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA busy_timeout = 30000")
-        cursor.close()
-
-
-def _translate(error: Exception, url: str) -> CatalogError | ResourceError:
-    text = str(getattr(error, "orig", None) or error).strip()
-    first_line = text.splitlines()[0].rstrip(".") if text else type(error).__name__
-    if "disk is full" in text or "No space left" in text:
-        return ResourceError("The disk that holds the catalog is full.", "Free some space and run the same command again.")
-    where = make_url(url).render_as_string(hide_password=True)
-    return CatalogError(
-        f"The catalog {where} cannot be used: {first_line}.", "Check VOICEKIT_DATABASE_URL and run `voicekit doctor`."
-    )

@@ -2,19 +2,21 @@
 
 Ids point backwards: voices -> evaluations -> runs -> datasets -> clips -> recordings. A dataset or a recording may be
 shared by several voices. Word times stay in the dataset's manifest; the catalog holds what is asked for across voices.
+Jobs, workers, consents, keys and uploads stand beside: they point at voices by name and may outlive them.
 """
 
 from __future__ import annotations
 
 import math
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Enum, Float, ForeignKey, ForeignKeyConstraint, Index, MetaData, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from voicekit.records import RunState, Verdict, VoiceState
+from voicekit.records import JobState, RunState, Verdict, VoiceState
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -160,3 +162,94 @@ class VoiceRow(Base):
     created_at: Mapped[str] = mapped_column(String(40))
     language: Mapped[str] = mapped_column(String(35))
     consent_id: Mapped[str] = mapped_column(String(200))
+    owner: Mapped[str] = mapped_column(String(200), default="")
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list)
+    description: Mapped[str] = mapped_column(Text, default="")
+
+
+class JobRow(Base):
+    """`sequence` orders jobs as they were asked for, also within one clock tick."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state", "state"), Index("ix_jobs_sequence", "sequence", unique=True))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(40), index=True)
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    state: Mapped[JobState] = mapped_column(_state(JobState, "state"))
+    attempt: Mapped[int]
+    queue: Mapped[str] = mapped_column(String(40))
+    step: Mapped[str] = mapped_column(String(40))
+    fraction: Mapped[float] = mapped_column(Real)
+    message: Mapped[str] = mapped_column(Text)
+    done: Mapped[list[str]] = mapped_column(JSON)
+    losses: Mapped[list[tuple[int, float]]] = mapped_column(JSON)
+    samples: Mapped[list[str]] = mapped_column(JSON)
+    fault: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    version: Mapped[int]
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40))
+    updated_at: Mapped[str] = mapped_column(String(40))
+
+
+class WorkerRow(Base):
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int] = mapped_column(BigInteger)
+    queue: Mapped[str] = mapped_column(String(40))
+    seen_at: Mapped[str] = mapped_column(String(40))
+
+
+class ConsentRow(Base):
+    __tablename__ = "consents"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    speaker: Mapped[str] = mapped_column(Text)
+    statement: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(35))
+    recording: Mapped[str] = mapped_column(Text)
+    words_ok: Mapped[bool]
+    heard: Mapped[str] = mapped_column(Text)
+    voice_ok: Mapped[bool | None]
+    cosine: Mapped[float | None] = mapped_column(Real)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class ApiKeyRow(Base):
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    owner: Mapped[str] = mapped_column(String(200))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[str] = mapped_column(String(40))
+    revoked_at: Mapped[str] = mapped_column(String(40))
+
+
+class UploadRow(Base):
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    path: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class KeptAnswerRow(Base):
+    """What a request with an Idempotency-Key was answered: the same key of the same owner on a route is one request."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    status: Mapped[int]
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(40))
