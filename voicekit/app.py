@@ -16,13 +16,17 @@ from voicekit import __version__, audio, creation, files, voice_files
 from voicekit.creation import Job, Request
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
+from voicekit.drafts import Drafts
 from voicekit.engines import Engines
 from voicekit.errors import IntegrityError, NameTaken, UsageError, VoiceNotFound, error_of
+from voicekit.lessons import Lesson, sample_lessons
 from voicekit.measure import Subject, measure
-from voicekit.ports import Catalog, OnProgress, Progress, SpeakingModel
+from voicekit.ports import BaseModel, Catalog, OnProgress, Progress, SpeakingModel
+from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
-from voicekit.records import FloatArray, Question, Turn, Voice, VoiceState, Waveform
+from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, VoiceState, Waveform
 from voicekit.results import Answer, Check, DemoAnswer, DemoShown, VoiceDetails
+from voicekit.review import Reviewer
 from voicekit.shipped import shipped
 from voicekit.specs import Recipe, read_recipe
 from voicekit.storage import enough_room, locked, read_json
@@ -46,6 +50,8 @@ class App:
         self._catalog = catalog
         self._engines = engines
         self._base_wanted = base
+        self.drafts = Drafts(home)
+        self.reviewer = Reviewer(self.drafts, engines, self._base)
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:
@@ -194,6 +200,27 @@ class App:
                 shutil.rmtree(folder, ignore_errors=True)
             return count
 
+    def hear(self, file: Path | str) -> Waveform:
+        """A sound file as the models hear it."""
+        return audio.read(Path(file))
+
+    def lessons(self, draft_id: str, clips: int = 4) -> tuple[Lesson, ...]:
+        """Samples of what the model will learn of a draft's clips, token by token."""
+        accepted = [r.clip for r in self.reviewer.show(draft_id).clips if r.clip.verdict is Verdict.ACCEPTED][:clips]
+        speaker, spec = self.drafts.get(draft_id).name or "voice", self.reviewer.recipe(draft_id).train
+        return sample_lessons(self._base(), [(c, self.reviewer.sound(draft_id, c)) for c in accepted], speaker, spec)
+
+    def presets(self, clips: int) -> tuple[Preset, ...]:
+        """The ways to train, with what each takes on this machine for so many clips."""
+        base = self._base()
+        known = [self._catalog.run(v.run_id) for v in self._catalog.voices() if v.base_model == self._base_wanted]
+        runs = [r for r in known if r is not None and r.base_revision == base.info.revision]
+        return presets(base.info.folder, runs, clips, "cuda" in self._engines.device().lower())
+
+    def languages(self) -> tuple[str, ...]:
+        """Those that the base for new voices speaks."""
+        return tuple(self._base().info.languages)
+
     def doctor(self) -> list[Check]:
         """What works on this machine, and what to do about the rest."""
         engines = self._engines
@@ -201,7 +228,7 @@ class App:
             examine(
                 self._home,
                 self._catalog,
-                lambda: engines.open_base(engines.find_base(self._base_wanted)),
+                self._base,
                 engines.device,
                 __version__,
             )
@@ -219,6 +246,10 @@ class App:
         files.write_bytes(out / voice_files.REPORT, details.report.read_bytes())
         report(Progress("answers", 1.0))
         return DemoShown(details, tuple(answers), out / voice_files.REPORT)
+
+    def _base(self) -> BaseModel:
+        """The base for new voices."""
+        return self._engines.open_base(self._engines.find_base(self._base_wanted))
 
     def _voice(self, name: str, version: int = 0) -> Voice:
         """That version, or for 0 the newest published one, else the newest draft."""

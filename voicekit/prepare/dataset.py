@@ -64,11 +64,13 @@ def prepare_dataset(
     report: OnProgress,
     transcriber: Transcriber | None = None,
     languages: Sequence[str] = ("en",),
+    by_hand: bool = True,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
     `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
-    what is said. Raises RecordingsError, ScriptError or LanguageError, all before anything is lost.
+    what is said. Without `by_hand`, what a person decided about the clips is left aside. Raises RecordingsError, ScriptError
+    or LanguageError, all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / "work"
@@ -79,7 +81,8 @@ def prepare_dataset(
     clips = _all_clips(intake, found, spec, tools, folder, _part(report, _INTAKE_SHARE, 1.0))
     clips += [refused(r.recording, r.reason) for r in intake.refused]
     clips.sort(key=lambda c: (c.recording, c.start_sample))
-    clips, unfit = decisions.decided(clips, decisions.read_decisions(intake.root), realigning(folder, spec.language, able))
+    chosen = decisions.read_decisions(intake.root) if by_hand else ()
+    clips, unfit = decisions.decided(clips, chosen, realigning(folder, spec.language, able))
     dataset, notes = _assemble(clips, spec, folder)
     if unfit:
         notes.append(f"{unfit} decisions in {decisions.FILE} are about clips that are not there.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voicekit.records import EvaluationRows, FloatArray, HeardSpeech, Metric, Waveform
+from voicekit.records import EvaluationRows, FloatArray, HeardSpeech, Metric, Waveform, Word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,6 +143,40 @@ def spectrograms(left: tuple[str, Waveform], right: tuple[str, Waveform]) -> Fig
     return figure
 
 
+def clip(wave: Waveform, words: Sequence[Word]) -> Figure:
+    """Waveform and spectrogram of one clip on one time scale, each word under the place where it is spoken."""
+    figure, both = _figure(11.6, 3.6, rows=2)
+    samples, rate_hz = wave.mono(), wave.sample_rate_hz
+    step = max(1, len(samples) // 4000)
+    peaks = np.abs(samples[: len(samples) // step * step].reshape(-1, step)).max(axis=1)
+    at_s = np.arange(len(peaks)) * step / rate_hz
+    both[0].fill_between(at_s, -peaks, peaks, color=ACCENT, lw=0)
+    both[0].set_ylim(-1.05 * float(peaks.max(initial=0.01)), 1.05 * float(peaks.max(initial=0.01)))
+    both[0].set_yticks([])
+    both[0].spines["left"].set_visible(False)
+    picture = _spectrogram_db(wave)
+    if picture.size:
+        top = float(picture.max())
+        box = (0, wave.duration_s, 0, _TOP_HZ / 1000)
+        both[1].imshow(picture, origin="lower", aspect="auto", extent=box, cmap="Blues", vmin=top - _DYNAMIC_DB, vmax=top)
+    both[1].set_ylabel("kHz")
+    for axes in both:
+        axes.set_xlim(0, wave.duration_s)
+        for word in words:
+            axes.axvline(word.start_s, color=BASE, lw=0.6)
+    both[0].set_xticks([])
+    # Long clips have more words than there is room in one line.
+    lines = 1 if len(words) <= 14 else 2
+    labels = [_staggered(w.text, i, lines) for i, w in enumerate(words)]
+    both[1].set_xticks([(w.start_s + w.end_s) / 2 for w in words], labels)
+    both[1].tick_params(axis="x", length=0, colors=INK, labelsize=9.5)
+    return figure
+
+
+def _staggered(text: str, index: int, lines: int) -> str:
+    return "\n" * (index % lines) + text
+
+
 def _spectrogram_db(wave: Waveform) -> FloatArray:
     """float32 [bins up to 8 kHz, frames] in dB; empty for less than one window."""
     samples, rate_hz = wave.mono(), wave.sample_rate_hz
@@ -154,7 +188,7 @@ def _spectrogram_db(wave: Waveform) -> FloatArray:
     return (10 * np.log10(power.T + 1e-8)).astype(np.float32)
 
 
-def _figure(width_in: float, height_in: float, columns: int = 1) -> tuple[Figure, Any]:
+def _figure(width_in: float, height_in: float, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -172,7 +206,7 @@ def _figure(width_in: float, height_in: float, columns: int = 1) -> tuple[Figure
     with rc_context(style):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasAgg(figure)
-        return figure, figure.subplots(1, columns)
+        return figure, figure.subplots(rows, columns)
 
 
 def _legend(axes: Axes) -> None:

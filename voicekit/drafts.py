@@ -1,0 +1,226 @@
+"""Voices that are being put together: what was chosen and uploaded so far, so that it can be left and gone on with.
+
+VOICEKIT_HOME/drafts/<id>/draft.json      the choices
+VOICEKIT_HOME/drafts/<id>/recordings/     what was uploaded (zips unpacked), and review.csv
+VOICEKIT_HOME/drafts/<id>/script/         the script, if it was given by itself
+VOICEKIT_HOME/drafts/<id>/dataset/        the clips to review (voicekit.review)
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from voicekit import audio, files, manifest
+from voicekit.errors import InputError, RecordingsError, UsageError, VoicekitError
+from voicekit.prepare import intake, unpack
+from voicekit.prepare.scripts import find_script
+from voicekit.records import Recording
+from voicekit.storage import copy_file, file_sha256, visible_files
+
+_DRAFT = "draft.json"
+_SCRIPTS = frozenset({".csv", ".tsv"})
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`stage` is where its maker was last. `recipe` names one of the shipped recipes; `job_id` is "" until it was submitted."""
+
+    id: str
+    owner: str = ""
+    name: str = ""
+    language: str = "en"
+    stage: str = ""
+    consent_id: str = ""
+    recipe: str = "lora"
+    script: str = ""
+    job_id: str = ""
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True)
+class Added:
+    """One file that was given: `fault` says why it was not taken ("" if it was)."""
+
+    name: str
+    files: int
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One recording of a draft with what the script says of it. `fault` says why it cannot be used."""
+
+    path: str
+    duration_s: float
+    sample_rate_hz: int
+    text: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Material:
+    """All recordings of a draft. `script` says where the texts come from, `script_fault` why there are none."""
+
+    recordings: tuple[Found, ...]
+    script: str = ""
+    script_fault: str = ""
+    script_remedy: str = ""
+    unused: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        return sum(f.duration_s for f in self.recordings if not f.fault)
+
+    @property
+    def with_text(self) -> int:
+        return sum(bool(f.text) and not f.fault for f in self.recordings)
+
+
+class Drafts:
+    """The drafts of one home. Every change is written at once."""
+
+    def __init__(self, home: Path) -> None:
+        self._root = home / "drafts"
+
+    def new(self, owner: str = "", language: str = "en") -> Draft:
+        draft = Draft(uuid4().hex[:12], owner, language=language, created_at=_now(), updated_at=_now())
+        return self._save(draft)
+
+    def all(self, owner: str | None = None) -> list[Draft]:
+        """The last touched first; None for everybody's."""
+        found = [manifest.read_record(p, Draft) for p in self._root.glob(f"*/{_DRAFT}")]
+        return sorted((d for d in found if owner in (None, d.owner)), key=lambda d: d.updated_at, reverse=True)
+
+    def get(self, draft_id: str) -> Draft:
+        path = self._root / draft_id / _DRAFT
+        if not draft_id.isalnum() or not path.is_file():
+            raise UsageError("This unfinished voice is no longer there.", "Begin a new one.")
+        return manifest.read_record(path, Draft)
+
+    def change(self, draft_id: str, **changes: str) -> Draft:
+        """The draft with other choices."""
+        return self._save(replace(self.get(draft_id), **changes, updated_at=_now()))
+
+    def remove(self, draft_id: str) -> None:
+        self.get(draft_id)
+        shutil.rmtree(self._root / draft_id, ignore_errors=True)
+
+    def recordings(self, draft_id: str) -> Path:
+        return self._root / self.get(draft_id).id / "recordings"
+
+    def dataset(self, draft_id: str) -> Path:
+        return self._root / self.get(draft_id).id / "dataset"
+
+    def script(self, draft_id: str) -> Path | None:
+        """The script that was given by itself; None if it lies beside the recordings, if anywhere."""
+        name = self.get(draft_id).script
+        return self._root / draft_id / "script" / name if name else None
+
+    def add(self, draft_id: str, given: Sequence[Path]) -> list[Added]:
+        """Take recordings, zips of them, and texts that lie beside them. What cannot be taken is named, the rest is kept."""
+        folder = self.recordings(draft_id)
+        done: list[Added] = []
+        for path in given:
+            try:
+                done.append(Added(path.name, self._take(draft_id, path, folder)))
+            except InputError as error:
+                done.append(Added(path.name, 0, error.problem))
+        self.change(draft_id)
+        return done
+
+    def set_script(self, draft_id: str, given: Path | None) -> Draft:
+        """Use this file as the script, or none."""
+        shutil.rmtree(self._root / self.get(draft_id).id / "script", ignore_errors=True)
+        if given is None:
+            return self.change(draft_id, script="")
+        copy_file(given, self._root / draft_id / "script" / given.name)
+        return self.change(draft_id, script=given.name)
+
+    def write_script(self, draft_id: str, texts: dict[str, str]) -> Draft:
+        """A script typed in the browser: text by recording."""
+        lines = [f"{path}\t{' '.join(text.split())}" for path, text in sorted(texts.items()) if text.strip()]
+        target = self._root / self.get(draft_id).id / "script" / "typed.tsv"
+        files.write_text(target, "\n".join(["file\ttext", *lines]) + "\n")
+        return self.change(draft_id, script=target.name)
+
+    def drop(self, draft_id: str, path: str) -> None:
+        """Leave out one recording."""
+        folder = self.recordings(draft_id)
+        target = (folder / path).resolve()
+        if target.is_file() and target.is_relative_to(folder.resolve()):
+            target.unlink()
+
+    def material(self, draft_id: str) -> Material:
+        """Every recording with its text; what is wrong stands where it belongs, nothing is raised."""
+        draft, folder = self.get(draft_id), self.recordings(draft_id)
+        if not folder.exists():
+            return Material(())
+        try:
+            taken = intake.take_in(folder, draft.language, self.dataset(draft_id) / "work", 1.0, lambda _: None)
+        except RecordingsError:
+            return Material(())
+        script, fault, remedy = None, "", ""
+        try:
+            script = find_script(self.script(draft_id), folder, taken.recordings, [r.recording for r in taken.refused])
+        except VoicekitError as error:
+            fault, remedy = error.problem, error.remedy
+        texts = {} if script is None else script.texts
+        good = [_found(r, texts.get(r.id, "")) for r in taken.recordings]
+        bad = [_found(r.recording, "", r.reason) for r in taken.refused]
+        rows = tuple(sorted([*good, *bad], key=lambda f: f.path))
+        return Material(rows, "" if script is None else script.source, fault, remedy, () if script is None else script.unused)
+
+    def _take(self, draft_id: str, path: Path, folder: Path) -> int:
+        suffix = path.suffix.lower()
+        if suffix == ".zip":
+            wanted = audio.SUFFIXES | intake.SCRIPT_SUFFIXES
+            root = unpack.unpack(path, folder.parent / "unpacked", wanted)
+            members = visible_files(root) if root.exists() else []
+            if not any(m.suffix.lower() in audio.SUFFIXES for m in members):
+                raise RecordingsError("there is no audio file in it")
+            for member in members:
+                _place(member, folder / member.relative_to(root))
+            shutil.rmtree(root, ignore_errors=True)
+            return sum(m.suffix.lower() in audio.SUFFIXES for m in members)
+        if suffix in audio.SUFFIXES:
+            audio.read(path)
+            _place(path, folder / path.name)
+            return 1
+        if suffix in _SCRIPTS:
+            self.set_script(draft_id, path)
+            return 0
+        if suffix in intake.SCRIPT_SUFFIXES:
+            _place(path, folder / path.name)
+            return 0
+        raise RecordingsError(f"{suffix or 'it'} is no kind of recording or script")
+
+    def _save(self, draft: Draft) -> Draft:
+        manifest.write_record(self._root / draft.id / _DRAFT, draft)
+        return draft
+
+
+def _place(source: Path, target: Path) -> None:
+    """Copy without losing another recording of the same name."""
+    number = 1
+    wanted = target
+    while target.exists():
+        if file_sha256(target) == file_sha256(source):
+            return
+        number += 1
+        target = wanted.with_stem(f"{wanted.stem}-{number}")
+    copy_file(source, target)
+
+
+def _found(recording: Recording, text: str, fault: str = "") -> Found:
+    rate_hz = recording.sample_rate_hz
+    return Found(recording.path, recording.num_samples / rate_hz if rate_hz else 0.0, rate_hz, text, fault)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
