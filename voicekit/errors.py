@@ -4,7 +4,8 @@ VoicekitError
 ├── UsageError            the request itself makes no sense (exit 2)
 │   ├── NameTaken         a voice of that name exists with other content
 │   ├── VoiceNotFound
-│   ├── JobNotFound
+│   ├── VoiceRevoked      the voice was revoked and does not speak any more
+│   ├── JobNotFound, ConsentNotFound, UploadNotFound, KeyNotFound
 │   ├── NotPublishable    the gate refused the voice, or a consent is missing
 │   └── Cancelled         somebody cancelled the job
 ├── InputError            what the user gave cannot be used (exit 3)
@@ -47,8 +48,24 @@ class VoiceNotFound(UsageError):
     code = "voice_not_found"
 
 
+class VoiceRevoked(UsageError):
+    code = "voice_revoked"
+
+
 class JobNotFound(UsageError):
     code = "job_not_found"
+
+
+class ConsentNotFound(UsageError):
+    code = "consent_not_found"
+
+
+class UploadNotFound(UsageError):
+    code = "upload_not_found"
+
+
+class KeyNotFound(UsageError):
+    code = "key_not_found"
 
 
 class NotPublishable(UsageError):

@@ -1,0 +1,219 @@
+"""The part of the App that says who may: consents of speakers, keys of programs, what requests bring and leave behind."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from voicekit import audio, consent, files, voice_files
+from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
+from voicekit.ports import BaseModel
+from voicekit.prepare.intake import find_audio
+from voicekit.prepare.spoken import primary
+from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
+from voicekit.shelf import Shelf
+from voicekit.storage import file_sha256
+from voicekit.timebase import MODEL_RATE_HZ
+
+SCOPES = ("read", "write", "speak")
+_SECRET_BYTES = 32
+# Enough to know a voice by; more would only take longer.
+_COMPARED_FILES, _COMPARED_S = 8, 30.0
+_CONSENT_S = 120.0
+
+
+class Access(Shelf):
+    """Owners are names that the keys carry; "" is this machine's user."""
+
+    def add_consent(self, owner: str, speaker: str, language: str, recording: Path | str) -> Consent:
+        """Keep a speaker's spoken consent and whether its words are those of the statement (voicekit.consent).
+
+        Raises LanguageError (no statement in that language), RecordingsError.
+        """
+        if not speaker.strip():
+            raise UsageError("A consent needs to say who gives it.", "Give the speaker's name.")
+        text = consent.statement(language)
+        wave = audio.read(Path(recording), _CONSENT_S)
+        base = self._base()
+        aligners = self._engines.aligners(base)
+        words = consent.check_words(wave, language, aligners, base.info.languages, lambda w: self._heard(w, language, base))
+        consent_id = f"consent-{uuid4().hex[:20]}"
+        kept = Path("consents") / f"{consent_id}.flac"
+        audio.write_flac(self._home / kept, wave)
+        given = Consent(
+            id=consent_id,
+            owner=owner,
+            speaker=speaker.strip(),
+            statement=text,
+            language=language,
+            recording=kept.as_posix(),
+            words_ok=words.ok,
+            heard=words.heard,
+            voice_ok=None,
+            cosine=float("nan"),
+            created_at=_now(),
+        )
+        self._catalog.save_consent(given)
+        return given
+
+    def consent(self, consent_id: str) -> Consent:
+        found = self._catalog.consent(consent_id)
+        if found is None:
+            raise ConsentNotFound(f"There is no consent {consent_id!r}.", "Record one, or check its id.")
+        return found
+
+    def consents(self, owner: str | None = None) -> list[Consent]:
+        """The newest first; `owner` None means everybody's."""
+        return self._catalog.consents(owner)
+
+    def check_consent_voice(self, consent_id: str, recordings: Path | str) -> Consent:
+        """Compare the consent's voice with recordings (a folder, a zip or a file), and keep what came of it."""
+        given = self.consent(consent_id)
+        encoder = self._engines.speaker_encoder()
+        mine = encoder.embed(_beginning(audio.read(self._home / given.recording)))
+        root, paths = find_audio(Path(recordings), self._home / "consents" / "work")
+        step = max(1, len(paths) // _COMPARED_FILES)
+        theirs: list[FloatArray] = []
+        for path in paths[::step][:_COMPARED_FILES]:
+            try:
+                theirs.append(encoder.embed(_beginning(audio.read(root / path))))
+            except RecordingsError:
+                continue  # preparing them says which and why
+        likeness = consent.compare_voice(mine, theirs)
+        checked = replace(given, voice_ok=likeness.ok, cosine=likeness.cosine)
+        self._catalog.save_consent(checked)
+        return checked
+
+    def check_consent_of(self, name: str, version: int = 0) -> Consent:
+        """Compare a voice's consent with the clips that it was made from."""
+        voice = self._voice(name, version)
+        return self.check_consent_voice(voice.consent_id, self._home / voice.folder / voice_files.DATASET)
+
+    def change_voice(
+        self,
+        name: str,
+        version: int = 0,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        consent_id: str | None = None,
+    ) -> Voice:
+        """Change what is said about a voice; what is None stays."""
+        voice = self._voice(name, version)
+        if consent_id and self.consent(consent_id).owner != voice.owner:
+            raise ConsentNotFound(f"There is no consent {consent_id!r}.", "Record one, or check its id.")
+        changed = replace(
+            voice,
+            description=voice.description if description is None else description,
+            tags=voice.tags if tags is None else tuple(tags),
+            consent_id=voice.consent_id if consent_id is None else consent_id,
+        )
+        self._catalog.add_voice(changed)
+        return changed
+
+    def create_key(self, name: str, owner: str = "", scopes: Sequence[str] = SCOPES) -> tuple[ApiKey, str]:
+        """A new key and its secret, which is shown this once: only its hash is kept."""
+        unknown = sorted(set(scopes) - set(SCOPES))
+        if unknown or not scopes:
+            raise UsageError(f"{', '.join(unknown) or 'Nothing'} is not a scope.", f"Choose of {', '.join(SCOPES)}.")
+        secret = f"vk_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        key = ApiKey(f"key-{uuid4().hex[:12]}", name, owner, tuple(s for s in SCOPES if s in scopes), _hash(secret), _now())
+        self._catalog.save_key(key)
+        return key, secret
+
+    def keys(self) -> list[ApiKey]:
+        """The oldest first, revoked ones too."""
+        return self._catalog.keys()
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        """From now on the key opens nothing."""
+        key = next((k for k in self.keys() if k.id == key_id), None)
+        if key is None:
+            raise KeyNotFound(f"There is no key {key_id!r}.", "List them: voicekit keys list.")
+        revoked = key if key.revoked_at else replace(key, revoked_at=_now())
+        self._catalog.save_key(revoked)
+        return revoked
+
+    def key_of(self, secret: str) -> ApiKey | None:
+        """The key that has this secret, unless it was revoked."""
+        key = self._catalog.key_with(_hash(secret))
+        return None if key is None or key.revoked_at else key
+
+    def add_upload(self, owner: str, name: str, file: Path) -> Upload:
+        """Keep a file for later use, under its own name; it is moved."""
+        upload_id = f"upload-{uuid4().hex[:20]}"
+        safe = Path(name.replace("\\", "/")).name
+        place = Path("uploads") / upload_id / (safe if safe.strip(".") else "recording")
+        target = self._home / place
+        num_bytes = file.stat().st_size
+        with files.beside(target) as tmp:
+            shutil.move(file, tmp)
+        upload = Upload(upload_id, owner, place.as_posix(), target.name, num_bytes, _now())
+        self._catalog.add_upload(upload)
+        return upload
+
+    def upload(self, upload_id: str, owner: str | None = None) -> Upload:
+        """`owner` None means anybody's."""
+        found = self._catalog.upload(upload_id)
+        if found is None or owner not in (None, found.owner):
+            raise UploadNotFound(f"There is no upload {upload_id!r}.", "Upload the file again.")
+        return found
+
+    def uploads(self, owner: str) -> list[Upload]:
+        return self._catalog.uploads(owner)
+
+    def remove_upload(self, upload_id: str) -> None:
+        """Forget the file; voices that are made of it keep their own copy."""
+        found = self.upload(upload_id)
+        self._catalog.remove_upload(upload_id)
+        shutil.rmtree((self._home / found.path).parent, ignore_errors=True)
+
+    def gather(self, uploads: Sequence[Upload]) -> Path:
+        """A folder with these files, for a voice to be made from; equal files of equal owners come to lie in the same one."""
+        parts = sorted(f"{u.name}\0{file_sha256(self._home / u.path)}" for u in uploads)
+        owner = uploads[0].owner if uploads else ""
+        folder = self._home / "recordings" / hashlib.sha256("\n".join([owner, *parts]).encode()).hexdigest()[:32]
+        names: set[str] = set()
+        for number, upload in enumerate(uploads):
+            name = upload.name if upload.name.lower() not in names else f"{number}-{upload.name}"
+            names.add(name.lower())
+            if not (folder / name).exists():
+                with files.beside(folder / name) as tmp:
+                    shutil.copyfile(self._home / upload.path, tmp)
+        return folder
+
+    def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
+        """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""
+        return self._catalog.claim_answer(KeptAnswer(key, owner, route, 0, "", _now()))
+
+    def keep_answer(self, key: str, owner: str, route: str, status: int, body: str) -> None:
+        self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, _now()))
+
+    def drop_answer(self, key: str, owner: str, route: str) -> None:
+        """The request failed: it may be made again under the same key."""
+        self._catalog.remove_answer(key, owner, route)
+
+    def _heard(self, wave: Waveform, language: str, base: BaseModel) -> str:
+        """What a recording says: by the judge, who hears English, or by the ears of a base that speaks the language."""
+        if primary(language) == "en":
+            return self._engines.judge(consent.sentences(language)).transcribe(wave)
+        return base.read_speech(base.encode_speech(audio.resample(wave, MODEL_RATE_HZ)))
+
+
+def _beginning(wave: Waveform) -> Waveform:
+    return Waveform(wave.samples[:, : int(_COMPARED_S * wave.sample_rate_hz)], wave.sample_rate_hz)
+
+
+def _hash(secret: str) -> str:
+    # The secret is 256 random bits: nothing that a slow hash would have to protect.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,116 @@
+"""One shape for every error: {"error": {code, message, remedy, type, param, request_id}}, codes as in voicekit.errors."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from voicekit.errors import (
+    Cancelled,
+    InputError,
+    NameTaken,
+    NotPublishable,
+    ResourceError,
+    UsageError,
+    VoicekitError,
+    VoiceRevoked,
+)
+
+_log = logging.getLogger("voicekit.api")
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+class ApiError(VoicekitError):
+    """What only this door knows: authorisation, limits, states that do not allow what was asked."""
+
+    def __init__(self, status: int, code: str, problem: str, remedy: str = "", param: str | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
+        self.error_code = code
+        self.param = param
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application in the one shape."""
+    app.add_exception_handler(VoicekitError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def body(error: VoicekitError, request: Request) -> dict[str, Any]:
+    """The error as the JSON that answers carry, streamed ones too."""
+    code = error.error_code if isinstance(error, ApiError) else error.code
+    param = error.param if isinstance(error, ApiError) else None
+    return _shape(request, status_of(error), code, error.problem, error.remedy, param)
+
+
+def status_of(error: VoicekitError) -> int:
+    match error:
+        case ApiError():
+            return error.status
+        case NameTaken() | VoiceRevoked() | NotPublishable() | Cancelled():
+            return 409
+        case UsageError():
+            return 404 if error.code.endswith("_not_found") else 400
+        case InputError():
+            return 422
+        case ResourceError():
+            return 503
+        case _:
+            return 500
+
+
+def _shape(request: Request, status: int, code: str, message: str, remedy: str, param: str | None = None) -> dict[str, Any]:
+    kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+    kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {
+        "error": {
+            "code": code,
+            "message": message,
+            "remedy": remedy,
+            "type": kind,
+            "param": param,
+            "request_id": str(getattr(request.state, "request_id", "")),
+        }
+    }
+
+
+def _answer(status: int, content: dict[str, Any]) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "2"} if status in (429, 503) else {}
+    return JSONResponse(content, status, headers)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, VoicekitError)
+    return _answer(status_of(error), body(error, request))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if part != "body")
+    message = f"{where}: {fault['msg']}." if where else f"{fault['msg']}."
+    return _answer(422, _shape(request, 422, "invalid_request", message, "See /openapi.json.", where or None))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "invalid_request")
+    answer = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /openapi.json."))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unknown(request: Request, error: Exception) -> JSONResponse:
+    # The message may hold what the user said: the place of the fault is logged, its words are not.
+    frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:]]
+    fields = {"kind": type(error).__name__, "frames": frames, "request_id": getattr(request.state, "request_id", "")}
+    _log.error("failure", extra={"fields": fields})
+    return _answer(500, _shape(request, 500, "internal", "Something went wrong inside voicekit.", "The server's log has more."))

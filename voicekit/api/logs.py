@@ -1,0 +1,68 @@
+"""One JSON line a request on stderr. What users say, send and hear is never in it: routes, sizes, times and ids are."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger("voicekit.api")
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        return json.dumps({"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **fields})
+
+
+def log_to_stderr() -> None:
+    """For a server process; tests and embedding programs configure logging as they like."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    _log.handlers[:] = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+class RequestLog:
+    """Middleware: gives each request an id (`X-Request-Id` of the answer) and logs how it went."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = uuid4().hex
+        seen = {"status": 0, "bytes_in": 0, "bytes_out": 0}
+
+        async def received() -> Message:
+            message = await receive()
+            seen["bytes_in"] += len(message.get("body", b""))
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", state["request_id"].encode())]}
+            seen["bytes_out"] += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, received, sent)
+        finally:
+            route = getattr(scope.get("route"), "path", "")
+            facts = {"id": state["request_id"], "method": scope["method"], "route": route, **seen}
+            took_ms = round(1000 * (time.perf_counter() - began_s), 1)
+            _log.info("request", extra={"fields": {**facts, "ms": took_ms, "key": state.get("key_id", "")}})
