@@ -134,6 +134,19 @@ class Drafts:
         self.change(draft_id)
         return done
 
+    def add_take(self, draft_id: str, sound: Path, text: str) -> str:
+        """A recording from the microphone with what was read; returns its name."""
+        audio.read(sound)
+        folder, number = self.recordings(draft_id), 1
+        while any(folder.glob(f"take-{number:03d}.*")):
+            number += 1
+        target = folder / f"take-{number:03d}{sound.suffix.lower()}"
+        copy_file(sound, target)
+        if text.strip():
+            files.write_text(target.with_suffix(".txt"), text.strip() + "\n")
+        self.change(draft_id)
+        return target.name
+
     def set_script(self, draft_id: str, given: Path | None) -> Draft:
         """Use this file as the script, or none."""
         shutil.rmtree(self._root / self.get(draft_id).id / "script", ignore_errors=True)
@@ -155,6 +168,7 @@ class Drafts:
         target = (folder / path).resolve()
         if target.is_file() and target.is_relative_to(folder.resolve()):
             target.unlink()
+            self.change(draft_id)
 
     def material(self, draft_id: str) -> Material:
         """Every recording with its text; what is wrong stands where it belongs, nothing is raised."""

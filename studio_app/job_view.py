@@ -1,0 +1,116 @@
+"""A job as it is seen: its steps, the live curve, what was spoken on the way, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from studio_app.markup import badge, bar, fault, page, said, sound_file, tag, text, when
+from voicekit.records import JobState, JobStatus
+
+STATES = {
+    JobState.QUEUED: ("waiting", ""),
+    JobState.RUNNING: ("running", "busy"),
+    JobState.FINISHED: ("finished", "good"),
+    JobState.REFUSED: ("refused by the gate", "warn"),
+    JobState.FAILED: ("failed", "warn"),
+    JobState.CANCELLED: ("stopped", ""),
+}
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 620, 220, 40, 24
+_SAMPLES = 4
+
+
+def job_badge(job: JobStatus) -> str:
+    return badge(*STATES[job.state])
+
+
+def whole(job: JobStatus, steps: Mapping[str, str], home: Path) -> str:
+    """Everything about one job: steps on the left, curve and samples on the right."""
+    right = tag("div", tag("h3", "Training loss"), curve(job.losses), samples(job, home), css="panel")
+    left = tag("div", trail(job, steps), css="panel")
+    return page(message(job), '<div class="gap"></div>', tag("div", left, right, css="pair"))
+
+
+def message(job: JobStatus) -> str:
+    """In a sentence, what is going on and what to do."""
+    match job.state:
+        case JobState.FAILED if job.fault is not None:
+            return fault(job.fault.problem, job.fault.remedy)
+        case JobState.FAILED:
+            return fault("This step failed.", "Try it again: what was finished is kept.")
+        case JobState.REFUSED:
+            return said("The voice is made, and the gate kept it a draft. See why under Judge.", "note")
+        case JobState.FINISHED:
+            return said(f"Version {job.version} is made and passed the gate.", "good")
+        case JobState.CANCELLED:
+            return said("Stopped. What was finished is kept; go on whenever you like.")
+        case JobState.QUEUED:
+            return said("Waiting for a free worker. You may close this page; the job goes on by itself.")
+        case _:
+            return said("You may close this page; the job goes on by itself and is found again under Jobs.")
+
+
+def trail(job: JobStatus, steps: Mapping[str, str]) -> str:
+    """The steps in their order; the one being done has a bar and what it says."""
+    lines: list[str] = []
+    for key, title in steps.items():
+        if key in job.done or job.state in (JobState.FINISHED, JobState.REFUSED):
+            lines.append(tag("li", text(title), css="done"))
+        elif key == job.step:
+            kind = "bad" if job.state is JobState.FAILED else "wait" if job.state is JobState.CANCELLED else "now"
+            doing = bar(job.fraction) + tag("div", text(job.message), css="faint") if kind == "now" else ""
+            lines.append(tag("li", tag("div", text(title), doing, style="flex:1"), css=kind))
+        else:
+            lines.append(tag("li", text(title), css="wait"))
+    return tag("h3", "Steps") + tag("ul", *lines, css="trail")
+
+
+def curve(losses: Sequence[tuple[int, float]]) -> str:
+    """Every step pale, the running mean above it; drawn by the browser, so it can grow every second."""
+    if len(losses) < 2:
+        return tag("p", text("The curve appears when the chat model begins to learn."), css="faint")
+    steps, values = [s for s, _ in losses], [v for _, v in losses]
+    low, high = min(values), max(values)
+    spread = (high - low) or 1.0
+
+    def at(step: float, value: float) -> str:
+        x = _LEFT + (step - steps[0]) / max(steps[-1] - steps[0], 1) * (_WIDTH - _LEFT - 8)
+        y = 8 + (high - value) / spread * (_HEIGHT - _BOTTOM - 8)
+        return f"{x:.1f},{y:.1f}"
+
+    width = max(1, len(values) // 12)
+    means = [sum(values[max(0, i - width + 1) : i + 1]) / len(values[max(0, i - width + 1) : i + 1]) for i in range(len(values))]
+    raw = " ".join(at(s, v) for s, v in zip(steps, values, strict=True))
+    mean = " ".join(at(s, v) for s, v in zip(steps, means, strict=True))
+    axis = (
+        f'<text x="4" y="16">{high:.2f}</text><text x="4" y="{_HEIGHT - _BOTTOM}">{low:.2f}</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">step {steps[0]}</text>'
+        f'<text x="{_WIDTH - 8}" y="{_HEIGHT - 4}" text-anchor="end">step {steps[-1]} · now {values[-1]:.2f}</text>'
+    )
+    lines = f'<polyline class="raw" points="{raw}"/><polyline class="mean" points="{mean}"/>'
+    return f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Training loss">{axis}{lines}</svg>'
+
+
+def samples(job: JobStatus, home: Path) -> str:
+    """The last sentences that were spoken while it learned."""
+    files = [home / path for path in job.samples[-_SAMPLES:]]
+    heard = [tag("div", tag("div", text(f.stem.replace("-", " ")), css="faint"), sound_file(f)) for f in files if f.is_file()]
+    return tag("h3", "Spoken on the way", css="later") + "".join(heard) if heard else ""
+
+
+def row(job: JobStatus, steps: Mapping[str, str]) -> str:
+    """One line of the list of jobs."""
+    keys = list(steps)
+    done = len(job.done) if not job.state.over or job.state in (JobState.FAILED, JobState.CANCELLED) else len(keys)
+    part = (done + (job.fraction if job.state is JobState.RUNNING else 0.0)) / max(len(keys), 1)
+    kind = "good" if job.state is JobState.FINISHED else "bad" if job.state in (JobState.FAILED, JobState.REFUSED) else ""
+    doing = steps.get(job.step, "") if not job.state.over else ""
+    cells = (
+        tag("td", tag("b", text(job.name))),
+        tag("td", job_badge(job)),
+        tag("td", bar(part, kind), tag("div", text(doing), css="faint"), style="width:34%"),
+        tag("td", text(when(job.created_at)), css="num"),
+        tag("td", text(when(job.updated_at)), css="num"),
+        tag("td", tag("code", text(job.id[:10]))),
+    )
+    return tag("tr", *cells, css="pick", tabindex="0", **{"data-act": "open", "data-job": job.id})

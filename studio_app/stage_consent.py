@@ -1,0 +1,124 @@
+"""Stage 1: whose voice it is, how it is called, and that its owner agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+
+from studio_app.markup import fault, head, page, problem, said, tag, text
+from studio_app.shell import Updates
+from studio_app.stage import Stage
+from voicekit.consent import statement
+from voicekit.drafts import Draft
+from voicekit.errors import VoicekitError
+from voicekit.records import Consent
+from voicekit.request import checked_name
+
+
+class ConsentStage(Stage):
+    key = "consent"
+    title = "Consent"
+    onwards = "Continue to the recordings"
+
+    def layout(self) -> list[gr.blocks.Block]:
+        gr.HTML(head("Whose voice is it?", "A voice belongs to a person. Name it, and let its owner say that they agree."))
+        with gr.Row():
+            with gr.Column():
+                hint = "2 to 40 small letters, digits, - or _."
+                self.name = gr.Textbox(label="Name of the voice", info=hint, placeholder="ada", max_lines=1, elem_id="voice-name")
+                self.language = gr.Dropdown([], label="Language of the recordings", interactive=True)
+                self.speaker = gr.Textbox(label="Who speaks", placeholder="Ada Example", max_lines=1)
+                self.named = gr.HTML()
+            with gr.Column():
+                self.statement = gr.HTML()
+                self.recording = gr.Audio(
+                    sources=["microphone", "upload"], type="filepath", label="The statement, read aloud", elem_id="consent-sound"
+                )
+                self.check = gr.Button("Check and keep this consent")
+                self.result = gr.HTML(elem_id="consent-result")
+        return [self.name, self.language, self.speaker, self.statement, self.result, self.named]
+
+    def wire(self) -> None:
+        fields = [self.draft_id, self.name, self.language]
+        self.name.blur(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
+        self.language.input(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
+        inputs = [self.draft_id, self.speaker, self.language, self.recording]
+        self.check.click(self.checked, inputs, self.result)
+
+    def arrive(self, draft: Draft) -> Updates:
+        try:
+            languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
+        except VoicekitError as error:
+            return {self.named: problem(error)}
+        return {
+            self.name: draft.name,
+            self.language: gr.Dropdown(languages, value=draft.language),
+            self.speaker: self._consent(draft).speaker if draft.consent_id and self._consent(draft) else "",
+            self.statement: _statement(draft.language),
+            self.result: self._stored(draft),
+            self.named: "",
+        }
+
+    def missing(self, draft: Draft) -> tuple[str, str]:
+        return ("", "") if draft.name else ("The voice has no name yet.", "Write one: small letters, digits, - or _.")
+
+    def renamed(self, draft_id: str, name: str, language: str) -> Updates:
+        slug = name.strip().lower()
+        try:
+            if slug:
+                self.app.drafts.change(draft_id, name=checked_name(slug), language=language)
+        except VoicekitError as error:
+            return {self.named: problem(error), self.statement: _statement(language)}
+        taken = slug in {v.slug for v in self.app.voices()}
+        note = said(f"There is a voice {slug} already; this one becomes its next version.") if taken else ""
+        return {self.named: note, self.statement: _statement(language)}
+
+    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[str]:
+        if not recording or not speaker.strip():
+            yield fault("A consent needs a name and a recording.", "Write who speaks, then record or upload the statement.")
+            return
+        yield page(tag("p", text("Listening to the statement …"), css="soft"))
+        try:
+            consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
+            self.app.drafts.change(draft_id, consent_id=consent.id)
+        except VoicekitError as error:
+            yield problem(error)
+            return
+        yield _told(consent)
+
+    def _consent(self, draft: Draft) -> Consent:
+        return next(c for c in self.app.consents(draft.owner) if c.id == draft.consent_id)
+
+    def _stored(self, draft: Draft) -> str:
+        if draft.consent_id:
+            return _told(self._consent(draft))
+        return page(
+            tag(
+                "p",
+                text("You may go on without one and try the voice yourself. A consent can be added until it is published."),
+                css="faint",
+            )
+        )
+
+
+def _statement(language: str) -> str:
+    try:
+        sentence = statement(language)
+    except VoicekitError as error:
+        return problem(error)
+    return page(tag("div", tag("h3", "Please read this aloud"), tag("p", text(sentence), style="font-size:17px"), css="panel"))
+
+
+def _told(consent: Consent) -> str:
+    """What was understood, and whether the voice is that of the recordings."""
+    if not consent.words_ok:
+        heard = f"Understood was: {consent.heard}" if consent.heard else "Hardly a word of it was understood."
+        return fault("This is not the statement.", f"{heard} Read it once more, word for word, in a quiet room.")
+    voice = {
+        None: "The voice is compared as soon as there are recordings.",
+        True: f"The voice is that of the recordings (likeness {consent.cosine:.2f}).",
+        False: f"The voice is not that of the recordings (likeness {consent.cosine:.2f}): the speaker must consent in person.",
+    }[consent.voice_ok]
+    return said("The words match.", "bad" if consent.voice_ok is False else "good", [voice])

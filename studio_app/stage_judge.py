@@ -1,0 +1,129 @@
+"""Stages 6 and 7: what was measured of the new voice and what the gate decided; then let others use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio_app import numbers, talk
+from studio_app.markup import GAP, facts, fault, head, page, problem, said, sound_file, state_badge, tag, text
+from studio_app.shell import MODEL, TALK, VOICES, Shell, Updates, place
+from studio_app.stage import Stage
+from voicekit.drafts import Draft
+from voicekit.errors import VoicekitError
+from voicekit.records import VoiceState
+from voicekit.results import VoiceDetails
+
+
+class JudgeStage(Stage):
+    key = "judge"
+    title = "Judge"
+    onwards = "Continue to publishing"
+
+    def layout(self) -> list[gr.blocks.Block]:
+        gr.HTML(
+            head("How did it turn out?", "Measured with questions it was not trained on. Listen before you believe the numbers.")
+        )
+        self.hear = gr.HTML(elem_id="hear")
+        self.decision = gr.HTML(elem_id="decision")
+        with gr.Accordion("Everything: answers to hear, distributions, the worst replies", open=False):
+            self.report = gr.HTML()
+        return [self.hear, self.decision, self.report]
+
+    def arrive(self, draft: Draft) -> Updates:
+        found = made(self, draft)
+        if isinstance(found, str):
+            return {self.decision: found, self.hear: "", self.report: ""}
+        evaluation = found.evaluation
+        shown = page(numbers.decision(evaluation), GAP, numbers.tiles(evaluation), GAP, numbers.charts(evaluation))
+        return {self.decision: shown, self.report: numbers.report_frame(found.report), self.hear: ""}
+
+    def work(self, draft: Draft) -> Iterator[Updates]:
+        found = made(self, draft)
+        if isinstance(found, str):
+            return
+        yield {self.hear: page(tag("p", text("The voice is saying hello …"), css="soft"))}
+        try:
+            file = self.app.preview(found.voice.slug, found.voice.version)
+        except VoicekitError as error:
+            yield {self.hear: problem(error)}
+            return
+        yield {self.hear: page(tag("div", tag("h3", "Its first words"), sound_file(file), css="panel"))}
+
+    def missing(self, draft: Draft) -> tuple[str, str]:
+        return ("", "") if draft.job_id else ("There is nothing to judge yet.", "Start the training first.")
+
+
+class PublishStage(Stage):
+    key = "publish"
+    title = "Publish"
+
+    def __init__(self, shell: Shell, draft_id: gr.State, talk_name: gr.Dropdown) -> None:
+        self.talk_name = talk_name
+        super().__init__(shell, draft_id)
+
+    def layout(self) -> list[gr.blocks.Block]:
+        gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
+        self.state = gr.HTML(elem_id="published")
+        with gr.Row(elem_classes="vk-bar"):
+            self.publish = gr.Button("Publish", variant="primary", scale=0, min_width=140, elem_id="publish")
+            self.talk = gr.Button("Talk with it", scale=0, min_width=140, elem_id="to-talk")
+            self.see = gr.Button("See it among the voices", scale=0, min_width=200)
+            gr.HTML("")
+        return [self.state, self.publish]
+
+    def wire(self) -> None:
+        shell = self.shell
+        self.publish.click(self.published, self.draft_id, [self.state, self.publish])
+        self.talk.click(
+            self.to_talk, self.draft_id, [shell.tabs, self.talk_name, shell.address, self.state], concurrency_id=MODEL
+        )
+        self.see.click(lambda: (gr.Tabs(selected=VOICES), place(VOICES)), None, [shell.tabs, shell.address])
+
+    def arrive(self, draft: Draft) -> Updates:
+        found = made(self, draft)
+        if isinstance(found, str):
+            return {self.state: found, self.publish: gr.Button(interactive=False)}
+        voice = found.voice
+        is_draft = voice.state is VoiceState.DRAFT
+        title = tag("div", tag("b", text(f"{voice.slug}, version {voice.version}")), state_badge(voice.state), css="title")
+        rows = [("Consent", voice.consent_id or draft.consent_id or "none stored"), ("Base model", found.run.base_model)]
+        says = (
+            ""
+            if found.evaluation.passed
+            else fault("The gate refused this version, so it stays a draft.", "You can still talk with it.")
+        )
+        return {
+            self.state: page(tag("div", title, GAP, facts(rows), css="panel")) + GAP + says,
+            self.publish: gr.Button(interactive=is_draft and found.evaluation.passed),
+        }
+
+    def published(self, draft_id: str) -> Updates:
+        draft = self.app.drafts.get(draft_id)
+        found = made(self, draft)
+        if isinstance(found, str):
+            return {self.state: found}
+        try:
+            self.app.publish(found.voice.slug, found.voice.version)
+        except VoicekitError as error:
+            return {self.state: problem(error)}
+        shown = self.arrive(draft)
+        return {**shown, self.state: said(f"{found.voice.slug} is published.", "good") + GAP + shown[self.state]}
+
+    def to_talk(self, draft_id: str) -> Updates:
+        name = self.app.drafts.get(draft_id).name
+        known: Any = gr.Dropdown(talk.names(self.app), value=name)
+        return {self.shell.tabs: gr.Tabs(selected=TALK), self.talk_name: known, self.shell.address: place(TALK, voice=name)}
+
+
+def made(stage: Stage, draft: Draft) -> VoiceDetails | str:
+    """The version that this draft's job made, or in markup why there is none."""
+    try:
+        job = stage.app.job(draft.job_id) if draft.job_id else None
+        if job is None or not job.version:
+            return fault("There is no finished voice yet.", "Go back to the training.")
+        return stage.app.show(job.name, job.version)
+    except VoicekitError as error:
+        return problem(error)

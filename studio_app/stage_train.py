@@ -1,0 +1,168 @@
+"""Stage 5: choose how, start, and watch it learn; stop and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from studio_app import job_view
+from studio_app.markup import CLICKS, head, page, problem, tag, text
+from studio_app.shell import Updates, data_of
+from studio_app.stage import Stage
+from voicekit.drafts import Draft
+from voicekit.errors import VoicekitError
+from voicekit.presets import Preset
+from voicekit.records import JobState, JobStatus
+
+_EVERY_S = 1.5
+
+
+class TrainStage(Stage):
+    key = "train"
+    title = "Train"
+    onwards = "See how it turned out"
+
+    def layout(self) -> list[gr.blocks.Block]:
+        gr.HTML(head("Train the voice", "Choose how much effort it is worth. You can close the page meanwhile."))
+        self.told = gr.HTML()
+        with gr.Column() as self.choosing:
+            self.presets = gr.HTML(js_on_load=CLICKS, elem_id="presets")
+            self.start = gr.Button("Start the training", variant="primary", elem_id="start")
+        with gr.Column(visible=False) as self.watching:
+            self.live = gr.HTML(elem_id="live-job")
+            with gr.Row(elem_classes="vk-bar"):
+                self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110, elem_id="stop")
+                self.resume = gr.Button("Go on", variant="primary", scale=0, min_width=130, elem_id="resume")
+                self.again = gr.Button("Change how it is trained", scale=0, min_width=200)
+                gr.HTML("")
+        self.timer = gr.Timer(_EVERY_S, active=False)
+        return [self.told, self.choosing, self.presets, self.watching, self.live, self.stop, self.resume, self.again, self.timer]
+
+    def wire(self) -> None:
+        outputs = self.widgets
+        quiet = {"show_progress": "hidden"}
+        self.presets.click(self.chosen, self.draft_id, outputs, **quiet)
+        self.start.click(self.started, self.draft_id, outputs)
+        self.stop.click(lambda d: self.acted(d, "cancel"), self.draft_id, outputs)
+        self.resume.click(lambda d: self.acted(d, "retry"), self.draft_id, outputs)
+        self.again.click(self.choose_again, self.draft_id, outputs)
+        self.timer.tick(self.ticked, self.draft_id, outputs, **quiet)
+
+    def arrive(self, draft: Draft) -> Updates:
+        if draft.job_id:
+            return self._watched(draft)
+        wait = page(tag("p", text("Asking this machine what it can do …"), css="soft"))
+        return {self.told: "", **self._choosing(True), self.presets: wait, self.timer: gr.Timer(active=False)}
+
+    def work(self, draft: Draft) -> Iterator[Updates]:
+        if not draft.job_id:
+            yield self._presets(draft)
+
+    def missing(self, draft: Draft) -> tuple[str, str]:
+        if not draft.job_id:
+            return "The training was not started.", "Choose a preset and start it."
+        try:
+            job = self.app.job(draft.job_id)
+        except VoicekitError as error:
+            return error.problem, error.remedy
+        if job.version:
+            return "", ""
+        return "The voice is not finished yet.", "Wait for it here, or come back later: it is also listed under Jobs."
+
+    def chosen(self, draft_id: str, event: gr.EventData) -> Updates:
+        draft = self.app.drafts.change(draft_id, recipe=str(data_of(event).get("recipe", "lora")))
+        return self._presets(draft)
+
+    def started(self, draft_id: str) -> Updates:
+        """Hand what was chosen to the queue; the same again is the same job."""
+        draft = self.app.drafts.get(draft_id)
+        try:
+            job = self.app.submit(
+                draft.name,
+                self.app.drafts.recordings(draft_id),
+                script=self.app.drafts.script(draft_id),
+                language=draft.language,
+                recipe=draft.recipe,
+                new_version=True,
+                owner=draft.owner,
+                consent_id=draft.consent_id,
+            )
+        except VoicekitError as error:
+            return {self.told: problem(error)}
+        return {self.told: "", **self._watched(self.app.drafts.change(draft_id, job_id=job.id))}
+
+    def acted(self, draft_id: str, action: str) -> Updates:
+        draft = self.app.drafts.get(draft_id)
+        try:
+            self.app.cancel(draft.job_id) if action == "cancel" else self.app.retry(draft.job_id)
+        except VoicekitError as error:
+            return {self.told: problem(error)}
+        return {self.told: "", **self._watched(draft)}
+
+    def choose_again(self, draft_id: str) -> Updates:
+        draft = self.app.drafts.change(draft_id, job_id="")
+        return {**self._choosing(True), **self._presets(draft), self.timer: gr.Timer(active=False)}
+
+    def ticked(self, draft_id: str) -> Updates:
+        try:
+            draft = self.app.drafts.get(draft_id)
+            return self._watched(draft) if draft.job_id else {self.timer: gr.Timer(active=False)}
+        except VoicekitError as error:
+            return {self.told: problem(error), self.timer: gr.Timer(active=False)}
+
+    def _watched(self, draft: Draft) -> Updates:
+        try:
+            job = self.app.job(draft.job_id)
+        except VoicekitError as error:
+            return {self.told: problem(error), **self._choosing(True), self.timer: gr.Timer(active=False)}
+        stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
+        return {
+            **self._choosing(False),
+            self.live: self._live(job),
+            self.stop: gr.Button(visible=not job.state.over),
+            self.resume: gr.Button("Try again" if job.state is JobState.FAILED else "Go on", visible=stopped),
+            self.again: gr.Button(visible=job.state.over),
+            self.timer: gr.Timer(active=not job.state.over),
+        }
+
+    def _live(self, job: JobStatus) -> str:
+        return job_view.whole(job, self.app.steps(), self.app.home)
+
+    def _choosing(self, yes: bool) -> Updates:
+        return {self.choosing: gr.Column(visible=yes), self.watching: gr.Column(visible=not yes)}
+
+    def _presets(self, draft: Draft) -> Updates:
+        try:
+            clips = self.app.reviewer.show(draft.id).accepted
+            found = self.app.presets(clips)
+        except VoicekitError as error:
+            return {self.presets: problem(error)}
+        return {self.presets: page(tag("div", *(_card(p, draft.recipe) for p in found), css="presets"), _where(found))}
+
+
+def _card(preset: Preset, chosen: str) -> str:
+    need = tag(
+        "div",
+        tag("span", text(f"about {_long(preset.minutes)}")),
+        tag("span", text(f"{preset.memory_gb:.1f} GB memory")),
+        css="need",
+    )
+    css = "preset chosen" if preset.recipe == chosen else "preset"
+    pressed = "true" if preset.recipe == chosen else "false"
+    facts = {"data-act": "preset", "data-recipe": preset.recipe, "aria-pressed": pressed}
+    return tag(
+        "button", tag("b", text(preset.title)), tag("span", text(preset.says), css="soft"), need, css=css, type="button", **facts
+    )
+
+
+def _where(found: tuple[Preset, ...]) -> str:
+    measured = any(p.measured for p in found)
+    how = "as earlier voices took on this machine" if measured else "by what it took elsewhere: nothing was trained here yet"
+    return tag("p", text(f"Times are estimates, {how}."), css="faint after")
+
+
+def _long(minutes: float) -> str:
+    if minutes < 1.5:
+        return "1 minute"
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
