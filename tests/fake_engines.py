@@ -86,6 +86,8 @@ def fake_engines(base: FakeBase) -> Engines:
         speaker_encoder=FakeEncoder,
         judge=lambda _: FakeJudge(base),
         pitch=FakePitch,
+        base_revision=lambda _: base.info.revision,
+        queue=lambda: "cpu",
     )
 
 

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
 from voicekit import __version__, audio, creation, files, voice_files
-from voicekit.creation import Job, Request
+from voicekit.access import Access
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
 from voicekit.engines import Engines
-from voicekit.errors import IntegrityError, NameTaken, UsageError, VoiceNotFound, error_of
+from voicekit.errors import UsageError, error_of
 from voicekit.lessons import Lesson, sample_lessons
+from voicekit.making import Making
 from voicekit.measure import Subject, measure
-from voicekit.ports import BaseModel, Catalog, OnProgress, Progress, SpeakingModel
+from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
-from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, VoiceState, Waveform
+from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
 from voicekit.results import Answer, Check, DemoAnswer, DemoShown, VoiceDetails
 from voicekit.review import Reviewer
+from voicekit.shelf import silent
 from voicekit.shipped import shipped
-from voicekit.specs import Recipe, read_recipe
-from voicekit.storage import enough_room, locked, read_json
+from voicekit.specs import Recipe
+from voicekit.storage import enough_room, read_json
 from voicekit.timebase import MODEL_RATE_HZ
 
 DEMO_VOICE = "sample"
 PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
-_AGAIN = "run the same command again: it continues after the last finished step."
 
 
-def silent(_: Progress) -> None:
-    """The report for who does not watch."""
+class App(Making, Access):
+    """Everything lies under `home`. Making voices, also as jobs, is in `making`; this adds what is done with them."""
 
-
-class App:
-    """Everything lies under `home`. `base` is the base model for new voices: a name or a folder."""
-
-    def __init__(self, home: Path, catalog: Catalog, engines: Engines, base: str) -> None:
-        self._home = home
-        self._catalog = catalog
-        self._engines = engines
-        self._base_wanted = base
+    def __init__(
+        self,
+        home: Path,
+        catalog: Catalog,
+        engines: Engines,
+        base: str,
+        runner: JobRunner | None = None,
+        require_consent: bool | None = None,
+    ) -> None:
+        super().__init__(home, catalog, engines, base, runner, require_consent)
         self.drafts = Drafts(home)
         self.reviewer = Reviewer(self.drafts, engines, self._base)
 
@@ -63,54 +61,6 @@ class App:
                 return {**creation.STEPS, "answers": "Answers"}
             case _:
                 return dict(creation.STEPS)
-
-    def create(
-        self,
-        name: str,
-        recordings: Path | str,
-        *,
-        script: Path | str | None = None,
-        language: str = "",
-        recipe: str | Recipe = "lora",
-        base: str = "",
-        questions: Path | str | None = None,
-        new_version: bool = False,
-        report: OnProgress = silent,
-    ) -> VoiceDetails:
-        """Make a voice of recordings; a draft if the gate refuses it. The same call again continues, or finds it finished.
-
-        Raises UsageError (NameTaken: the name has a published voice of other inputs and `new_version` is False),
-        InputError, ResourceError, TrainingError, MissingModel; nothing that was finished is lost.
-        """
-        slug = _checked_name(name)
-        reference = self._engines.find_base(base or self._base_wanted)
-        request = Request(
-            slug=slug,
-            recordings=_existing(recordings, "recordings"),
-            script=None if script is None else _existing(script, "script"),
-            recipe=self._recipe(recipe, language),
-            base=reference,
-            questions=() if questions is None else read_questions(Path(questions)),
-        )
-        with self._alone(slug):
-            versions = self._catalog.versions(slug)
-            model = self._engines.open_base(reference)
-            job_id = request.job_id(model.info.revision)
-            work = self._home / "work" / job_id[:16]
-            made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
-            if made is None:
-                if not new_version and any(v.state is VoiceState.PUBLISHED and v.job_id != job_id for v in versions):
-                    raise NameTaken(
-                        f"There is a voice {slug!r} already, made from other recordings or with other settings.",
-                        f"Choose another name, add --new-version, or remove it first: voicekit remove {slug}.",
-                    )
-                job = Job(job_id, work, request, model, self._engines, report)
-                made = creation.carry_out(job, self._catalog, self._home)
-            else:
-                shutil.rmtree(work, ignore_errors=True)
-                for step in creation.STEPS:
-                    report(Progress(step, 1.0, "done before"))
-            return self._details(made)
 
     def say(self, name: str, text: str, out: Path | str) -> Path:
         """Speak a text in a voice; the file written (wav or flac, 24 kHz mono)."""
@@ -187,19 +137,6 @@ class App:
         report(Progress("evaluate", 1.0))
         return self._details(voice, evaluation.id)
 
-    def remove(self, name: str) -> int:
-        """Forget all versions of a voice, their files and unfinished work; returns how many versions there were."""
-        slug = _checked_name(name)
-        with self._alone(slug):
-            shelf = self._home / "voices" / slug
-            jobs = [p.parent for p in (self._home / "work").glob(f"*/{voice_files.JOB}") if read_json(p).get("name") == slug]
-            count = self._catalog.remove_voice(slug)
-            if not count and not shelf.exists() and not jobs:
-                raise self._not_found(slug)
-            for folder in (shelf, *jobs):
-                shutil.rmtree(folder, ignore_errors=True)
-            return count
-
     def hear(self, file: Path | str) -> Waveform:
         """A sound file as the models hear it."""
         return audio.read(Path(file))
@@ -247,77 +184,6 @@ class App:
         report(Progress("answers", 1.0))
         return DemoShown(details, tuple(answers), out / voice_files.REPORT)
 
-    def _base(self) -> BaseModel:
-        """The base for new voices."""
-        return self._engines.open_base(self._engines.find_base(self._base_wanted))
-
-    def _voice(self, name: str, version: int = 0) -> Voice:
-        """That version, or for 0 the newest published one, else the newest draft."""
-        slug = _checked_name(name)
-        versions = self._catalog.versions(slug)
-        if not versions:
-            raise self._not_found(slug)
-        if version:
-            wanted = next((v for v in versions if v.version == version), None)
-            if wanted is None:
-                known = ", ".join(str(v.version) for v in versions)
-                raise VoiceNotFound(f"The voice {slug!r} has no version {version}.", f"There are: {known}.")
-            return wanted
-        published = [v for v in versions if v.state is VoiceState.PUBLISHED]
-        return (published or versions)[-1]
-
-    def _not_found(self, slug: str) -> VoiceNotFound:
-        names = ", ".join(v.slug for v in self._catalog.voices()[:20])
-        return VoiceNotFound(
-            f"There is no voice {slug!r}.", f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
-        )
-
-    def _speaking(self, voice: Voice) -> SpeakingModel:
-        run = self._catalog.run(voice.run_id)
-        if run is None:
-            raise IntegrityError(f"The catalog does not know how {voice.slug} was made.", "Create the voice again.")
-        base = self._engines.open_base(voice.base_model)
-        return voice_files.speaking(voice, run, self._home / voice.folder, base)
-
-    def _details(self, voice: Voice, evaluation_id: str = "") -> VoiceDetails:
-        run = self._catalog.run(voice.run_id)
-        evaluation = self._catalog.evaluation(evaluation_id or voice.evaluation_id)
-        summary = self._catalog.summary_of(voice.dataset_id)
-        if run is None or evaluation is None or summary is None:
-            raise IntegrityError(f"The catalog's entry of {voice.slug} is incomplete.", "Create the voice again.")
-        return VoiceDetails(
-            voice=voice,
-            run=run,
-            evaluation=evaluation,
-            recordings=tuple(self._catalog.recordings_of(voice.dataset_id)),
-            clips_accepted=summary.accepted,
-            clips_rejected=summary.rejected,
-            speech_s=summary.speech_s,
-            report=self._home / voice.folder / voice_files.REPORT,
-        )
-
-    def _recipe(self, recipe: str | Recipe, language: str) -> Recipe:
-        if isinstance(recipe, str):
-            given = Path(recipe)
-            named = shipped("recipes") / f"{recipe}.toml"
-            recipe = read_recipe(named if given.suffix != ".toml" and named.exists() else given)
-        language = language or recipe.prepare.language
-        return recipe.model_copy(update={"prepare": recipe.prepare.model_copy(update={"language": language})})
-
-    @contextmanager
-    def _alone(self, slug: str) -> Generator[None, None, None]:
-        """Nobody else makes or removes this voice meanwhile, and a full disk is a clear error."""
-        work = self._home / "work"
-        lock = work / f"{slug}.lock"
-        busy = f"Another process is working on the voice {slug!r} right now."
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"The home folder {self._home} cannot be used: {error.strerror}."
-            raise UsageError(problem, "Set VOICEKIT_HOME to a folder of yours.") from None
-        with enough_room(self._home, _AGAIN), locked(lock, busy, "Wait for it, or stop it."):
-            yield
-
 
 def collect(dialogue: Dialogue) -> Answer:
     """All that a dialogue says to what was sent, as one answer; its failure as the error it was."""
@@ -337,24 +203,6 @@ def collect(dialogue: Dialogue) -> Answer:
         raise UsageError("Nothing was asked.", "Send a question first.")
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     return Answer(done.text, Waveform(samples[None], MODEL_RATE_HZ), None, done.first_audio_ms, done.real_time_factor)
-
-
-def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be the name of a voice.",
-            "A name has 2 to 40 small letters, digits, - or _, and begins with a letter or a digit.",
-        )
-    return name
-
-
-def _existing(path: Path | str, what: str) -> Path:
-    found = Path(path).expanduser().absolute()
-    if not found.exists():
-        raise UsageError(
-            f"There are no {what} at {path}." if what == "recordings" else f"There is no {what} {path}.", "Check the path."
-        )
-    return found
 
 
 def save(wave: Waveform, out: Path) -> None:

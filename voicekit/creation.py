@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,6 @@ import numpy as np
 
 from voicekit import __version__, audio, files, manifest, voice_files
 from voicekit.adapt import F0OfCodes, adapt_chat
-from voicekit.audio import SUFFIXES
 from voicekit.conversations import Item
 from voicekit.engines import Engines
 from voicekit.errors import TrainingError
@@ -30,17 +28,14 @@ from voicekit.evaluate.run import f0_hz
 from voicekit.measure import Subject, measure
 from voicekit.ports import BaseModel, Catalog, OnProgress, Progress
 from voicekit.prepare import load_dataset, load_recordings, prepare_dataset
-from voicekit.prepare.intake import SCRIPT_SUFFIXES
-from voicekit.records import Clip, Dataset, Evaluation, IntArray, Question, RunState, TrainingRun, Voice, VoiceState, Waveform
+from voicekit.records import Clip, Dataset, Evaluation, IntArray, RunState, TrainingRun, Voice, VoiceState, Waveform
 from voicekit.report import write_report
-from voicekit.specs import Recipe
-from voicekit.storage import combined_sha256, copy_file, copy_tree, read_json, read_prompt, tree_sha256, write_json, write_prompt
+from voicekit.request import Request
+from voicekit.storage import copy_file, copy_tree, read_json, read_prompt, write_json, write_prompt
 
 Facts = dict[str, Any]
 
 TOKENS = "tokens.npz"
-_INPUTS = SUFFIXES | SCRIPT_SUFFIXES
-
 STEPS = {
     "prepare": "Recordings",
     "tokens": "Speech tokens",
@@ -49,27 +44,6 @@ STEPS = {
     "evaluate": "Evaluation",
     "register": "Registration",
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for. `base` is a name or an absolute folder; no `questions` means the base's own test questions."""
-
-    slug: str
-    recordings: Path
-    script: Path | None
-    recipe: Recipe
-    base: str
-    questions: tuple[Question, ...] = ()
-
-    def job_id(self, base_revision: str) -> str:
-        """Equal for equal content: moving or renaming the recordings' folder does not make another voice."""
-        recipe = self.recipe.model_copy(update={"name": "", "description": ""})
-        script = "" if self.script is None else tree_sha256(self.script)
-        questions = [f"{q.text}\n{q.answer}" for q in self.questions]
-        return combined_sha256(
-            [self.slug, tree_sha256(self.recordings, _INPUTS), script, recipe.digest(), base_revision, *questions]
-        )
 
 
 @dataclass(frozen=True)
@@ -116,30 +90,34 @@ class Job:
 
 def carry_out(job: Job, catalog: Catalog, home: Path) -> Voice:
     """Do what is left of a job and register the voice: published if the gate passed it, else a draft."""
+    for step in list(STEPS)[:-1]:
+        carry_out_step(job, step)
+    return finish(job, catalog, home)
+
+
+def carry_out_step(job: Job, step: str) -> None:
+    """One step before the registration; nothing if it is finished already."""
+    work = {"prepare": prepare, "tokens": tokens, "chat": chat, "decoder": decoder, "evaluate": evaluate}[step]
+    if job.facts(step):
+        job.report(Progress(step, 1.0, "done before"))
+        return
     write_json(job.folder / voice_files.JOB, job.asked())
-    _step(job, "prepare", prepare)
-    _step(job, "tokens", tokens)
-    _step(job, "chat", chat)
-    _step(job, "decoder", decoder)
-    _step(job, "evaluate", evaluate)
+    folder = job.folder / step
+    folder.mkdir(parents=True, exist_ok=True)
+    job.report(Progress(step, 0.0))
+    # The parts of a step report under names of their own; the outside sees one bar a step, full when it is finished.
+    facts = work(job, folder, lambda event: job.report(replace(event, step=step, fraction=min(event.fraction, 0.999))))
+    write_json(folder / "done.json", {"finished_at": now(), **facts})
+    job.report(Progress(step, 1.0))
+
+
+def finish(job: Job, catalog: Catalog, home: Path) -> Voice:
+    """The last step: the voice stands on its shelf and in the catalog, and the job's folder is gone."""
     job.report(Progress("register", 0.0))
     voice = register(job, catalog, home)
     job.report(Progress("register", 1.0))
     shutil.rmtree(job.folder, ignore_errors=True)
     return voice
-
-
-def _step(job: Job, name: str, work: Callable[[Job, Path, OnProgress], Facts]) -> None:
-    if job.facts(name):
-        job.report(Progress(name, 1.0, "done before"))
-        return
-    folder = job.folder / name
-    folder.mkdir(parents=True, exist_ok=True)
-    job.report(Progress(name, 0.0))
-    # The parts of a step report under names of their own; the outside sees one bar a step, full when it is finished.
-    facts = work(job, folder, lambda event: job.report(replace(event, step=name, fraction=min(event.fraction, 0.999))))
-    write_json(folder / "done.json", {"finished_at": now(), **facts})
-    job.report(Progress(name, 1.0))
 
 
 def code_revision() -> str:
@@ -299,10 +277,13 @@ def register(job: Job, catalog: Catalog, home: Path) -> Voice:
         adapter_sha256=seal.adapter,
         prompt_sha256=seal.prompt,
         decoder_sha256=seal.decoder,
-        state=VoiceState.PUBLISHED if evaluation.passed else VoiceState.DRAFT,
+        state=VoiceState.PUBLISHED if evaluation.passed and job.request.publish else VoiceState.DRAFT,
         created_at=finished["finished_at"],
         language=recipe.prepare.language,
         job_id=job.id,
+        owner=job.request.owner,
+        consent_id=job.request.consent_id,
+        tags=job.request.tags,
     )
     catalog.add_recordings(load_recordings(job.dataset_folder))
     catalog.add_dataset(dataset, voice.slug)

@@ -14,7 +14,8 @@ class Engines:
 
     `find_base` turns what a user typed into a name or an absolute folder that `open_base` takes, or raises MissingModel;
     `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
-    given sentences.
+    given sentences. `base_revision` is what `open_base(...).info.revision` will be, without opening it. `queue` is the
+    kind of this machine's device: cpu or gpu.
     """
 
     find_base: Callable[[str], str]
@@ -25,3 +26,5 @@ class Engines:
     speaker_encoder: Callable[[], SpeakerEncoder]
     judge: Callable[[Sequence[str]], Transcriber]
     pitch: Callable[[], PitchTracker]
+    base_revision: Callable[[str], str]
+    queue: Callable[[], str]

@@ -19,6 +19,7 @@ from voicekit.records import (
     Evaluation,
     FloatArray,
     IntArray,
+    JobFault,
     JobState,
     JobStatus,
     KeptAnswer,
@@ -41,12 +42,16 @@ from voicekit.specs import TrainSpec
 
 @dataclass(frozen=True)
 class Progress:
-    """One thing that happened in a step. `fraction` is 0..1 of the step; `values` are live numbers (loss, ...)."""
+    """One thing that happened in a step. `fraction` is 0..1 of the step; `values` are live numbers (loss, ...).
+
+    `values["step"]` counts training steps over the whole step of the job; `sample` is an audio file spoken on the way.
+    """
 
     step: str
     fraction: float
     message: str = ""
     values: dict[str, float] = field(default_factory=dict[str, float], hash=False)
+    sample: str = ""
 
 
 OnProgress = Callable[[Progress], None]
@@ -345,4 +350,29 @@ class Catalog(JobLog, AccessBook, Protocol):
 
     def remove_voice(self, slug: str) -> int:
         """Forget all versions of a voice and what only they used; returns how many versions there were."""
+        ...
+
+
+class JobSource(Protocol):
+    """What a runner needs to know of jobs (voicekit.jobs.Jobs)."""
+
+    def waiting(self, queue: str) -> Sequence[JobStatus]:
+        """Queued jobs, the oldest first."""
+        ...
+
+    def get(self, job_id: str) -> JobStatus: ...
+    def wanted(self, job_id: str, attempt: int) -> bool:
+        """False once the job was cancelled, removed, or is being tried again."""
+        ...
+
+    def fail(self, job_id: str, attempt: int, fault: JobFault) -> None:
+        """The step at hand went wrong."""
+        ...
+
+
+class JobRunner(Protocol):
+    """Carries out jobs durably: a step that is finished is not done again, whatever is killed."""
+
+    def run(self, jobs: JobSource, until_idle: bool = False) -> None:
+        """Until SIGTERM or SIGINT, or until no job is left."""
         ...

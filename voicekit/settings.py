@@ -8,7 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`home` holds everything voicekit keeps; `database_url` defaults to a SQLite file inside it."""
+    """`home` holds everything voicekit keeps; `database_url` defaults to a SQLite file inside it.
+
+    `require_consent` says whether publishing needs a consent that holds; by default for voices that have an owner.
+    """
 
     model_config = SettingsConfigDict(env_prefix="VOICEKIT_", extra="ignore", frozen=True)
 
@@ -17,6 +20,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     base: str = "nano"
     threads: int = 0
+    require_consent: bool | None = None
 
     def catalog_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"

@@ -103,12 +103,12 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, problem: str, remedy: str) -> Generator[None, None, None]:
-    """Only one process at a time may be in the block; the others get a UsageError. A killed process frees it."""
+def locked(path: Path, problem: str, remedy: str, wait_s: float = 0.0) -> Generator[None, None, None]:
+    """Only one process at a time may be in the block; after `wait_s` the others get a UsageError. A killed process frees it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout:
         raise UsageError(problem, remedy) from None
     try:

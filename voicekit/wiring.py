@@ -24,7 +24,8 @@ def open_app(settings: Settings | None = None) -> App:
     from voicekit.catalog.store import SqlCatalog
 
     chosen = settings or _settings()
-    return App(chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url()), engines(chosen), chosen.base)
+    home, catalog = chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url())
+    return App(home, catalog, engines(chosen), chosen.base, require_consent=chosen.require_consent)
 
 
 def _settings() -> Settings:
@@ -56,6 +57,12 @@ def engines(settings: Settings) -> Engines:
 
         return load_base(base_folder(reference, settings.home), device())
 
+    @cache
+    def base_revision(reference: str) -> str:
+        from voicekit.covo.base import revision
+
+        return revision(base_folder(reference, settings.home))
+
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
@@ -65,6 +72,8 @@ def engines(settings: Settings) -> Engines:
         speaker_encoder=cache(_speaker_encoder),
         judge=_judge,
         pitch=cache(_pitch),
+        base_revision=base_revision,
+        queue=lambda: "cpu" if device() == "cpu" else "gpu",
     )
 
 

@@ -1,0 +1,181 @@
+"""The part of the App in which voices come to be: at once, as jobs that workers carry out, many from one manifest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from voicekit import creation, voice_files
+from voicekit.engines import Engines
+from voicekit.errors import NameTaken, UsageError
+from voicekit.jobs import Jobs, refuse_other_inputs
+from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
+from voicekit.publishing import Publisher
+from voicekit.questions import read_questions
+from voicekit.records import JobState, JobStatus, Voice
+from voicekit.request import Request, checked_name, existing, find_recipe
+from voicekit.results import VoiceDetails
+from voicekit.shelf import Shelf, silent
+from voicekit.specs import Recipe
+from voicekit.storage import read_json
+from voicekit.workplace import alone, job_folder
+
+STOPPING_S = 10.0
+
+
+class Making(Shelf):
+    """`runner` carries out jobs when this process is a worker; `require_consent` None: to publish voices with an owner."""
+
+    def __init__(
+        self,
+        home: Path,
+        catalog: Catalog,
+        engines: Engines,
+        base: str,
+        runner: JobRunner | None = None,
+        require_consent: bool | None = None,
+    ) -> None:
+        super().__init__(home, catalog, engines, base)
+        self._runner = runner
+        self._jobs = Jobs(home, catalog, engines)
+        self._publisher = Publisher(catalog, require_consent)
+
+    def create(
+        self,
+        name: str,
+        recordings: Path | str,
+        *,
+        script: Path | str | None = None,
+        language: str = "",
+        recipe: str | Recipe = "lora",
+        base: str = "",
+        questions: Path | str | None = None,
+        new_version: bool = False,
+        report: OnProgress = silent,
+    ) -> VoiceDetails:
+        """Make a voice of recordings; a draft if the gate refuses it. The same call again continues, or finds it finished.
+
+        Raises UsageError (NameTaken: the name has a published voice of other inputs and `new_version` is False),
+        InputError, ResourceError, TrainingError, MissingModel; nothing that was finished is lost.
+        """
+        request = self._request(name, recordings, script=script, language=language, recipe=recipe, base=base, questions=questions)
+        slug = request.slug
+        with alone(self._home, slug):
+            versions = self._catalog.versions(slug)
+            if any(v.owner for v in versions):
+                raise NameTaken(f"The name {slug!r} belongs to somebody else.", "Choose another name.")
+            model = self._engines.open_base(request.base)
+            job_id = request.job_id(model.info.revision)
+            work = job_folder(self._home, job_id)
+            made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
+            if made is None:
+                refuse_other_inputs(slug, versions, job_id, new_version)
+                job = creation.Job(job_id, work, request, model, self._engines, report)
+                made = creation.carry_out(job, self._catalog, self._home)
+            else:
+                shutil.rmtree(work, ignore_errors=True)
+                for step in creation.STEPS:
+                    report(Progress(step, 1.0, "done before"))
+            return self._details(made)
+
+    def submit(
+        self,
+        name: str,
+        recordings: Path | str,
+        *,
+        script: Path | str | None = None,
+        language: str = "",
+        recipe: str | Recipe = "lora",
+        base: str = "",
+        questions: Path | str | None = None,
+        new_version: bool = False,
+        owner: str = "",
+        consent_id: str = "",
+        tags: Sequence[str] = (),
+        publish: bool = False,
+    ) -> JobStatus:
+        """Have a voice made by a worker. The same again finds its job; one that failed or was cancelled goes on.
+
+        The voice stays a draft until `publish`, unless `publish` is set and the gate passes it.
+        Raises UsageError (NameTaken: the name is somebody else's, or of other inputs), InputError, MissingModel.
+        """
+        request = self._request(name, recordings, script=script, language=language, recipe=recipe, base=base, questions=questions)
+        wanted = publish and not self._publisher.consent_needed(owner)
+        request = replace(request, owner=owner, consent_id=consent_id, tags=tuple(tags), publish=wanted)
+        return self._jobs.submit(request, new_version)
+
+    def job(self, job_id: str) -> JobStatus:
+        """How a job stands. Raises JobNotFound."""
+        return self._jobs.get(job_id)
+
+    def jobs(self, owner: str | None = None, state: JobState | None = None, limit: int = 50, before: str = "") -> list[JobStatus]:
+        """The newest first; `before` continues after the job of that id, `owner` None means everybody's."""
+        return self._jobs.list(owner, state, limit, before)
+
+    def watch(self, job_id: str, every_s: float = 0.5) -> Iterator[JobStatus]:
+        """A job's status whenever it changed, until it is over."""
+        return self._jobs.watch(job_id, every_s)
+
+    def job_log(self, job_id: str) -> str:
+        """What was printed while a job was carried out (the end of it)."""
+        return self._jobs.log(job_id)
+
+    def cancel(self, job_id: str) -> JobStatus:
+        """Stop a job; its finished steps are kept for a retry. A job that is over stays as it is."""
+        return self._jobs.cancel(job_id)
+
+    def retry(self, job_id: str) -> JobStatus:
+        """Go on with a failed or cancelled job at the step that was not finished."""
+        return self._jobs.retry(job_id)
+
+    def publish(self, name: str, version: int = 0) -> Voice:
+        """Let a voice be used; version 0 is the newest. Raises NotPublishable if the gate refused it or a consent is missing."""
+        return self._publisher.publish(checked_name(name), version)
+
+    def revoke(self, name: str, version: int = 0) -> Voice:
+        """Take a published voice back; it is kept, but does not speak any more. Version 0 is the newest published one."""
+        return self._publisher.revoke(checked_name(name), version)
+
+    def work(self, until_idle: bool = False) -> None:
+        """Be a worker: carry out jobs until this process is told to stop, or until none is left."""
+        if self._runner is None:
+            raise UsageError("This App has no runner for jobs.", "Open it with voicekit.wiring.open_app.")
+        self._runner.run(self._jobs, until_idle)
+
+    def remove(self, name: str) -> int:
+        """Forget all versions of a voice, their files and unfinished work; returns how many versions there were."""
+        slug = checked_name(name)
+        for status in self._catalog.jobs_of(slug):
+            self._jobs.cancel(status.id)
+        with alone(self._home, slug, wait_s=STOPPING_S):
+            shelf = self._home / "voices" / slug
+            jobs = [p.parent for p in (self._home / "work").glob(f"*/{voice_files.JOB}") if read_json(p).get("name") == slug]
+            count = self._catalog.remove_voice(slug)
+            if not count and not shelf.exists() and not jobs:
+                raise self._not_found(slug)
+            self._catalog.remove_jobs(slug)
+            for folder in (shelf, *jobs):
+                shutil.rmtree(folder, ignore_errors=True)
+            return count
+
+    def _request(
+        self,
+        name: str,
+        recordings: Path | str,
+        *,
+        script: Path | str | None,
+        language: str,
+        recipe: str | Recipe,
+        base: str,
+        questions: Path | str | None,
+    ) -> Request:
+        return Request(
+            slug=checked_name(name),
+            recordings=existing(recordings, "recordings"),
+            script=None if script is None else existing(script, "script"),
+            recipe=find_recipe(recipe, language),
+            base=self._engines.find_base(base or self._base_wanted),
+            questions=() if questions is None else read_questions(Path(questions)),
+        )

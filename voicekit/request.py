@@ -1,0 +1,100 @@
+"""What somebody asks for when a voice is to be made, checked and complete: ready to be carried out now or by a worker later."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voicekit.audio import SUFFIXES
+from voicekit.errors import UsageError
+from voicekit.prepare.intake import SCRIPT_SUFFIXES
+from voicekit.records import Question
+from voicekit.shipped import shipped
+from voicekit.specs import Recipe, read_recipe
+from voicekit.storage import combined_sha256, tree_sha256
+
+_INPUTS = SUFFIXES | SCRIPT_SUFFIXES
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. `base` is a name or an absolute folder; no `questions` means the base's own test questions.
+
+    With `publish` False the voice stays a draft also when the gate passes it.
+    """
+
+    slug: str
+    recordings: Path
+    script: Path | None
+    recipe: Recipe
+    base: str
+    questions: tuple[Question, ...] = ()
+    owner: str = ""
+    consent_id: str = ""
+    tags: tuple[str, ...] = ()
+    publish: bool = True
+
+    def job_id(self, base_revision: str) -> str:
+        """Equal for equal content: moving or renaming the recordings' folder does not make another voice."""
+        recipe = self.recipe.model_copy(update={"name": "", "description": ""})
+        script = "" if self.script is None else tree_sha256(self.script)
+        questions = [f"{q.text}\n{q.answer}" for q in self.questions]
+        owner = [f"owner {self.owner}"] if self.owner else []
+        return combined_sha256(
+            [self.slug, tree_sha256(self.recordings, _INPUTS), script, recipe.digest(), base_revision, *questions, *owner]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What `request_of` reads: a request waits in the catalog until a worker takes it."""
+        return {
+            **asdict(self),
+            "recordings": str(self.recordings),
+            "script": None if self.script is None else str(self.script),
+            "recipe": self.recipe.model_dump(mode="json"),
+        }
+
+
+def request_of(value: dict[str, Any]) -> Request:
+    """The request that `Request.as_json` wrote."""
+    return Request(
+        **{
+            **value,
+            "recordings": Path(value["recordings"]),
+            "script": None if value["script"] is None else Path(value["script"]),
+            "recipe": Recipe.model_validate(value["recipe"]),
+            "questions": tuple(Question(**question) for question in value["questions"]),
+            "tags": tuple(value["tags"]),
+        }
+    )
+
+
+def checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a voice.",
+            "A name has 2 to 40 small letters, digits, - or _, and begins with a letter or a digit.",
+        )
+    return name
+
+
+def existing(path: Path | str, what: str) -> Path:
+    """The absolute path of something that must be there."""
+    found = Path(path).expanduser().absolute()
+    if not found.exists():
+        raise UsageError(
+            f"There are no {what} at {path}." if what == "recordings" else f"There is no {what} {path}.", "Check the path."
+        )
+    return found
+
+
+def find_recipe(recipe: str | Recipe, language: str) -> Recipe:
+    """A shipped recipe by name, a file, or one at hand; in the language given."""
+    if isinstance(recipe, str):
+        given = Path(recipe)
+        named = shipped("recipes") / f"{recipe}.toml"
+        recipe = read_recipe(named if given.suffix != ".toml" and named.exists() else given)
+    language = language or recipe.prepare.language
+    return recipe.model_copy(update={"prepare": recipe.prepare.model_copy(update={"language": language})})

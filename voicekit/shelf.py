@@ -1,0 +1,80 @@
+"""What every part of the App stands on: the home, the catalog, the engines, and how a voice is found and opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from voicekit import voice_files
+from voicekit.engines import Engines
+from voicekit.errors import IntegrityError, VoiceNotFound, VoiceRevoked
+from voicekit.ports import BaseModel, Catalog, Progress, SpeakingModel
+from voicekit.records import Voice, VoiceState
+from voicekit.request import checked_name
+from voicekit.results import VoiceDetails
+
+
+def silent(_: Progress) -> None:
+    """The report for who does not watch."""
+
+
+class Shelf:
+    """Everything lies under `home`. `base` is the base model for new voices: a name or a folder."""
+
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines, base: str) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._engines = engines
+        self._base_wanted = base
+
+    def _base(self) -> BaseModel:
+        """The base for new voices."""
+        return self._engines.open_base(self._engines.find_base(self._base_wanted))
+
+    def _voice(self, name: str, version: int = 0) -> Voice:
+        """That version, or for 0 the newest published one, else the newest draft."""
+        slug = checked_name(name)
+        versions = self._catalog.versions(slug)
+        if not versions:
+            raise self._not_found(slug)
+        if version:
+            wanted = next((v for v in versions if v.version == version), None)
+            if wanted is None:
+                known = ", ".join(str(v.version) for v in versions)
+                raise VoiceNotFound(f"The voice {slug!r} has no version {version}.", f"There are: {known}.")
+            return wanted
+        published = [v for v in versions if v.state is VoiceState.PUBLISHED]
+        return (published or versions)[-1]
+
+    def _not_found(self, slug: str) -> VoiceNotFound:
+        names = ", ".join(v.slug for v in self._catalog.voices()[:20])
+        return VoiceNotFound(
+            f"There is no voice {slug!r}.", f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
+        )
+
+    def _speaking(self, voice: Voice) -> SpeakingModel:
+        if voice.state is VoiceState.REVOKED:
+            raise VoiceRevoked(
+                f"{voice.slug} version {voice.version} was revoked.", f"Publish it again: voicekit publish {voice.slug}."
+            )
+        run = self._catalog.run(voice.run_id)
+        if run is None:
+            raise IntegrityError(f"The catalog does not know how {voice.slug} was made.", "Create the voice again.")
+        base = self._engines.open_base(voice.base_model)
+        return voice_files.speaking(voice, run, self._home / voice.folder, base)
+
+    def _details(self, voice: Voice, evaluation_id: str = "") -> VoiceDetails:
+        run = self._catalog.run(voice.run_id)
+        evaluation = self._catalog.evaluation(evaluation_id or voice.evaluation_id)
+        summary = self._catalog.summary_of(voice.dataset_id)
+        if run is None or evaluation is None or summary is None:
+            raise IntegrityError(f"The catalog's entry of {voice.slug} is incomplete.", "Create the voice again.")
+        return VoiceDetails(
+            voice=voice,
+            run=run,
+            evaluation=evaluation,
+            recordings=tuple(self._catalog.recordings_of(voice.dataset_id)),
+            clips_accepted=summary.accepted,
+            clips_rejected=summary.rejected,
+            speech_s=summary.speech_s,
+            report=self._home / voice.folder / voice_files.REPORT,
+        )
