@@ -6,7 +6,7 @@ import gradio as gr
 
 from studio_app import job_view
 from studio_app.markup import CLICKS, button, empty, head, page, problem, tag, text
-from studio_app.shell import JOBS, NEW, Shell, Updates, data_of, place
+from studio_app.shell import JOBS, NEW, Shell, Updates, data_of, place, spacer
 from voicekit.errors import VoicekitError
 from voicekit.records import JobState, JobStatus
 
@@ -33,7 +33,7 @@ class JobsTab:
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110)
                 self.retry = gr.Button("Try again", variant="primary", scale=0, min_width=130)
                 self.draft = gr.Button("Open it under New voice", scale=0, min_width=210)
-                gr.HTML("")
+                spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
             self.job_id, self.list, self.detail, self.title, self.told, self.live, self.stop, self.retry, self.draft,

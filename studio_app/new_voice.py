@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio_app.markup import CLICKS, button, empty, face, fault, head, page, problem, tag, text, when
-from studio_app.shell import NEW, Shell, Updates, data_of, place
+from studio_app.shell import NEW, Shell, Updates, data_of, place, spacer
 from studio_app.stage import Stage
 from studio_app.stage_consent import ConsentStage
 from studio_app.stage_judge import JudgeStage, PublishStage
@@ -26,8 +26,11 @@ class NewVoiceTab:
         self.shell, self.app = shell, shell.app
         self.draft_id = gr.State("")
         with gr.Column() as self.begin_view:
-            gr.HTML(head("New voice", "From recordings to a voice you can talk with. Leave at any point; everything is kept."))
-            self.begin = gr.Button("Begin a new voice", variant="primary", elem_id="begin")
+            with gr.Row(elem_classes="vk-bar"):
+                gr.HTML(
+                    head("New voice", "From recordings to a voice you can talk with. Leave at any point; everything is kept.")
+                )
+                self.begin = gr.Button("Begin a new voice", variant="primary", scale=0, min_width=190, elem_id="begin")
             self.unfinished = gr.HTML(js_on_load=CLICKS, elem_id="drafts")
         with gr.Column(visible=False) as self.path_view:
             with gr.Row(elem_classes="vk-bar"):
@@ -41,7 +44,7 @@ class NewVoiceTab:
             self.complaint = gr.HTML(elem_id="complaint")
             with gr.Row(elem_classes="vk-bar onwards"):
                 self.back = gr.Button("Back", scale=0, min_width=110)
-                gr.HTML("")
+                spacer()
                 self.onwards = gr.Button("Continue", variant="primary", scale=0, min_width=260, elem_id="onwards")
         self.by_key = {stage.key: stage for stage in self.stages}
         frame = [

@@ -37,6 +37,11 @@ def address_bar() -> gr.HTML:
     return gr.HTML("", html_template="<i></i>", js_on_load=_KEEP_ADDRESS, elem_classes="hide")
 
 
+def spacer() -> gr.HTML:
+    """Pushes what follows in a row to its right edge."""
+    return gr.HTML('<span class="spacer"></span>')
+
+
 def place(tab: str, **facts: str) -> str:
     """The address of a place in the studio."""
     return "?" + urlencode({"tab": tab, **{k: v for k, v in facts.items() if v}})

@@ -55,7 +55,7 @@ class ConsentStage(Stage):
         return {
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
-            self.speaker: self._consent(draft).speaker if draft.consent_id and self._consent(draft) else "",
+            self.speaker: self._consent(draft).speaker if draft.consent_id else "",
             self.statement: _statement(draft.language),
             self.result: self._stored(draft),
             self.named: "",
@@ -89,7 +89,7 @@ class ConsentStage(Stage):
         yield _told(consent)
 
     def _consent(self, draft: Draft) -> Consent:
-        return next(c for c in self.app.consents(draft.owner) if c.id == draft.consent_id)
+        return self.app.consent(draft.consent_id)
 
     def _stored(self, draft: Draft) -> str:
         if draft.consent_id:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio_app import numbers, talk
 from studio_app.markup import GAP, facts, fault, head, page, problem, said, sound_file, state_badge, tag, text
-from studio_app.shell import MODEL, TALK, VOICES, Shell, Updates, place
+from studio_app.shell import MODEL, TALK, VOICES, Shell, Updates, place, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -71,7 +71,7 @@ class PublishStage(Stage):
             self.publish = gr.Button("Publish", variant="primary", scale=0, min_width=140, elem_id="publish")
             self.talk = gr.Button("Talk with it", scale=0, min_width=140, elem_id="to-talk")
             self.see = gr.Button("See it among the voices", scale=0, min_width=200)
-            gr.HTML("")
+            spacer()
         return [self.state, self.publish]
 
     def wire(self) -> None:

@@ -9,7 +9,7 @@ from threading import Thread
 import gradio as gr
 
 from studio_app.markup import CLICKS, badge, bar, head, minutes, page, picture_uri, problem, said, sound, tag, text, tile
-from studio_app.shell import Updates, data_of
+from studio_app.shell import Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -49,7 +49,7 @@ class ReviewStage(Stage):
                 self.accept = gr.Button("Use this clip", variant="primary", scale=0, min_width=130)
                 self.reject = gr.Button("Leave it out", variant="stop", scale=0, min_width=130)
                 self.undo = gr.Button("As the machine says", scale=0, min_width=160)
-                gr.HTML("")
+                spacer()
                 self.next = gr.Button("Next clip", scale=0, min_width=110)
         return [self.told, self.tiles, self.clips, self.table, self.picture, self.text, self.chosen, self.filter]
 
@@ -86,8 +86,20 @@ class ReviewStage(Stage):
                     raise event
                 yield {self.told: _busy(event.message or "Cutting and aligning", event.fraction)}
             yield {self.told: "", **self.shown(draft.id)}
+            yield from self._compared(draft)
         except VoicekitError as error:
             yield {self.told: problem(error)}
+
+    def _compared(self, draft: Draft) -> Iterator[Updates]:
+        """Is the voice of the consent that of the recordings? Asked once there are clips."""
+        if not draft.consent_id or self.app.consent(draft.consent_id).voice_ok is not None:
+            return
+        consent = self.app.check_consent_voice(draft.consent_id, self.app.drafts.recordings(draft.id))
+        if consent.voice_ok:
+            yield {self.told: said(f"The consent is by the same voice (likeness {consent.cosine:.2f}).", "good")}
+        else:
+            remedy = "Let the speaker of these recordings give the consent, or use recordings of whoever gave it."
+            yield {self.told: fault(f"The consent is by another voice (likeness {consent.cosine:.2f}).", remedy)}
 
     def _make(self, draft_id: str, news: Queue[Progress | VoicekitError | None]) -> None:
         try:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio_app import job_view
 from studio_app.markup import CLICKS, head, page, problem, tag, text
-from studio_app.shell import Updates, data_of
+from studio_app.shell import Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -35,7 +35,7 @@ class TrainStage(Stage):
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110, elem_id="stop")
                 self.resume = gr.Button("Go on", variant="primary", scale=0, min_width=130, elem_id="resume")
                 self.again = gr.Button("Change how it is trained", scale=0, min_width=200)
-                gr.HTML("")
+                spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         return [self.told, self.choosing, self.presets, self.watching, self.live, self.stop, self.resume, self.again, self.timer]
 

@@ -26,7 +26,7 @@ from studio_app.markup import (
     text,
     when,
 )
-from studio_app.shell import MODEL, NEW, TALK, VOICES, Shell, Updates, data_of, place
+from studio_app.shell import MODEL, NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
 from voicekit.app import App
 from voicekit.errors import VoicekitError
 from voicekit.records import Voice, VoiceState
@@ -61,7 +61,7 @@ class VoicesTab:
         with gr.Column(visible=False) as self.detail:
             with gr.Row(elem_classes="vk-bar"):
                 self.back = gr.Button("← All voices", size="sm", scale=0, min_width=120)
-                gr.HTML("")
+                spacer()
                 self.versions = gr.Dropdown([], show_label=False, container=False, scale=0, min_width=190)
                 self.talk = gr.Button("Talk with it", variant="primary", size="sm", scale=0, min_width=120)
             self.top = gr.HTML()
@@ -184,7 +184,7 @@ def gallery_of(app: App, wanted: str = "", in_state: str = _ALL) -> str:
             "Bring a few minutes of one speaker and what is said in them. You will hear the result in this browser.",
             button("Make the first voice", "new", main=True),
         )
-    needle = wanted.strip().lower()
+    needle = (wanted or "").strip().lower()
     fit = [v for v in voices if in_state in (_ALL, v.state.value) and needle in f"{v.slug} {v.language} {v.base_model}".lower()]
     if not fit:
         return empty("Nothing fits", f"None of {len(voices)} voices fits this search. Clear it, or choose another state.")

@@ -26,6 +26,11 @@ class Shelf:
         self._engines = engines
         self._base_wanted = base
 
+    @property
+    def home(self) -> Path:
+        """The folder that everything lies in; paths in records are relative to it."""
+        return self._home
+
     def _base(self) -> BaseModel:
         """The base for new voices."""
         return self._engines.open_base(self._engines.find_base(self._base_wanted))
