@@ -8,7 +8,7 @@ from threading import Thread
 
 import gradio as gr
 
-from studio_app.markup import CLICKS, badge, bar, head, minutes, page, picture_uri, problem, said, sound, tag, text, tile
+from studio_app.markup import CLICKS, badge, bar, fault, head, minutes, page, picture_uri, problem, said, sound, tag, text, tile
 from studio_app.shell import Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
