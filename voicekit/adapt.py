@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from voicekit import files
+from voicekit import audio, files
 from voicekit.conversations import Item, Kept, Lesson, examples_for, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.evaluate.text import same_answer, spoken_words
@@ -68,7 +68,9 @@ def adapt_chat(
     _claim(folder, base, items, speaker, spec)
     adaptation = _Adaptation(base, items, speaker, f0_of_codes, spec, folder, _Bar(report, spec))
     first = adaptation.learn_the_voice()
-    return adaptation.refine(first) if spec.harvest.enabled else first
+    outcome = adaptation.refine(first) if spec.harvest.enabled else first
+    adaptation.speak_at_the_end(outcome.adapter)
+    return outcome
 
 
 class _Bar:
@@ -87,7 +89,10 @@ class _Bar:
 
         def show(progress: Progress) -> None:
             fraction = min(1.0, (start + steps * progress.fraction) / self.total)
-            self.report(Progress("train", fraction, message, progress.values))
+            values = dict(progress.values)
+            if "step" in values:
+                values["step"] += round(start)  # one curve over all parts
+            self.report(Progress("train", fraction, message, values, progress.sample))
 
         return show
 
@@ -189,6 +194,7 @@ class _Adaptation:
             replies += voice.reply_many([q.text for q in questions[start : start + ASKED_TOGETHER]], seed=self.spec.seed)
             show(Progress("train", 0.9 * len(replies) / len(questions)))
         right = [(q, r) for q, r in zip(questions, replies, strict=True) if _is_right(q, r)]
+        self._keep_sample(path.parent.name, step, [*(r for _, r in right), *replies], show)
         read = [(q, r, error_rate(q.answer, self.base.read_speech(r.speech))) for q, r in right]
         legible = [(q, r, cer) for q, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
         heard = [(q, r, cer) for q, r, cer in legible if self._in_voice(r, target_hz)]
@@ -201,6 +207,20 @@ class _Adaptation:
         )
         _write_json(path, asdict(result))
         return result
+
+    def speak_at_the_end(self, adapter: Path) -> None:
+        """One answer of the finished chat model, to be heard before the decoder is fitted."""
+        if not (self.folder / "samples" / "final-000000.wav").exists() and (questions := self.base.material.dev[:1]):
+            reply = self.base.voice(self.speaker, adapter=adapter).reply(questions[0].text, seed=self.spec.seed)
+            self._keep_sample("final", 0, [reply], self.bar.part(0, "training is done"))
+
+    def _keep_sample(self, name: str, step: int, replies: Sequence[Reply], show: OnProgress) -> None:
+        """The first reply that has a sound, decoded neutrally: what people listen to while the training goes on."""
+        codes = next((r.speech for r in replies if len(r.speech)), None)
+        if codes is not None:
+            file = self.folder / "samples" / f"{name}-{step:06d}.wav"
+            audio.write_wav(file, self.base.voice(self.speaker).decode(codes, self.base.neutral_prompt()))
+            show(Progress("train", 0.95, sample=str(file)))
 
     def _in_voice(self, reply: Reply, target_hz: float) -> bool:
         hz = self.f0_of_codes(reply.speech)

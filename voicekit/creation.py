@@ -44,6 +44,9 @@ STEPS = {
     "evaluate": "Evaluation",
     "register": "Registration",
 }
+LAST_STEP = "register"
+# What the voice said during training, in a job's folder and later beside the finished voice.
+SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
@@ -318,6 +321,8 @@ def _collected(job: Job, folder: Path) -> Path:
     if weights := job.facts("decoder")["weights"]:
         copy_file(job.folder / weights, folder / voice_files.DECODER / Path(weights).name)
     copy_tree(job.dataset_folder, folder / voice_files.DATASET, without=("work",))
+    if (samples := job.folder / "chat" / "run" / SAMPLES).exists():
+        copy_tree(samples, folder / SAMPLES)
     for name in (voice_files.EVALUATION, voice_files.REPORT):
         copy_file(job.folder / "evaluate" / name, folder / name)
     copy_file(job.folder / voice_files.JOB, folder / voice_files.JOB)

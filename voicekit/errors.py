@@ -15,6 +15,7 @@ VoicekitError
 │   └── BaseModelError    a base directory is incomplete or malformed
 ├── ResourceError         the machine ran out of something: disk, memory (exit 5)
 ├── TrainingError         training diverged or produced no usable file (exit 6)
+├── StepCrashed          the process of a job's step died (exit 10)
 ├── MissingModel          an optional model or package is not there (exit 7)
 ├── CatalogError          the catalog's database cannot be reached, read or migrated (exit 8)
 └── IntegrityError        a voice's files are not the ones that were registered (exit 9)
@@ -105,6 +106,11 @@ class ResourceError(VoicekitError):
 class TrainingError(VoicekitError):
     code = "training_failed"
     exit_code = 6
+
+
+class StepCrashed(VoicekitError):
+    code = "step_crashed"
+    exit_code = 10
 
 
 class MissingModel(VoicekitError):

@@ -9,20 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from voicekit.creation import STEPS
 from voicekit.engines import Engines
 from voicekit.errors import JobNotFound, NameTaken, UsageError
 from voicekit.ports import Catalog
-from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice, VoiceState, Worker
+from voicekit.records import WORKER_SILENT_S, JobFault, JobState, JobStatus, QueuedJob, Voice, VoiceState, Worker
 from voicekit.request import Request
+from voicekit.timebase import utc
 from voicekit.workplace import log_file
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 AGAIN = (JobState.FAILED, JobState.CANCELLED)
-WORKER_SILENT_S = 30.0
 _LOG_BYTES = 200_000
 
 
@@ -66,7 +65,7 @@ class Jobs:
     def cancel(self, job_id: str) -> JobStatus:
         """Stop a job; what its finished steps made is kept for a retry. A job that is over stays as it is."""
         self._known(job_id)
-        self._catalog.cancel_job(job_id, now())
+        self._catalog.cancel_job(job_id, utc())
         return self.get(job_id)
 
     def retry(self, job_id: str) -> JobStatus:
@@ -86,6 +85,26 @@ class Jobs:
             stream.seek(max(0, file.stat().st_size - _LOG_BYTES))
             return stream.read().decode("utf-8", errors="replace")
 
+    def steps(self) -> Sequence[str]:
+        return tuple(STEPS)
+
+    def log_file(self, job_id: str) -> Path:
+        return log_file(self._home, job_id)
+
+    def open(self, queue: str) -> bool:
+        """Whether a queue has jobs that wait or run."""
+        running = self._catalog.jobs(state=JobState.RUNNING, limit=1000)
+        return bool(self._catalog.waiting_jobs(queue)) or any(s.queue == queue for s in running)
+
+    def begin(self, job_id: str, attempt: int, step: str) -> bool:
+        """A worker is about to carry out a step; False if the job is not wanted any more."""
+        if not self.wanted(job_id, attempt):
+            return False
+        status = self.get(job_id)
+        if status.step != step:
+            status = replace(status, step=step, fraction=0.0, message="")
+        return self._catalog.save_job(replace(status, state=JobState.RUNNING, updated_at=utc()), attempt, OPEN)
+
     def waiting(self, queue: str) -> Sequence[JobStatus]:
         """Queued jobs, the oldest first."""
         return self._catalog.waiting_jobs(queue)
@@ -98,7 +117,7 @@ class Jobs:
     def fail(self, job_id: str, attempt: int, fault: JobFault) -> None:
         """The step at hand went wrong; nothing if the job was cancelled or tried again meanwhile."""
         if self.wanted(job_id, attempt):
-            failed = replace(self.get(job_id), state=JobState.FAILED, fault=fault, message="", updated_at=now())
+            failed = replace(self.get(job_id), state=JobState.FAILED, fault=fault, message="", updated_at=utc())
             self._catalog.save_job(failed, attempt, OPEN)
 
     def _known(self, job_id: str) -> QueuedJob:
@@ -118,7 +137,7 @@ class Jobs:
             fault=None,
             version=0,
             done=status.done if status.state in AGAIN else (),
-            updated_at=now(),
+            updated_at=utc(),
         )
         self._catalog.save_job(queued, status.attempt, [s for s in JobState if s.over])
 
@@ -145,7 +164,7 @@ class Jobs:
 
     def awake(self) -> list[Worker]:
         """Workers that gave a sign of life not long ago."""
-        since = (datetime.now(UTC) - timedelta(seconds=WORKER_SILENT_S)).isoformat(timespec="milliseconds")
+        since = utc(ago_s=WORKER_SILENT_S)
         return [w for w in self._catalog.workers() if w.seen_at >= since]
 
 
@@ -176,11 +195,7 @@ def _new(job_id: str, request: Request, queue: str, made: Voice | None) -> JobSt
         samples=(),
         fault=None,
         version=0 if made is None else made.version,
-        created_at=now(),
-        updated_at=now(),
+        created_at=utc(),
+        updated_at=utc(),
         queue=queue,
     )
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from voicekit import creation, voice_files
+from voicekit.carrying import Carrier
 from voicekit.engines import Engines
 from voicekit.errors import NameTaken, UsageError
 from voicekit.jobs import Jobs, refuse_other_inputs
@@ -143,6 +146,12 @@ class Making(Shelf):
         if self._runner is None:
             raise UsageError("This App has no runner for jobs.", "Open it with voicekit.wiring.open_app.")
         self._runner.run(self._jobs, until_idle)
+
+    def carry_out_steps(self) -> None:
+        """Be a worker's child: carry out the steps of jobs that it is told on stdin (see voicekit.carrying)."""
+        answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)  # whatever libraries print goes into the job's log
+        Carrier(self._home, self._catalog, self._engines).serve(sys.stdin, answers)
 
     def remove(self, name: str) -> int:
         """Forget all versions of a voice, their files and unfinished work; returns how many versions there were."""

@@ -356,11 +356,23 @@ class Catalog(JobLog, AccessBook, Protocol):
 class JobSource(Protocol):
     """What a runner needs to know of jobs (voicekit.jobs.Jobs)."""
 
+    def steps(self) -> Sequence[str]:
+        """The keys of a job's steps in order."""
+        ...
+
+    def log_file(self, job_id: str) -> Path: ...
+    def open(self, queue: str) -> bool:
+        """Whether a queue has jobs that wait or run."""
+        ...
+
     def waiting(self, queue: str) -> Sequence[JobStatus]:
         """Queued jobs, the oldest first."""
         ...
 
-    def get(self, job_id: str) -> JobStatus: ...
+    def begin(self, job_id: str, attempt: int, step: str) -> bool:
+        """A step is about to be carried out; False if the job is not wanted any more."""
+        ...
+
     def wanted(self, job_id: str, attempt: int) -> bool:
         """False once the job was cancelled, removed, or is being tried again."""
         ...

@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from voicekit.service_records import WORKER_SILENT_S as WORKER_SILENT_S
 from voicekit.service_records import ApiKey as ApiKey
 from voicekit.service_records import Consent as Consent
 from voicekit.service_records import JobFault as JobFault

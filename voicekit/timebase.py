@@ -3,6 +3,8 @@
 Rates are integers per second. Rounding is half away from zero, so that a conversion does not depend on parity.
 """
 
+from datetime import UTC, datetime, timedelta
+
 TOKEN_HZ = 25
 LATENT_HZ = 100
 MODEL_RATE_HZ = 24_000
@@ -29,3 +31,8 @@ def convert_samples(num_samples: int, from_hz: int, to_hz: int) -> int:
 
 def tokens_to_seconds(num_tokens: int) -> float:
     return num_tokens / TOKEN_HZ
+
+
+def utc(ago_s: float = 0.0) -> str:
+    """The time so many seconds ago, ISO 8601 to the millisecond: such texts sort like times."""
+    return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")

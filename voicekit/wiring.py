@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,18 @@ CARD = "base.json"
 
 def open_app(settings: Settings | None = None) -> App:
     """The App of these settings, or of the environment's (VOICEKIT_HOME, VOICEKIT_DATABASE_URL, ...)."""
+    from voicekit.backends.durable import DurableRunner
     from voicekit.catalog.store import SqlCatalog
+    from voicekit.catalog.units import beside
 
     chosen = settings or _settings()
     home, catalog = chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url())
-    return App(home, catalog, engines(chosen), chosen.base, require_consent=chosen.require_consent)
+    parts = engines(chosen)
+    here = {"VOICEKIT_HOME": str(home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
+    here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
+    command = [sys.executable, "-m", "voicekit.step"]
+    runner = DurableRunner(catalog, beside(chosen.catalog_url()), command, here, parts.queue)
+    return App(home, catalog, parts, chosen.base, runner, chosen.require_consent)
 
 
 def _settings() -> Settings:

@@ -69,6 +69,16 @@ class Units:
                     return work(session)
 
 
+def beside(url: str) -> tuple[str, str]:
+    """(address, schema) for the records of durable workflows: a file beside a SQLite catalog, a schema beside the other's."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return f"sqlite:///{Path(str(address.database)).with_name('jobs.db')}", "dbos"
+    options = str(address.query.get("options", ""))
+    schema = options.partition("search_path=")[2] or "voicekit"
+    return address.set(drivername="postgresql+psycopg").render_as_string(hide_password=False), f"{schema}_jobs"
+
+
 def _engine(url: str) -> Engine:
     try:
         address = make_url(url)

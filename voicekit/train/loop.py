@@ -81,7 +81,7 @@ class _Run:
             values = self._learn(steps[step], optimizer, step + 1)
             seconds = before_s + time.monotonic() - started
             self._keep(step + 1, len(steps), optimizer, seconds)
-            self.report(Progress("train", (step + 1) / len(steps), values={**values, "seconds": seconds}))
+            self.report(Progress("train", (step + 1) / len(steps), values={**values, "step": step + 1, "seconds": seconds}))
         return self._finish(len(steps), before_s + time.monotonic() - started)
 
     def _learn(self, indices: Sequence[int], optimizer: Optimizer, step: int) -> dict[str, float]:

@@ -1,0 +1,74 @@
+"""A worker, and the process of its steps, around the fake base: `python tests/fake_worker.py work|idle|step HOME URL`.
+
+A file HOME/pause-STEP makes that step wait in its middle until the file is gone, HOME/die-STEP makes its process
+kill itself once; HOME/calls.txt has a line for each step that really ran, from its beginning to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.fake_base import FakeBase  # noqa: E402
+from tests.fake_engines import fake_engines  # noqa: E402
+from voicekit import creation  # noqa: E402
+from voicekit.app import App  # noqa: E402
+from voicekit.backends.durable import DurableRunner  # noqa: E402
+from voicekit.catalog.store import SqlCatalog  # noqa: E402
+from voicekit.catalog.units import beside  # noqa: E402
+
+
+def fake_app(home: Path, url: str) -> App:
+    """An App whose worker has its steps carried out by this file."""
+    catalog, engines = SqlCatalog(url), fake_engines(FakeBase())
+    command = [sys.executable, str(Path(__file__)), "step", str(home), url]
+    return App(home, catalog, engines, "fake", DurableRunner(catalog, beside(url), command, {}, engines.queue))
+
+
+def watched(home: Path) -> None:
+    """Every step leaves its beginning and its end in calls.txt, and minds the files that say pause or die."""
+    for name in creation.STEPS:
+        real = getattr(creation, name)
+
+        def step(*args, name=name, real=real):  # type: ignore[no-untyped-def]
+            _note(home, f"{name} begins")
+            _mind(home, name)
+            result = real(*args)
+            _mind(home, f"{name}-end")
+            _note(home, f"{name} ends")
+            return result
+
+        setattr(creation, name, step)
+
+
+def _note(home: Path, line: str) -> None:
+    with (home / "calls.txt").open("a") as file:
+        file.write(line + "\n")
+
+
+def _mind(home: Path, name: str) -> None:
+    if (home / f"die-{name}").exists():
+        (home / f"die-{name}").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (home / f"fail-{name}").exists():
+        raise MemoryError
+    if (home / f"pause-{name}").exists():
+        (home / f"paused-{name}").touch()
+        while (home / f"pause-{name}").exists():
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    action, folder, address = sys.argv[1:]
+    app = fake_app(Path(folder), address)
+    if action == "step":
+        watched(Path(folder))
+        app.carry_out_steps()
+    else:
+        app.work(until_idle=action == "idle")

@@ -1,0 +1,187 @@
+"""A worker: takes jobs from the catalog and carries them out as DBOS workflows, one durable step for each step of creation.
+
+Doors write jobs into the catalog and nothing else, so only workers load DBOS. A job's attempt is a workflow whose id is
+"<job id>.<attempt>": whoever enqueues it a second time finds the first. Workers are made to be killed. Every one gives
+signs of life in the catalog; another that finds one missing puts its workflows back into their queue, and they go on
+after the last finished step.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from voicekit.backends.step_process import DONE, STOPPED, StepProcess
+from voicekit.errors import StepCrashed
+from voicekit.ports import JobLog, JobSource
+from voicekit.records import WORKER_SILENT_S, JobFault, Worker
+from voicekit.timebase import utc
+
+# The shape of the workflow, not of the program: an update of voicekit goes on with the jobs of the one before.
+WORKFLOW_VERSION = "voicekit-1"
+TICK_S = 0.5
+SIGN_OF_LIFE_S = 2.0
+ENDING_S = 60.0
+
+
+class DurableRunner:
+    """`database` is (address, schema) of what DBOS keeps; `command` starts a process that carries out steps, with `environment`
+    added to this one's; `queue` tells the kind of device this worker has: cpu or gpu."""
+
+    def __init__(
+        self,
+        log: JobLog,
+        database: tuple[str, str],
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        queue: Callable[[], str],
+    ) -> None:
+        self.log, self.database, self.queue = log, database, queue
+        self._command, self._environment = command, environment
+
+    def run(self, jobs: JobSource, until_idle: bool = False) -> None:
+        """Until SIGTERM or SIGINT, or until no job is left for this worker's queue."""
+        _Shift(self, jobs).run(until_idle)
+
+    def process(self, log: Path) -> StepProcess:
+        return StepProcess(self._command, self._environment, log)
+
+
+class _Shift:
+    """One worker at work."""
+
+    def __init__(self, runner: DurableRunner, jobs: JobSource) -> None:
+        self._runner, self._jobs = runner, jobs
+        self._me = Worker(uuid4().hex, socket.gethostname(), os.getpid(), runner.queue(), utc())
+        self._stop = threading.Event()
+        self._process: tuple[str, StepProcess] | None = None
+        self._busy = 0
+
+    def run(self, until_idle: bool) -> None:
+        from dbos import DBOS, SetWorkflowID
+
+        self._runner.log.see_worker(self._me)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._stop.set())
+        create_voice = self._launch()
+        seen_s = -SIGN_OF_LIFE_S
+        while not self._stop.is_set():
+            if time.monotonic() - seen_s >= SIGN_OF_LIFE_S:
+                seen_s = time.monotonic()
+                if not self._runner.log.keep_worker(self._me.id, utc()):
+                    break  # declared dead: somebody else has this worker's job by now
+                self._adopt()
+            for status in self._jobs.waiting(self._me.queue):
+                with SetWorkflowID(f"{status.id}.{status.attempt}"):
+                    DBOS.enqueue_workflow(self._me.queue, create_voice, status.id, status.attempt)
+            if until_idle and not self._busy and not self._jobs.open(self._me.queue):
+                break
+            self._stop.wait(TICK_S)
+        self._leave()
+
+    def _launch(self) -> Callable[[str, int], str]:
+        """DBOS ready, and the workflow that it knows."""
+        from dbos import DBOS
+
+        address, schema = self._runner.database
+        DBOS(
+            config={
+                "name": "voicekit",
+                "system_database_url": address,
+                "dbos_system_schema": schema,
+                "application_version": WORKFLOW_VERSION,
+                "executor_id": self._me.id,
+                "log_level": "ERROR",
+                "enable_otlp": False,
+            }
+        )
+
+        @DBOS.workflow(name="create_voice")
+        def create_voice(job_id: str, attempt: int) -> str:
+            return self._create_voice(job_id, attempt)
+
+        DBOS.listen_queues([self._me.queue])
+        DBOS.launch()
+        DBOS.register_queue(self._me.queue, worker_concurrency=1, polling_interval_sec=TICK_S, on_conflict="always_update")
+        return create_voice
+
+    def _create_voice(self, job_id: str, attempt: int) -> str:
+        """The workflow. Steps that are recorded as done are not called again; the others find what they left."""
+        from dbos import DBOS
+
+        self._busy += 1
+        try:
+            for step in self._jobs.steps():
+                outcome = DBOS.run_step({"name": step}, self._carry_out, job_id, attempt, step)
+                if outcome != DONE:
+                    return outcome
+            return DONE
+        except Exception as error:
+            self._jobs.fail(job_id, attempt, JobFault(StepCrashed.code, f"The worker failed: {error!r}.", "Retry the job."))
+            raise
+        finally:
+            self._end_process()
+            self._busy -= 1
+
+    def _carry_out(self, job_id: str, attempt: int, step: str) -> str:
+        if not self._jobs.begin(job_id, attempt, step):
+            return STOPPED
+        if self._process is None or self._process[0] != job_id:
+            self._end_process()
+            self._process = (job_id, self._runner.process(self._jobs.log_file(job_id)))
+        outcome, fault = self._process[1].carry_out(job_id, attempt, step, lambda: self._jobs.wanted(job_id, attempt))
+        if self._stop.is_set() and outcome != DONE:
+            time.sleep(ENDING_S)  # this process ends meanwhile: the step is not over, it goes on elsewhere
+        if fault is not None:
+            self._jobs.fail(job_id, attempt, fault)
+        return outcome
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process[1].kill()
+            self._process = None
+
+    def _adopt(self) -> None:
+        """The workflows of workers that are dead go back into their queue. Doing it twice does nothing."""
+        from dbos import DBOS
+
+        for worker in self._runner.log.workers():
+            if worker.id != self._me.id and self._dead(worker):
+                DBOS._recover_pending_workflows([worker.id])  # what DBOS's own operations console calls; there is no public name
+                self._runner.log.remove_worker(worker.id)
+
+    def _dead(self, worker: Worker) -> bool:
+        """Silent for long; or of this machine, and its process is gone."""
+        if worker.seen_at < utc(ago_s=WORKER_SILENT_S):
+            return True
+        return worker.host == self._me.host and (worker.pid == self._me.pid or not _runs(worker.pid))
+
+    def _leave(self) -> None:
+        """A job at hand makes this a kill, only announced: whoever works next takes it over at once."""
+        from dbos import DBOS
+
+        self._stop.set()
+        if self._busy:
+            self._runner.log.keep_worker(self._me.id, utc(ago_s=2 * WORKER_SILENT_S))
+            if self._process is not None:
+                self._process[1].kill()
+            os._exit(0)
+        DBOS.destroy(destroy_registry=True)
+        self._runner.log.remove_worker(self._me.id)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

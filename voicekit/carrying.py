@@ -1,0 +1,143 @@
+"""The child process of a worker: it carries out the steps of a job that it is told on stdin, one JSON line each.
+
+In: {"job": id, "attempt": n, "step": key}. Out, when the step is over: {"outcome": "done" | "stopped"} or
+{"outcome": "failed", "fault": {code, problem, remedy}}. The end of stdin means that the worker is gone: so is this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+import time
+import traceback
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TextIO
+
+from voicekit import creation
+from voicekit.engines import Engines
+from voicekit.errors import Cancelled, InputError, ResourceError, VoicekitError
+from voicekit.jobs import OPEN
+from voicekit.ports import Catalog, Progress
+from voicekit.records import JobFault, JobState, JobStatus, Voice
+from voicekit.request import request_of
+from voicekit.timebase import utc
+from voicekit.workplace import alone, job_folder
+
+SAVE_EVERY_S = 0.5
+MAX_POINTS = 600
+# A worker that was killed leaves its child a moment to notice; a foreground `create` is not waited for longer than this.
+WAIT_FOR_NAME_S = 60.0
+
+
+class Live:
+    """Writes progress into the catalog, now and then; the job being unwanted stops the step by an exception."""
+
+    def __init__(self, catalog: Catalog, home: Path, status: JobStatus) -> None:
+        self._catalog, self._home, self.status = catalog, home, status
+        self._saved_s = 0.0
+
+    def __call__(self, event: Progress) -> None:
+        status = replace(self.status, step=event.step, fraction=event.fraction, message=event.message or self.status.message)
+        if event.step != self.status.step:
+            status = replace(status, message=event.message)
+        if event.fraction >= 1.0 and event.step not in status.done and event.step != creation.LAST_STEP:
+            status = replace(status, done=(*status.done, event.step))
+        step, loss = event.values.get("step"), event.values.get("speech_loss", event.values.get("loss"))
+        if step is not None and loss is not None:
+            status = replace(status, losses=_curve(status.losses, int(step), loss))
+        if event.sample:
+            sample = Path(event.sample).relative_to(self._home).as_posix()
+            status = replace(status, samples=(*(s for s in status.samples if s != sample), sample))
+        self.status = status
+        if event.fraction in (0.0, 1.0) or event.sample or time.monotonic() - self._saved_s > SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        self._saved_s = time.monotonic()
+        self.status = replace(self.status, updated_at=utc())
+        if not self._catalog.save_job(self.status, self.status.attempt, OPEN):
+            raise Cancelled("The job was cancelled.", "Go on with it: voicekit jobs retry.")
+
+    def finish(self, voice: Voice, passed: bool) -> None:
+        kept = tuple(f"{voice.folder}/{creation.SAMPLES}/{Path(s).name}" for s in self.status.samples)
+        state = JobState.FINISHED if passed else JobState.REFUSED
+        done = tuple(creation.STEPS)
+        self.status = replace(
+            self.status, state=state, step=done[-1], fraction=1.0, message="", done=done, version=voice.version, samples=kept
+        )
+        self.save()
+
+
+def _curve(losses: tuple[tuple[int, float], ...], step: int, loss: float) -> tuple[tuple[int, float], ...]:
+    """With one more point; what a killed attempt had already learned is drawn once. Long curves are thinned."""
+    points = (*(p for p in losses if p[0] < step), (step, round(loss, 4)))
+    return points if len(points) <= MAX_POINTS else (*points[:-1:2], points[-1])
+
+
+class Carrier:
+    """Carries out single steps of the jobs in a catalog."""
+
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines) -> None:
+        self._home, self._catalog, self._engines = home, catalog, engines
+
+    def carry_out(self, job_id: str, attempt: int, step: str) -> None:
+        """Do one step unless it is done. Raises what went wrong; Cancelled if the job is not wanted any more."""
+        found = self._catalog.job(job_id)
+        if found is None or found.status.attempt != attempt or found.status.state not in OPEN:
+            raise Cancelled("The job was cancelled.", "Go on with it: voicekit jobs retry.")
+        live = Live(self._catalog, self._home, replace(found.status, state=JobState.RUNNING))
+        request = request_of(found.request)
+        with alone(self._home, request.slug, WAIT_FOR_NAME_S):
+            versions = self._catalog.versions(request.slug)
+            made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
+            if made is None:
+                model = self._engines.open_base(request.base)
+                job = creation.Job(job_id, job_folder(self._home, job_id), request, model, self._engines, live)
+                if step == "prepare" and not job.facts(step) and request.job_id(model.info.revision) != job_id:
+                    raise InputError("The recordings were changed after the voice was asked for.", "Ask for it again.")
+                if step != creation.LAST_STEP:
+                    creation.carry_out_step(job, step)
+                else:
+                    made = creation.finish(job, self._catalog, self._home)
+            if made is not None and step == creation.LAST_STEP:
+                evaluation = self._catalog.evaluation(made.evaluation_id)
+                live.finish(made, evaluation is not None and evaluation.passed)
+
+    def serve(self, asked: TextIO, answers: TextIO) -> None:
+        """Steps as they are asked for, until the worker goes away."""
+        waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(asked, waiting), daemon=True).start()
+        while True:
+            order = json.loads(waiting.get())
+            answers.write(json.dumps(self._outcome(order["job"], order["attempt"], order["step"])) + "\n")
+            answers.flush()
+
+    def _outcome(self, job_id: str, attempt: int, step: str) -> dict[str, object]:
+        try:
+            self.carry_out(job_id, attempt, step)
+        except Cancelled:
+            return {"outcome": "stopped"}
+        except Exception as error:
+            traceback.print_exc()
+            return {"outcome": "failed", "fault": asdict(fault_of(error, step))}
+        return {"outcome": "done"}
+
+
+def _read(asked: TextIO, waiting: queue.SimpleQueue[str]) -> None:
+    """Nothing that this process is in the middle of is worth keeping once the worker is gone: every step can go on."""
+    for line in asked:
+        waiting.put(line)
+    os._exit(1)
+
+
+def fault_of(error: Exception, step: str) -> JobFault:
+    """An error as everybody may read it; what nobody foresaw points to the job's log."""
+    if "out of memory" in str(error).lower() and not isinstance(error, VoicekitError):
+        problem = f"Memory ran out in the step {creation.STEPS[step]!r}."
+        error = ResourceError(problem, "Close other programs or choose a smaller train.micro_tokens in the recipe, then retry.")
+    if isinstance(error, VoicekitError):
+        return JobFault(error.code, error.problem, error.remedy)
+    return JobFault(VoicekitError.code, f"Something went wrong inside voicekit: {error!r}.", "See the job's log, then retry.")
