@@ -20,8 +20,11 @@ from tests.fake_engines import fake_engines, fake_recipe, fake_recordings
 from voicekit.api.factory import make_api
 from voicekit.api.limits import Limits
 from voicekit.app import App
+from voicekit.audio import resample
+from voicekit.audio_formats import decode
 from voicekit.catalog.store import SqlCatalog
-from voicekit.records import VoiceState, Waveform, Word
+from voicekit.records import FloatArray, VoiceState, Waveform, Word
+from voicekit.timebase import MODEL_RATE_HZ
 
 ADA, BERT = "team-a", "team-b"
 
@@ -82,6 +85,13 @@ def copy_of(house: ApiHouse, folder: Path) -> ApiHouse:
 
 def spoken(text: str, pitch: int = 6) -> Waveform:
     return FakeBase().voice("mid").decode(np.array(codes_of(text, pitch), np.int64))
+
+
+def samples_of(data: bytes, name: str) -> FloatArray:
+    """What a file of that format holds, at the models' rate."""
+    if name == "pcm":
+        return (np.frombuffer(data, "<i2") / 32767).astype(np.float32)
+    return resample(decode(data, f"x.{name}", 100.0), MODEL_RATE_HZ).mono()
 
 
 @contextmanager

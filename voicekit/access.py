@@ -14,14 +14,16 @@ from uuid import uuid4
 from voicekit import audio, consent, files, voice_files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
 from voicekit.ports import BaseModel
-from voicekit.prepare.intake import find_audio
+from voicekit.prepare.intake import SCRIPT_SUFFIXES, find_audio
 from voicekit.prepare.spoken import primary
 from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
 from voicekit.shelf import Shelf
-from voicekit.storage import file_sha256
+from voicekit.storage import file_sha256, read_json
 from voicekit.timebase import MODEL_RATE_HZ
 
 SCOPES = ("read", "write", "speak")
+SOUNDS = audio.SUFFIXES
+RECORDINGS = SOUNDS | SCRIPT_SUFFIXES | {".zip"}
 _SECRET_BYTES = 32
 # Enough to know a voice by; more would only take longer.
 _COMPARED_FILES, _COMPARED_S = 8, 30.0
@@ -175,10 +177,12 @@ class Access(Shelf):
         shutil.rmtree((self._home / found.path).parent, ignore_errors=True)
 
     def gather(self, uploads: Sequence[Upload]) -> Path:
-        """A folder with these files, for a voice to be made from; equal files of equal owners come to lie in the same one."""
+        """A folder with these files, or their one zip, for a voice to be made from; equal files of one owner make one folder."""
+        zips = [u for u in uploads if Path(u.name).suffix.lower() == ".zip"]
+        if not uploads or (zips and len(uploads) > 1):
+            raise UsageError("A voice is made of recordings, or of one zip of them.", "Send several files, or a single zip.")
         parts = sorted(f"{u.name}\0{file_sha256(self._home / u.path)}" for u in uploads)
-        owner = uploads[0].owner if uploads else ""
-        folder = self._home / "recordings" / hashlib.sha256("\n".join([owner, *parts]).encode()).hexdigest()[:32]
+        folder = self._gathered / hashlib.sha256("\n".join([uploads[0].owner, *parts]).encode()).hexdigest()[:32]
         names: set[str] = set()
         for number, upload in enumerate(uploads):
             name = upload.name if upload.name.lower() not in names else f"{number}-{upload.name}"
@@ -186,7 +190,22 @@ class Access(Shelf):
             if not (folder / name).exists():
                 with files.beside(folder / name) as tmp:
                     shutil.copyfile(self._home / upload.path, tmp)
-        return folder
+        return folder / zips[0].name if zips else folder
+
+    def gathered_for(self, name: str) -> list[Path]:
+        """Folders made by `gather` of which only this voice was made."""
+        used: dict[Path, set[str]] = {}
+        for file in [*self._home.glob(f"work/*/{voice_files.JOB}"), *self._home.glob(f"voices/*/*/{voice_files.JOB}")]:
+            job = read_json(file)
+            place = Path(str(job.get("recordings", "")))
+            folder = place.parent if place.suffix.lower() == ".zip" else place
+            if folder.parent == self._gathered:
+                used.setdefault(folder, set()).add(str(job.get("name", "")))
+        return [folder for folder, names in used.items() if names == {name}]
+
+    @property
+    def _gathered(self) -> Path:
+        return self._home / "recordings"
 
     def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
         """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""

@@ -6,18 +6,15 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
 import openai
 import pytest
 
-from tests.api_house import ApiHouse, client, furnished, served, spoken
+from tests.api_house import ApiHouse, client, furnished, samples_of, served, spoken
 from tests.fake_base import FakeSpeaker
 from voicekit.app import App
-from voicekit.audio import resample
-from voicekit.audio_formats import FORMATS, decode, encode
+from voicekit.audio_formats import FORMATS, encode
 from voicekit.ports import SpeechDelta
-from voicekit.records import FloatArray
-from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+from voicekit.timebase import SAMPLES_PER_TOKEN
 
 TEXT = "the old house by the sea was empty"
 QUESTION = "what is two plus three"
@@ -39,10 +36,8 @@ def ai(house: ApiHouse, address: str) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{address}/v1", api_key=house.key(), max_retries=0)
 
 
-def samples_of(data: bytes, name: str) -> FloatArray:
-    if name == "pcm":
-        return np.frombuffer(data, "<i2").astype(np.float32) / 32767
-    return resample(decode(data, f"x.{name}", 100.0), MODEL_RATE_HZ).mono()
+def asked_aloud(data: str) -> list[Any]:
+    return [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]}]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -218,8 +213,8 @@ def test_what_cannot_be_said_is_refused_with_a_code_and_a_remedy(
         ([{"role": "system", "content": "be kind"}, {"role": "user", "content": QUESTION}], 400, "system_message"),
         ([{"role": "assistant", "content": "hello"}], 422, "invalid_request"),
         ([], 422, "invalid_request"),
-        ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "!", "format": "wav"}}]}], 400, "bad_base64"),
-        ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}]}], 422, "bad_recordings"),
+        (asked_aloud("!"), 400, "bad_base64"),
+        (asked_aloud("aGk="), 422, "bad_recordings"),
         ([{"role": "user", "content": "   "}], 400, "usage"),
     ],
 )  # fmt: skip

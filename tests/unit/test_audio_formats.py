@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.api_house import samples_of
 from voicekit import audio_formats
-from voicekit.audio import resample
 from voicekit.audio_formats import FORMATS, decode, encode, encoder
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.records import FloatArray, Waveform
@@ -19,12 +19,6 @@ TOLERANCE_SAMPLES = {"mp3": 1_800, "opus": 2, "flac": 0, "wav": 0, "pcm": 0}
 def tone(duration_s: float = 1.337) -> FloatArray:
     time_s = np.arange(int(duration_s * MODEL_RATE_HZ)) / MODEL_RATE_HZ
     return (0.4 * np.sin(2 * np.pi * 220.0 * time_s) * np.minimum(1, 10 * time_s)).astype(np.float32)
-
-
-def samples_of(data: bytes, name: str) -> FloatArray:
-    if name == "pcm":
-        return np.frombuffer(data, "<i2").astype(np.float32) / 32767
-    return resample(decode(data, f"x.{name}", 100.0), MODEL_RATE_HZ).mono()
 
 
 def streamed(samples: FloatArray, name: str, piece: int = 3_600) -> list[bytes]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from voicekit import __version__
-from voicekit.api import chat, errors, health, speech
+from voicekit.api import chat, consents, errors, health, jobs, making, speech, uploads, voices
 from voicekit.api.limits import BodyLimit, Limits
 from voicekit.api.logs import RequestLog
 from voicekit.api.model_thread import ModelThread
@@ -46,6 +46,6 @@ def make_api(app: App, keys_required: bool = True, limits: Limits | None = None)
     api.add_middleware(BodyLimit, limits=limits)
     api.add_middleware(RequestLog)
     errors.install(api)
-    for part in (speech, chat, health):
+    for part in (speech, chat, making, voices, consents, uploads, jobs, health):
         api.include_router(part.router)
     return api

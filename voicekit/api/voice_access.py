@@ -9,8 +9,17 @@ from voicekit.errors import UsageError, VoiceNotFound
 from voicekit.records import Voice, VoiceState
 
 
-def voice_of(server: Server, caller: Caller, reference: str) -> Voice:
-    """The version that was named, or the newest published one, or the newest. Others' voices are as if they were not there."""
+def version_of(reference: str) -> int:
+    """The version that a reference names, 0 for none."""
+    version = reference.partition("@")[2]
+    return int(version) if version.isdecimal() and len(version) < 10 else 0
+
+
+def voice_of(server: Server, caller: Caller, reference: str, newest: bool = False) -> Voice:
+    """The version that was named, or the newest published one, or the newest. Others' voices are as if they were not there.
+
+    `newest`: published or not.
+    """
     name, _, version = reference.partition("@")
     try:
         versions = server.app.versions(name)
@@ -20,7 +29,7 @@ def voice_of(server: Server, caller: Caller, reference: str) -> Voice:
     if version:
         found = [v for v in mine if str(v.version) == version]
     else:
-        found = [v for v in mine if v.state is VoiceState.PUBLISHED] or mine
+        found = [v for v in mine if v.state is VoiceState.PUBLISHED and not newest] or mine
     if not found:
         raise VoiceNotFound(f"There is no voice {reference!r}.", "GET /v1/audio/voices lists yours.")
     return found[-1]

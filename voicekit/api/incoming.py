@@ -1,0 +1,38 @@
+"""Files of a request -> files on disk: types and sizes are looked at before anything is done with them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastapi import UploadFile
+
+from voicekit.api.errors import ApiError
+
+
+def check_kind(file: UploadFile, allowed: frozenset[str], param: str) -> None:
+    suffix = Path(file.filename or "").suffix.lower()
+    if suffix not in allowed:
+        kinds = " ".join(sorted(s.removeprefix(".") for s in allowed))
+        problem = f"{file.filename or 'A file without a name'} is of no kind that is taken here."
+        raise ApiError(415, "unsupported_media_type", problem, f"Send one of: {kinds}.", param)
+    if not file.size:
+        raise ApiError(422, "bad_recordings", f"{file.filename} is an empty file.", "Record or export it again.", param)
+
+
+def check_count(files: Sequence[object], most: int, param: str) -> None:
+    if len(files) > most:
+        raise ApiError(413, "too_many_files", f"{len(files)} files were sent; {most} may be.", "Send a zip.", param)
+
+
+@contextmanager
+def on_disk(file: UploadFile) -> Generator[Path, None, None]:
+    """The file under its own name's ending in a folder that goes away."""
+    with tempfile.TemporaryDirectory(prefix="voicekit-upload-") as folder:
+        path = Path(folder) / f"sent{Path(file.filename or '').suffix.lower()}"
+        with path.open("wb") as target:
+            shutil.copyfileobj(file.file, target)
+        yield path

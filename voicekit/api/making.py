@@ -1,0 +1,154 @@
+"""POST /v1/audio/voices: recordings, sent now or before, become a voice by way of a job."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from voicekit.access import RECORDINGS
+from voicekit.api import shown
+from voicekit.api.auth import Caller, Writer
+from voicekit.api.consents import consent_of
+from voicekit.api.errors import ApiError
+from voicekit.api.idempotency import IdempotencyKey, once
+from voicekit.api.incoming import check_count, check_kind, on_disk
+from voicekit.api.server import Server, ServerDep
+from voicekit.errors import MissingModel
+from voicekit.records import Upload
+from voicekit.shipped import shipped
+
+router = APIRouter(prefix="/v1/audio/voices", tags=["voices"])
+_MADE = shown.example({"id": "ada", "object": "voice.making", "job": shown.JOB_EXAMPLE}, 202, "The job that makes the voice.")
+_SCRIPTS = frozenset({".csv", ".tsv", ".txt"})
+Name = Annotated[str, Form(pattern="^[a-z0-9][a-z0-9_-]{1,39}$", description="The voice's name.", examples=["ada"])]
+Word = Annotated[str, Form(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    name: str
+    files: Sequence[UploadFile]
+    upload_ids: Sequence[str]
+    script: UploadFile | None
+    language: str
+    recipe: str
+    base: str
+    consent_id: str
+    tags: Sequence[str]
+    new_version: bool
+
+
+@router.post("", status_code=202, responses=_MADE)
+async def make(
+    name: Name,
+    caller: Writer,
+    server: ServerDep,
+    recordings: Annotated[list[UploadFile] | None, File(description="Sound files and their script, or a zip.")] = None,
+    upload_ids: Annotated[list[str] | None, Form(description="Files uploaded before.")] = None,
+    script: Annotated[UploadFile | None, File(description="What is said: LJSpeech metadata.csv or a CSV with header.")] = None,
+    language: Annotated[str, Form(max_length=16, description="BCP-47; default: the recipe's.")] = "",
+    recipe: Word = "lora",
+    base: Annotated[str, Form(pattern="^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$", description="Default: the server's.")] = "",
+    consent_id: Annotated[str, Form(max_length=128, description="May also be given later, before publishing.")] = "",
+    tags: Annotated[list[str] | None, Form()] = None,
+    new_version: Annotated[bool, Form(description="Of a name that is published with other inputs.")] = False,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """Make a voice. It stays a draft until it is published. The same inputs again find the same job."""
+    asked = _Asked(
+        name=name,
+        files=recordings or [],
+        upload_ids=upload_ids or [],
+        script=script if script is not None and script.filename else None,
+        language=language,
+        recipe=recipe,
+        base=base,
+        consent_id=consent_id,
+        tags=[tag.strip()[:40] for tag in (tags or []) if tag.strip()][:20],
+        new_version=new_version,
+    )
+    return await once(server, caller, idempotency_key, "voices", lambda: _submit(server, caller, asked))
+
+
+async def _submit(server: Server, caller: Caller, asked: _Asked) -> tuple[int, dict[str, Any]]:
+    if not (shipped("recipes") / f"{asked.recipe}.toml").is_file():
+        names = ", ".join(sorted(p.stem for p in shipped("recipes").glob("*.toml")))
+        raise ApiError(422, "unknown_recipe", f"There is no recipe {asked.recipe!r}.", f"There are: {names}.", "recipe")
+    if asked.consent_id:
+        await run_in_threadpool(_check_words, server, caller, asked.consent_id)
+    place, script = await run_in_threadpool(_taken_in, server, caller, asked)
+    if asked.consent_id:
+        await server.model.run(lambda: _check_voice(server, asked.consent_id, place))
+    return 202, await run_in_threadpool(_submitted, server, caller, asked, place, script)
+
+
+def _taken_in(server: Server, caller: Caller, asked: _Asked) -> tuple[Path, Path | None]:
+    """The recordings' folder (or zip) and the script, below the home. What was sent with this request is not kept as uploads."""
+    check_count([*asked.files, *asked.upload_ids], server.limits.files, "recordings")
+    if not asked.files and not asked.upload_ids:
+        problem = "There are no recordings."
+        raise ApiError(422, "bad_recordings", problem, "Send files as `recordings`, or `upload_ids`.", "recordings")
+    before = [server.app.upload(upload_id, caller.writes_as) for upload_id in asked.upload_ids]
+    sent: list[Upload] = []
+    try:
+        for file in asked.files:
+            check_kind(file, RECORDINGS, "recordings")
+            sent.append(_kept(server, caller, file))
+        place = server.app.gather([*before, *sent])
+        script = None
+        if asked.script is not None:
+            check_kind(asked.script, _SCRIPTS, "script")
+            sent.append(_kept(server, caller, asked.script))
+            folder = server.app.gather(sent[-1:])
+            script = folder / sent[-1].name
+        return place, script
+    finally:
+        for upload in sent:
+            with contextlib.suppress(OSError):
+                server.app.remove_upload(upload.id)
+
+
+def _kept(server: Server, caller: Caller, file: UploadFile) -> Upload:
+    with on_disk(file) as path:
+        return server.app.add_upload(caller.writes_as, file.filename or path.name, path)
+
+
+def _check_words(server: Server, caller: Caller, consent_id: str) -> None:
+    if not consent_of(server, caller, consent_id).words_ok:
+        problem = "The consent does not say the statement."
+        raise ApiError(422, "consent_words", problem, "Record it again: GET /v1/audio/voice_consents/statement.", "consent_id")
+
+
+def _check_voice(server: Server, consent_id: str, recordings: Path) -> None:
+    checked = server.app.check_consent_voice(consent_id, recordings)
+    if not checked.voice_ok:
+        problem = f"The consent was not spoken by the voice of the recordings (likeness {checked.cosine:.2f})."
+        raise ApiError(422, "consent_voice", problem, "The speaker of the recordings must consent in person.", "consent_id")
+
+
+def _submitted(server: Server, caller: Caller, asked: _Asked, place: Path, script: Path | None) -> dict[str, Any]:
+    try:
+        status = server.app.submit(
+            asked.name,
+            place,
+            script=script,
+            language=asked.language,
+            recipe=asked.recipe,
+            base=asked.base,
+            new_version=asked.new_version,
+            owner=caller.writes_as,
+            consent_id=asked.consent_id,
+            tags=asked.tags,
+        )
+    except MissingModel as error:
+        if not asked.base:
+            raise
+        raise ApiError(422, "unknown_base", error.problem, "Leave `base` out for the server's own.", "base") from None
+    return {"object": "voice.making", "id": asked.name, "job": shown.job(status)}

@@ -1,0 +1,146 @@
+"""/v1/audio/voices: the voices there are, and what is done with them. `ada@2` names a version."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from voicekit.api import shown
+from voicekit.api.auth import Reader, Speaker, Writer
+from voicekit.api.consents import consent_of
+from voicekit.api.paging import After, PageSize, page
+from voicekit.api.server import ServerDep
+from voicekit.api.voice_access import version_of, voice_of
+from voicekit.records import Voice, VoiceState
+from voicekit.results import evaluation_json
+
+router = APIRouter(prefix="/v1/audio/voices", tags=["voices"])
+VoiceRef = Annotated[str, Path(max_length=64, examples=["ada"])]
+Tag = Annotated[str, Field(min_length=1, max_length=40)]
+_VOICE = shown.example(shown.VOICE_EXAMPLE)
+
+
+class VoiceChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"description": "calm, close", "tags": ["english"]}]}, extra="forbid"
+    )
+
+    description: Annotated[str | None, Field(max_length=1000)] = None
+    tags: Annotated[list[Tag] | None, Field(max_length=20)] = None
+    consent_id: Annotated[str | None, Field(max_length=128)] = None
+
+
+@router.get("", responses=shown.example_page(shown.VOICE_EXAMPLE))
+def voices(
+    caller: Reader,
+    server: ServerDep,
+    search: Annotated[str, Query(max_length=100, description="Words in name, description or tags.")] = "",
+    state: Annotated[VoiceState | None, Query()] = None,
+    limit: PageSize = 20,
+    after: After = "",
+) -> dict[str, Any]:
+    """Your voices by name, each with the version that speaks."""
+    words = search.lower().split()
+    found = [
+        v
+        for v in sorted(server.app.voices(), key=lambda v: v.slug)
+        if caller.owns(v.owner) and state in (None, v.state) and all(word in _text(v) for word in words)
+    ]
+    return page(found, lambda v: v.slug, shown.voice, limit, after)
+
+
+@router.get("/{voice}", responses=_VOICE)
+def show(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any]:
+    """A voice and the versions there are of it."""
+    found = voice_of(server, caller, voice)
+    versions = [v for v in server.app.versions(found.slug) if caller.owns(v.owner)]
+    return {**shown.voice(found), "versions": [{"version": v.version, "state": v.state.value} for v in versions]}
+
+
+@router.patch("/{voice}", responses=_VOICE)
+def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Describe a voice, or give it the consent it was made without."""
+    found = voice_of(server, caller, voice)
+    if changes.consent_id:
+        consent_of(server, caller, changes.consent_id)
+    changed = server.app.change_voice(
+        found.slug,
+        found.version,
+        description=changes.description,
+        tags=changes.tags,
+        consent_id=changes.consent_id,
+    )
+    return shown.voice(changed)
+
+
+@router.post("/{voice}/publish", responses=_VOICE)
+async def publish(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Let a voice be used: the newest version, or the one named. Needs the gate's pass and a consent that holds."""
+    found = await run_in_threadpool(voice_of, server, caller, voice, newest=True)
+    if found.consent_id:
+        await server.model.run(lambda: server.app.check_consent_of(found.slug, found.version))
+    return shown.voice(await run_in_threadpool(server.app.publish, found.slug, found.version))
+
+
+@router.post("/{voice}/revoke", responses=_VOICE)
+def revoke(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Take a published voice back: it is kept, but does not speak any more."""
+    found = voice_of(server, caller, voice)
+    return shown.voice(server.app.revoke(found.slug, version_of(voice)))
+
+
+@router.delete("/{voice}", responses=shown.example({"object": "voice.deleted", "id": "ada", "deleted": True, "versions": 2}))
+def remove(voice: Annotated[str, Path(max_length=64, pattern="^[^@]*$")], caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Forget a voice: all versions, their files, and the recordings that were sent for it alone."""
+    found = voice_of(server, caller, voice)
+    gathered = server.app.gathered_for(found.slug)
+    count = server.app.remove(found.slug)
+    for folder in gathered:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"object": "voice.deleted", "id": found.slug, "deleted": True, "versions": count}
+
+
+@router.get(
+    "/{voice}/preview",
+    response_class=FileResponse,
+    responses={200: {"description": "The sound.", "content": {"audio/wav": {}}}},
+)
+async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep) -> FileResponse:
+    """One sentence in the voice, drafts too (wav)."""
+    found = await run_in_threadpool(voice_of, server, caller, voice)
+    file = await server.model.run(lambda: server.app.preview(found.slug, found.version))
+    return FileResponse(file, media_type="audio/wav")
+
+
+@router.get("/{voice}/evaluation", responses=shown.example({"voice": "ada", "version": 1, "passed": True, "metrics": {}}))
+def evaluation(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any]:
+    """The numbers of a voice with their 95 % intervals, and the gate's decision in words."""
+    found = voice_of(server, caller, voice)
+    measured = server.app.show(found.slug, found.version).evaluation
+    return {
+        "voice": found.slug,
+        "version": found.version,
+        "passed": measured.passed,
+        "reasons": list(measured.reasons),
+        "advice": list(measured.advice),
+        "metrics": evaluation_json(measured),
+    }
+
+
+@router.get("/{voice}/lineage", responses=shown.example({"voice": "ada", "version": 1, "recordings": []}))
+def lineage(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any]:
+    """Where a voice comes from: recordings, consent, base, settings, code."""
+    found = voice_of(server, caller, voice)
+    details = server.app.show(found.slug, found.version)
+    return {"voice": found.slug, "version": found.version, **details.lineage_json()}
+
+
+def _text(voice: Voice) -> str:
+    return " ".join([voice.slug, voice.description, *voice.tags]).lower()
