@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicekit.commands import jobs as job_commands
 from voicekit.errors import UsageError, VoicekitError
 
 if TYPE_CHECKING:
@@ -215,6 +216,9 @@ def demo(
             shown = app.demo(out, report)
         result.demo(shown)
     raise typer.Exit(0 if shown.details.published else REFUSED)
+
+
+job_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,6 +11,7 @@ VoicekitError
 ├── InputError            what the user gave cannot be used (exit 3)
 │   ├── RecordingsError   unreadable, silent, empty, too little speech
 │   ├── ScriptError       the script does not fit the recordings
+│   ├── ManifestError     a manifest of many voices has faults
 │   ├── LanguageError     language unknown or not supported by the base
 │   └── BaseModelError    a base directory is incomplete or malformed
 ├── ResourceError         the machine ran out of something: disk, memory (exit 5)
@@ -88,6 +89,10 @@ class RecordingsError(InputError):
 
 class ScriptError(InputError):
     code = "bad_script"
+
+
+class ManifestError(InputError):
+    code = "bad_manifest"
 
 
 class LanguageError(InputError):

@@ -64,9 +64,9 @@ class Jobs:
 
     def cancel(self, job_id: str) -> JobStatus:
         """Stop a job; what its finished steps made is kept for a retry. A job that is over stays as it is."""
-        self._known(job_id)
-        self._catalog.cancel_job(job_id, utc())
-        return self.get(job_id)
+        whole = self.get(job_id).id
+        self._catalog.cancel_job(whole, utc())
+        return self.get(whole)
 
     def retry(self, job_id: str) -> JobStatus:
         """Go on with a failed or cancelled job at the step that was not finished."""
@@ -74,7 +74,7 @@ class Jobs:
         if status.state not in AGAIN:
             raise UsageError(f"The job {job_id[:16]} is {status.state.value}.", "Only failed and cancelled jobs are tried again.")
         self._requeue(status)
-        return self.get(job_id)
+        return self.get(status.id)
 
     def log(self, job_id: str) -> str:
         """The end of what was printed while the job was carried out; "" before it began."""
@@ -121,7 +121,7 @@ class Jobs:
             self._catalog.save_job(failed, attempt, OPEN)
 
     def _known(self, job_id: str) -> QueuedJob:
-        found = self._catalog.job(job_id)
+        found = self._catalog.job(self._catalog.whole_job_id(job_id))
         if found is None:
             raise JobNotFound(f"There is no job {job_id!r}.", "List them: voicekit jobs list.")
         return found

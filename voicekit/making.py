@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from voicekit import creation, voice_files
+from voicekit import creation, onboarding, voice_files
 from voicekit.carrying import Carrier
 from voicekit.engines import Engines
-from voicekit.errors import NameTaken, UsageError
+from voicekit.errors import NameTaken, NotPublishable, UsageError
 from voicekit.jobs import Jobs, refuse_other_inputs
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
-from voicekit.records import JobState, JobStatus, Voice
+from voicekit.records import JobState, JobStatus, Voice, VoiceState
 from voicekit.request import Request, checked_name, existing, find_recipe
 from voicekit.results import VoiceDetails
 from voicekit.shelf import Shelf, silent
@@ -133,6 +133,20 @@ class Making(Shelf):
         """Go on with a failed or cancelled job at the step that was not finished."""
         return self._jobs.retry(job_id)
 
+    def check_manifest(self, manifest: Path | str) -> list[onboarding.Row]:
+        """The rows of a manifest of many voices. Raises ManifestError with everything that is wrong in it."""
+        return onboarding.read_rows(Path(manifest), self._check_row)
+
+    def onboard(
+        self, manifest: Path | str, report: onboarding.OnRows = lambda _: None, every_s: float = 1.0
+    ) -> onboarding.OnboardSummary:
+        """Have every voice of a manifest made by the workers, and wait. Nothing begins if the manifest has faults.
+
+        A row that fails stops no other; the same again does what is missing.
+        """
+        rows = self.check_manifest(manifest)
+        return onboarding.carry_out(rows, self._submit_row, self.job, self._publish_row, report, every_s)
+
     def publish(self, name: str, version: int = 0) -> Voice:
         """Let a voice be used; version 0 is the newest. Raises NotPublishable if the gate refused it or a consent is missing."""
         return self._publisher.publish(checked_name(name), version)
@@ -168,6 +182,42 @@ class Making(Shelf):
             for folder in (shelf, *jobs):
                 shutil.rmtree(folder, ignore_errors=True)
             return count
+
+    def _check_row(self, row: onboarding.Row) -> None:
+        """Raises what would make the row's job fail before it has begun."""
+        checked_name(row.name)
+        existing(row.recordings, "recordings")
+        if row.script:
+            existing(row.script, "script")
+        find_recipe(row.recipe, row.language)
+        self._engines.find_base(row.base or self._base_wanted)
+        consent = self._catalog.consent(row.consent) if row.consent else None
+        if row.consent and (consent is None or consent.owner):
+            raise UsageError(f"There is no consent {row.consent!r}.", "Give the id of a consent that is stored.")
+
+    def _submit_row(self, row: onboarding.Row) -> JobStatus:
+        return self.submit(
+            row.name,
+            row.recordings,
+            script=row.script or None,
+            language=row.language,
+            recipe=row.recipe,
+            base=row.base,
+            consent_id=row.consent,
+            tags=row.tags,
+            publish=True,
+        )
+
+    def _publish_row(self, row: onboarding.RowResult) -> str:
+        """Where a consent is required the job left a draft: it is published if the consent holds."""
+        voice = next((v for v in self._catalog.versions(row.name) if v.version == row.version), None)
+        if voice is None or voice.state is not VoiceState.DRAFT:
+            return ""
+        try:
+            self.publish(row.name, row.version)
+        except NotPublishable as error:
+            return str(error)
+        return ""
 
     def _request(
         self,

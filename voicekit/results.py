@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from voicekit.records import Evaluation, Recording, TrainingRun, Voice, VoiceState, Waveform
+from voicekit.records import Evaluation, JobStatus, Recording, TrainingRun, Voice, VoiceState, Waveform
 
 Json = dict[str, Any]
 
@@ -83,6 +83,10 @@ def voice_json(voice: Voice) -> Json:
         "base_model": voice.base_model,
         "created_at": voice.created_at,
     }
+
+
+def job_json(job: JobStatus) -> Json:
+    return {**asdict(job), "state": job.state.value}
 
 
 @dataclass(frozen=True, eq=False)

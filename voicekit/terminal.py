@@ -13,7 +13,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -21,13 +22,22 @@ from rich.text import Text
 from voicekit.app import collect, save
 from voicekit.dialogue import Dialogue, UserText
 from voicekit.errors import VoicekitError
+from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
 from voicekit.ports import Progress as Event
-from voicekit.records import Metric, Voice, VoiceState
+from voicekit.records import JobState, JobStatus, Metric, Voice, VoiceState
 from voicekit.results import Check, DemoShown, VoiceDetails
 
 _STDOUT, _STDERR = 1, 2
 _PLAIN_EVERY_S = 10.0
+_JOB_STYLE = {
+    JobState.QUEUED: "dim",
+    JobState.RUNNING: "cyan",
+    JobState.FINISHED: "green",
+    JobState.REFUSED: "yellow",
+    JobState.FAILED: "red",
+    JobState.CANCELLED: "dim",
+}
 _STATE_STYLE = {VoiceState.PUBLISHED: "green", VoiceState.DRAFT: "yellow", VoiceState.REVOKED: "red"}
 
 
@@ -77,6 +87,35 @@ class Results:
             table.add_row(v.slug, str(v.version), state, v.language, v.base_model, v.created_at)
         self._console.print(table)
 
+    def jobs(self, jobs: Sequence[JobStatus]) -> None:
+        if not jobs:
+            self._console.print("No jobs yet. They come from voicekit onboard, the studio and the API.")
+            return
+        table = Table(box=None, pad_edge=False)
+        for column in ("job", "voice", "state", "step", "asked for"):
+            table.add_column(column)
+        for job in jobs:
+            step = f"{job.step} {100 * job.fraction:.0f} %" if job.state is JobState.RUNNING else job.step
+            table.add_row(job.id[:16], job.name, Text(job.state.value, _JOB_STYLE[job.state]), step, job.created_at[:19])
+        self._console.print(table)
+
+    def job(self, job: JobStatus, steps: Mapping[str, str]) -> None:
+        self._console.print(Text.assemble((job.name, "bold"), ": ", (job.state.value, _JOB_STYLE[job.state])))
+        for key, title in steps.items():
+            at_hand = key == job.step and not job.state.over
+            mark = "done" if key in job.done else f"{100 * job.fraction:.0f} %" if at_hand else ""
+            self._console.print(f"  {title:<15}{mark} {job.message if at_hand else ''}".rstrip(), markup=False)
+        if job.losses:
+            self._console.print(f"  loss           {job.losses[0][1]:.3g} -> {job.losses[-1][1]:.3g}", markup=False)
+        if job.fault is not None:
+            self._console.print(f"  failed in {job.step!r}: {job.fault.problem}\n  {job.fault.remedy}", markup=False)
+        self._console.print(f"  job {job.id}, attempt {job.attempt}", style="dim")
+
+    def summary(self, summary: OnboardSummary) -> None:
+        self._console.print(rows_table(summary.rows))
+        counts = [f"{n} {state.value}" for state in JobState if (n := summary.count(state))]
+        self._console.print(", ".join(counts))
+
     def checks(self, checks: Sequence[Check]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(no_wrap=True)
@@ -102,6 +141,61 @@ class Results:
             "  voicekit create NAME FOLDER   (your own recordings: a few minutes of one speaker, with a script)",
             markup=False,
         )
+
+
+def rows_table(rows: Sequence[RowResult]) -> Table:
+    """The voices of a manifest. What needs attention comes with its reason."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("voice", "state", "at", "reason"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        at = (
+            f"{row.step} {100 * row.fraction:.0f} %"
+            if row.state is JobState.RUNNING
+            else f"v{row.version}"
+            if row.version
+            else ""
+        )
+        table.add_row(row.name, Text(row.state.value, _JOB_STYLE[row.state]), at, Text(row.reason))
+    return table
+
+
+@contextmanager
+def rows_progress() -> Generator[OnRows, None, None]:
+    """One table of a manifest's voices on stderr; a line for each change where stderr is not a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainRows(sys.stderr)
+        return
+    with Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop") as live:
+
+        def show(rows: Sequence[RowResult]) -> None:
+            order = {JobState.RUNNING: 0, JobState.FAILED: 1, JobState.QUEUED: 2}
+            counts = ", ".join(f"{n} {s.value}" for s in JobState if (n := sum(r.state is s for r in rows)))
+            live.update(Group(rows_table(sorted(rows, key=lambda r: order.get(r.state, 3))), Text(counts)), refresh=True)
+
+        yield show
+
+
+class PlainRows:
+    """A line when a voice's state changes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._known: dict[str, JobState] = {}
+
+    def __call__(self, rows: Sequence[RowResult]) -> None:
+        for row in rows:
+            if self._known.get(row.name) is not row.state:
+                self._known[row.name] = row.state
+                over = sum(r.state.over for r in rows)
+                note = f": {row.reason}" if row.reason else ""
+                print(f"[{over}/{len(rows)}] {row.name} {row.state.value}{note}", file=self._stream, flush=True)
+
+
+def say(line: str) -> None:
+    """For people, beside the results."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def metrics_table(metrics: Mapping[str, Metric]) -> Table:

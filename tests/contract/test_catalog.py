@@ -1,44 +1,26 @@
 """The catalog's contract, on SQLite and on PostgreSQL where a server answers."""
 
 import math
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
 
 from tests import makers
+from tests.databases import KINDS, empty_database
 from voicekit.catalog.store import SqlCatalog
 from voicekit.errors import CatalogError, NameTaken
 from voicekit.ports import DatasetSummary
 from voicekit.records import Metric, RunState, Verdict, VoiceState
 
-POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test?connect_timeout=30"
 
-
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database that is gone afterwards."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'folder' / 'catalog.db'}"
-        return
-    schema = f"voicekit_{uuid.uuid4().hex}"
-    admin = create_engine(POSTGRES)
-    try:
-        with admin.begin() as connection:
-            connection.execute(text(f"CREATE SCHEMA {schema}"))
-    except (OperationalError, ModuleNotFoundError):
-        pytest.skip("no PostgreSQL server answers at 127.0.0.1:5432")
-    try:
-        yield f"{POSTGRES}&options=-csearch_path%3D{schema}"
-    finally:
-        with admin.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        admin.dispose()
+    with empty_database(request.param, tmp_path / "folder") as address:
+        yield address
 
 
 @pytest.fixture

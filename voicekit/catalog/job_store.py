@@ -13,6 +13,8 @@ from voicekit.catalog.tables import JobRow, WorkerRow
 from voicekit.catalog.units import Units
 from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Worker
 
+SHORTEST_ID = 8
+
 
 class JobStore(Units):
     """ports.JobLog."""
@@ -34,6 +36,14 @@ class JobStore(Units):
         with self._unit() as session:
             row = session.get(JobRow, job_id)
             return None if row is None else QueuedJob(_status(row), row.request)
+
+    def whole_job_id(self, start: str) -> str:
+        """The one id that begins so, or `start` itself if there is none or several."""
+        if len(start) < SHORTEST_ID:
+            return start
+        with self._unit() as session:
+            found = list(session.scalars(select(JobRow.id).where(JobRow.id.startswith(start, autoescape=True)).limit(2)))
+        return found[0] if len(found) == 1 else start
 
     def jobs(self, owner: str | None = None, state: JobState | None = None, limit: int = 50, before: str = "") -> list[JobStatus]:
         """The newest first; `before` continues after the job of that id, `owner` None means everybody's."""

@@ -1,0 +1,132 @@
+"""Workers that are killed, steps that die, jobs that are cancelled: what comes out, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.databases import KINDS, empty_database
+from tests.fake_engines import fake_recipe, fake_recordings
+from tests.fake_worker import fake_app
+from voicekit.app import App
+from voicekit.creation import STEPS
+from voicekit.records import JobState, JobStatus
+
+WORKER = Path(__file__).parents[1] / "fake_worker.py"
+# Generous: what takes a second on a free machine takes many on a busy one.
+PATIENCE_S = 180.0
+
+
+@dataclass
+class Works:
+    """A home, its database, and the workers that were started there."""
+
+    home: Path
+    url: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def app(self) -> App:
+        return fake_app(self.home, self.url)
+
+    def start(self, action: str = "work") -> subprocess.Popen[bytes]:
+        self.workers.append(subprocess.Popen([sys.executable, str(WORKER), action, str(self.home), self.url]))
+        return self.workers[-1]
+
+    def kill(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+    def ask(self, what: str) -> Path:
+        file = self.home / what
+        file.touch()
+        return file
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        end_s = time.monotonic() + PATIENCE_S
+        while not true():
+            assert time.monotonic() < end_s, f"waited in vain: {what}"
+            time.sleep(0.05)
+
+    def reached(self, what: str) -> None:
+        self.until((self.home / f"paused-{what}").exists, what)
+
+    def over(self, job_id: str) -> JobStatus:
+        self.until(lambda: self.app.job(job_id).state.over, "the end of the job")
+        return self.app.job(job_id)
+
+    def calls(self) -> Counter[str]:
+        return Counter((self.home / "calls.txt").read_text().splitlines())
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake_recordings(tmp_path_factory.mktemp("given") / "recordings")
+
+
+@pytest.fixture(params=KINDS)
+def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with empty_database(request.param, home) as url:
+        works = Works(home, url)
+        yield works
+        works.kill()
+
+
+def test_a_worker_killed_in_every_step_changes_nothing(works: Works, recordings: Path, tmp_path: Path) -> None:
+    plain = fake_app(tmp_path / "plain", f"sqlite:///{tmp_path / 'plain' / 'catalog.db'}")
+    unbroken = plain.create("anna", recordings, recipe=fake_recipe()).voice
+    job = works.app.submit("anna", recordings, recipe=fake_recipe(), publish=True)
+    # Alternately before a step's work and after it, when its files are there and it is not finished yet.
+    moments = ["prepare", "tokens-end", "chat", "decoder-end", "evaluate", "register", "register-end"]
+    pauses = [works.ask(f"pause-{moment}") for moment in moments]
+    for moment, pause in zip(moments, pauses, strict=True):
+        worker = works.start()
+        works.reached(moment)
+        assert works.app.job(job.id).state is JobState.RUNNING
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        pause.unlink()
+    works.start()
+    status = works.over(job.id)
+    assert (status.state, status.version, status.done) == (JobState.FINISHED, 1, tuple(STEPS))
+    # What was done when the worker died in the last moment is a voice in the catalog already: it is not registered again.
+    assert {step: works.calls()[f"{step} begins"] for step in STEPS} == dict.fromkeys(STEPS, 2)
+    assert {step: works.calls()[f"{step} ends"] for step in STEPS} == {**dict.fromkeys(STEPS, 1), "register": 0}
+    (voice,) = works.app.versions("anna")
+    for part in ("job_id", "dataset_id", "adapter_sha256", "prompt_sha256", "decoder_sha256", "state", "version"):
+        assert getattr(voice, part) == getattr(unbroken, part), part
+
+
+def test_a_dead_step_is_a_fault_and_a_cancelled_job_stops(works: Works, recordings: Path) -> None:
+    app = works.app
+    works.ask("die-chat")
+    pause = works.ask("pause-decoder")
+    job = app.submit("anna", recordings, recipe=fake_recipe())
+    works.start()
+    failed = works.over(job.id)
+    assert failed.state is JobState.FAILED and failed.step == "chat" and failed.done == ("prepare", "tokens")
+    assert failed.fault is not None and failed.fault.code == "out_of_resources" and "killed" in failed.fault.problem
+    assert app.retry(job.id).state is JobState.QUEUED
+    works.reached("decoder")
+    assert app.cancel(job.id).state is JobState.CANCELLED
+    pause.unlink()
+    time.sleep(3.0)
+    assert app.job(job.id).state is JobState.CANCELLED and works.calls()["decoder ends"] == 0
+    app.submit("anna", recordings, recipe=fake_recipe())
+    status = works.over(job.id)
+    assert (status.state, status.attempt, status.fault) == (JobState.FINISHED, 3, None)
+    assert status.losses and all((works.home / sample).is_file() for sample in status.samples)
+    assert {step: works.calls()[f"{step} ends"] for step in STEPS} == dict.fromkeys(STEPS, 1)
+    assert app.show("anna").voice.state.value == "draft" and app.publish("anna").state.value == "published"

@@ -1,0 +1,146 @@
+"""Jobs on the command line: workers, the list of jobs, many voices from one manifest, publishing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicekit.commands.common import Json, opened, workers
+from voicekit.records import JobState, JobStatus, Voice
+
+REFUSED, FAILED = 4, 1
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice.")]
+Version = Annotated[int, typer.Option("--version", metavar="N", help="Which version. Default: the newest.")]
+
+jobs_cli = typer.Typer(help="See, cancel and retry the jobs that make voices.", no_args_is_help=True)
+
+
+def add(cli: typer.Typer) -> None:
+    """These commands become part of `voicekit`."""
+    cli.command()(worker)
+    cli.add_typer(jobs_cli, name="jobs")
+    for command in (onboard, publish, revoke):
+        cli.command()(command)
+
+
+def worker(
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job is left.")] = False,
+) -> None:
+    """Carry out jobs, one at a time, until stopped. Start one for each device; VOICEKIT_DEVICE says which."""
+    from voicekit import terminal
+
+    app = opened()
+    terminal.say("Waiting for jobs. Stop with Ctrl-C: nothing is lost.")
+    app.work(until_idle)
+
+
+@jobs_cli.command("list")
+def list_jobs(
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at most.")] = 50,
+    json: Json = False,
+) -> None:
+    """List the jobs, the newest first."""
+    from voicekit import terminal
+    from voicekit.results import job_json
+
+    with terminal.stdout_for_results() as result:
+        found = opened().jobs(state=state, limit=limit)
+        if json:
+            result.json([job_json(job) for job in found])
+        else:
+            result.jobs(found)
+
+
+@jobs_cli.command("show")
+def show_job(
+    job: JobId, log: Annotated[bool, typer.Option("--log", help="Also what was printed.")] = False, json: Json = False
+) -> None:
+    """Show how a job stands."""
+    from voicekit import terminal
+    from voicekit.results import job_json
+
+    with terminal.stdout_for_results() as result:
+        app = opened()
+        status = app.job(job)
+        if json:
+            result.json({**job_json(status), **({"log": app.job_log(job)} if log else {})})
+        else:
+            result.job(status, app.steps())
+            if log:
+                result.line(app.job_log(job))
+
+
+@jobs_cli.command("cancel")
+def cancel_job(job: JobId, json: Json = False) -> None:
+    """Stop a job. Its finished steps are kept: `voicekit jobs retry` goes on."""
+    _answer_with(opened().cancel(job), json)
+
+
+@jobs_cli.command("retry")
+def retry_job(job: JobId, json: Json = False) -> None:
+    """Go on with a failed or cancelled job at the step that was not finished. A worker must be running."""
+    _answer_with(opened().retry(job), json)
+
+
+def onboard(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST.csv", help="Columns name, recordings; optionally script, language, consent, recipe, base, tags."
+        ),
+    ],
+    count: Annotated[int, typer.Option("--workers", metavar="N", min=0, help="Workers to start here; 0: others do it.")] = 1,
+    json: Json = False,
+) -> None:
+    """Make many voices, a row each. Run it again: it does what is missing."""
+    from voicekit import terminal
+
+    with terminal.stdout_for_results() as result:
+        app = opened()
+        app.check_manifest(manifest)
+        with workers(count), terminal.rows_progress() as report:
+            summary = app.onboard(manifest, report)
+        if json:
+            result.json(summary.as_json())
+        else:
+            result.summary(summary)
+    if summary.count(JobState.FAILED, JobState.CANCELLED):
+        raise typer.Exit(FAILED)
+    raise typer.Exit(REFUSED if summary.count(JobState.REFUSED) else 0)
+
+
+def publish(name: Name, version: Version = 0, json: Json = False) -> None:
+    """Let a draft be used: the gate must have passed it, and a consent must hold where one is required."""
+    _voice(opened().publish(name, version), json)
+
+
+def revoke(name: Name, version: Version = 0, json: Json = False) -> None:
+    """Take a published voice back. It is kept, but it does not speak any more."""
+    _voice(opened().revoke(name, version), json)
+
+
+def _answer_with(status: JobStatus, json: bool) -> None:
+    from voicekit import terminal
+    from voicekit.results import job_json
+
+    with terminal.stdout_for_results() as result:
+        if json:
+            result.json(job_json(status))
+        else:
+            result.line(f"{status.id[:16]}  {status.name}: {status.state.value}")
+
+
+def _voice(voice: Voice, json: bool) -> None:
+    from voicekit import terminal
+    from voicekit.results import voice_json
+
+    with terminal.stdout_for_results() as result:
+        if json:
+            result.json(voice_json(voice))
+        else:
+            result.line(f"{voice.slug} version {voice.version}: {voice.state.value}")
