@@ -29,6 +29,8 @@ class JobsTab:
             self.title = gr.HTML()
             self.told = gr.HTML()
             self.live = gr.HTML(elem_id="job")
+            with gr.Accordion("Log", open=False):
+                self.log = gr.Textbox(show_label=False, lines=14, max_lines=14, interactive=False, elem_id="job-log")
             with gr.Row(elem_classes="vk-bar"):
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110)
                 self.retry = gr.Button("Try again", variant="primary", scale=0, min_width=130)
@@ -36,7 +38,7 @@ class JobsTab:
                 spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
-            self.job_id, self.list, self.detail, self.title, self.told, self.live, self.stop, self.retry, self.draft,
+            self.job_id, self.list, self.detail, self.title, self.told, self.live, self.log, self.stop, self.retry, self.draft,
             self.timer, shell.address, shell.tabs,
         ]  # fmt: skip
         self._wire()
@@ -95,6 +97,7 @@ class JobsTab:
             self.detail: gr.Column(visible=True),
             self.title: page(name),
             self.live: job_view.whole(job, self.app.steps(), self.app.home),
+            self.log: self.app.job_log(job.id) or "Nothing was printed so far.",
             self.stop: gr.Button(visible=not job.state.over),
             self.retry: gr.Button(visible=job.state in (JobState.FAILED, JobState.CANCELLED)),
             self.draft: gr.Button(visible=bool(self.draft_of(job.id))),

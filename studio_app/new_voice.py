@@ -36,11 +36,10 @@ class NewVoiceTab:
             with gr.Row(elem_classes="vk-bar"):
                 self.leave = gr.Button("← Leave it for now", size="sm", scale=0, min_width=150)
                 self.way = gr.HTML(js_on_load=CLICKS, elem_id="way")
-            self.stages: list[Stage] = [
-                kind(shell, self.draft_id)
-                for kind in (ConsentStage, RecordingsStage, ReviewStage, LessonsStage, TrainStage, JudgeStage)
-            ]
-            self.stages.append(PublishStage(shell, self.draft_id, talk_name))
+            before = [kind(shell, self.draft_id) for kind in (ConsentStage, RecordingsStage, ReviewStage, LessonsStage)]
+            self.train = TrainStage(shell, self.draft_id)
+            after = [JudgeStage(shell, self.draft_id), PublishStage(shell, self.draft_id, talk_name)]
+            self.stages: list[Stage] = [*before, self.train, *after]
             self.complaint = gr.HTML(elem_id="complaint")
             with gr.Row(elem_classes="vk-bar onwards"):
                 self.back = gr.Button("Back", scale=0, min_width=110)
@@ -67,6 +66,7 @@ class NewVoiceTab:
             self.unfinished.click(self.resumed, None, self.outputs),
             self.way.click(self.jumped, self.draft_id, self.outputs, show_progress="hidden"),
             self.onwards.click(self.went_on, self.draft_id, self.outputs),
+            self.train.finished.click(self.went_on, self.draft_id, self.outputs),
             self.back.click(self.went_back, self.draft_id, self.outputs),
         ]
         for step in steps:
@@ -96,7 +96,7 @@ class NewVoiceTab:
             self.way: _way(self.stages, number, draft),
             self.complaint: "",
             self.back: gr.Button(visible=number > 0),
-            self.onwards: gr.Button(stage.onwards, visible=number + 1 < len(self.stages)),
+            self.onwards: gr.Button(stage.onwards, visible=stage.leads_on and number + 1 < len(self.stages)),
             self.shell.address: place(NEW, draft=draft.id),
             **columns,
             **stage.arrive(draft),

@@ -16,6 +16,8 @@ class Stage:
     key = ""
     title = ""
     onwards = "Continue"
+    # False for a stage that has a button of its own for going on, once there is something to go on to.
+    leads_on = True
 
     def __init__(self, shell: Shell, draft_id: gr.State) -> None:
         self.shell, self.app, self.draft_id = shell, shell.app, draft_id

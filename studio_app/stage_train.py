@@ -22,13 +22,16 @@ class TrainStage(Stage):
     key = "train"
     title = "Train"
     onwards = "See how it turned out"
+    leads_on = False
 
     def layout(self) -> list[gr.blocks.Block]:
         gr.HTML(head("Train the voice", "Choose how much effort it is worth. You can close the page meanwhile."))
         self.told = gr.HTML()
         with gr.Column() as self.choosing:
             self.presets = gr.HTML(js_on_load=CLICKS, elem_id="presets")
-            self.start = gr.Button("Start the training", variant="primary", elem_id="start")
+            with gr.Row(elem_classes="vk-bar"):
+                self.start = gr.Button("Start the training", variant="primary", scale=0, min_width=260, elem_id="start")
+                spacer()
         with gr.Column(visible=False) as self.watching:
             self.live = gr.HTML(elem_id="live-job")
             with gr.Row(elem_classes="vk-bar"):
@@ -36,8 +39,20 @@ class TrainStage(Stage):
                 self.resume = gr.Button("Go on", variant="primary", scale=0, min_width=130, elem_id="resume")
                 self.again = gr.Button("Change how it is trained", scale=0, min_width=200)
                 spacer()
+                self.finished = gr.Button(self.onwards, variant="primary", scale=0, min_width=260, elem_id="finished")
         self.timer = gr.Timer(_EVERY_S, active=False)
-        return [self.told, self.choosing, self.presets, self.watching, self.live, self.stop, self.resume, self.again, self.timer]
+        return [
+            self.told,
+            self.choosing,
+            self.presets,
+            self.watching,
+            self.live,
+            self.stop,
+            self.resume,
+            self.again,
+            self.finished,
+            self.timer,
+        ]
 
     def wire(self) -> None:
         outputs = self.widgets
@@ -123,6 +138,7 @@ class TrainStage(Stage):
             self.stop: gr.Button(visible=not job.state.over),
             self.resume: gr.Button("Try again" if job.state is JobState.FAILED else "Go on", visible=stopped),
             self.again: gr.Button(visible=job.state.over),
+            self.finished: gr.Button(visible=bool(job.version)),
             self.timer: gr.Timer(active=not job.state.over),
         }
 
