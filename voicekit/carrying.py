@@ -1,7 +1,8 @@
 """The child process of a worker: it carries out the steps of a job that it is told on stdin, one JSON line each.
 
-In: {"job": id, "attempt": n, "step": key}. Out, when the step is over: {"outcome": "done" | "stopped"} or
-{"outcome": "failed", "fault": {code, problem, remedy}}. The end of stdin means that the worker is gone: so is this process.
+In: {"job": id, "attempt": n, "step": key, "log": file for what is printed}. Out, when the step is over:
+{"outcome": "done" | "stopped"} or {"outcome": "failed", "fault": {code, problem, remedy}}. The end of stdin means that the
+worker is gone: so is this process.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -112,6 +114,7 @@ class Carrier:
         threading.Thread(target=_read, args=(asked, waiting), daemon=True).start()
         while True:
             order = json.loads(waiting.get())
+            _print_into(Path(order["log"]))
             answers.write(json.dumps(self._outcome(order["job"], order["attempt"], order["step"])) + "\n")
             answers.flush()
 
@@ -124,6 +127,16 @@ class Carrier:
             traceback.print_exc()
             return {"outcome": "failed", "fault": asdict(fault_of(error, step))}
         return {"outcome": "done"}
+
+
+def _print_into(log: Path) -> None:
+    """stdout and stderr, also of libraries written in C."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _read(asked: TextIO, waiting: queue.SimpleQueue[str]) -> None:

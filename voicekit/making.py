@@ -164,7 +164,7 @@ class Making(Shelf):
     def carry_out_steps(self) -> None:
         """Be a worker's child: carry out the steps of jobs that it is told on stdin (see voicekit.carrying)."""
         answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        os.dup2(2, 1)  # whatever libraries print goes into the job's log
+        os.dup2(2, 1)  # whatever libraries print is no answer
         Carrier(self._home, self._catalog, self._engines).serve(sys.stdin, answers)
 
     def remove(self, name: str) -> int:

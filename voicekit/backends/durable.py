@@ -14,10 +14,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from uuid import uuid4
 
-from voicekit.backends.step_process import DONE, STOPPED, StepProcess
+from voicekit.backends.step_process import DONE, STOPPED, Order, StepProcess
 from voicekit.errors import StepCrashed
 from voicekit.ports import JobLog, JobSource
 from voicekit.records import WORKER_SILENT_S, JobFault, Worker
@@ -28,6 +27,7 @@ WORKFLOW_VERSION = "voicekit-1"
 TICK_S = 0.5
 SIGN_OF_LIFE_S = 2.0
 ENDING_S = 60.0
+REST_S = 20.0
 
 
 class DurableRunner:
@@ -49,8 +49,8 @@ class DurableRunner:
         """Until SIGTERM or SIGINT, or until no job is left for this worker's queue."""
         _Shift(self, jobs).run(until_idle)
 
-    def process(self, log: Path) -> StepProcess:
-        return StepProcess(self._command, self._environment, log)
+    def process(self) -> StepProcess:
+        return StepProcess(self._command, self._environment)
 
 
 class _Shift:
@@ -60,8 +60,10 @@ class _Shift:
         self._runner, self._jobs = runner, jobs
         self._me = Worker(uuid4().hex, socket.gethostname(), os.getpid(), runner.queue(), utc())
         self._stop = threading.Event()
-        self._process: tuple[str, StepProcess] | None = None
-        self._busy = 0
+        self._process: StepProcess | None = None
+        self._at_hand = threading.Lock()
+        self._busy = False
+        self._idle_since_s = time.monotonic()
 
     def run(self, until_idle: bool) -> None:
         from dbos import DBOS, SetWorkflowID
@@ -81,6 +83,7 @@ class _Shift:
             for status in self._jobs.waiting(self._me.queue):
                 with SetWorkflowID(f"{status.id}.{status.attempt}"):
                     DBOS.enqueue_workflow(self._me.queue, create_voice, status.id, status.attempt)
+            self._rest()
             if until_idle and not self._busy and not self._jobs.open(self._me.queue):
                 break
             self._stop.wait(TICK_S)
@@ -116,7 +119,8 @@ class _Shift:
         """The workflow. Steps that are recorded as done are not called again; the others find what they left."""
         from dbos import DBOS
 
-        self._busy += 1
+        with self._at_hand:
+            self._busy = True
         try:
             for step in self._jobs.steps():
                 outcome = DBOS.run_step({"name": step}, self._carry_out, job_id, attempt, step)
@@ -127,26 +131,32 @@ class _Shift:
             self._jobs.fail(job_id, attempt, JobFault(StepCrashed.code, f"The worker failed: {error!r}.", "Retry the job."))
             raise
         finally:
-            self._end_process()
-            self._busy -= 1
+            self._busy, self._idle_since_s = False, time.monotonic()
 
     def _carry_out(self, job_id: str, attempt: int, step: str) -> str:
         if not self._jobs.begin(job_id, attempt, step):
             return STOPPED
-        if self._process is None or self._process[0] != job_id:
-            self._end_process()
-            self._process = (job_id, self._runner.process(self._jobs.log_file(job_id)))
-        outcome, fault = self._process[1].carry_out(job_id, attempt, step, lambda: self._jobs.wanted(job_id, attempt))
+        process = self._process = self._process or self._runner.process()
+        order = Order(job_id, attempt, step, str(self._jobs.log_file(job_id)))
+        outcome, fault = process.carry_out(order, lambda: self._jobs.wanted(job_id, attempt))
         if self._stop.is_set() and outcome != DONE:
             time.sleep(ENDING_S)  # this process ends meanwhile: the step is not over, it goes on elsewhere
+        if outcome != DONE:
+            self._end_process()
         if fault is not None:
             self._jobs.fail(job_id, attempt, fault)
         return outcome
 
     def _end_process(self) -> None:
         if self._process is not None:
-            self._process[1].kill()
+            self._process.kill()
             self._process = None
+
+    def _rest(self) -> None:
+        """The next job finds the models open; without one they go after a while, and their memory with them."""
+        with self._at_hand:
+            if not self._busy and time.monotonic() - self._idle_since_s > REST_S:
+                self._end_process()
 
     def _adopt(self) -> None:
         """The workflows of workers that are dead go back into their queue. Doing it twice does nothing."""
@@ -171,8 +181,9 @@ class _Shift:
         if self._busy:
             self._runner.log.keep_worker(self._me.id, utc(ago_s=2 * WORKER_SILENT_S))
             if self._process is not None:
-                self._process[1].kill()
+                self._process.kill()
             os._exit(0)
+        self._end_process()
         DBOS.destroy(destroy_registry=True)
         self._runner.log.remove_worker(self._me.id)
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicekit.errors import ResourceError, StepCrashed
@@ -18,28 +19,35 @@ DONE, STOPPED, FAILED = "done", "stopped", "failed"
 LOOK_EVERY_S = 0.3
 
 
-class StepProcess:
-    """One process for the steps of one job, so that its models are opened once. It prints into `log`."""
+@dataclass(frozen=True)
+class Order:
+    """A step to be carried out; `log` is the file for what is printed meanwhile."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as printed:
-            self._process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                env={**os.environ, **environment},
-                start_new_session=True,  # Ctrl-C is for the worker, who then ends this process
-            )
+    job: str
+    attempt: int
+    step: str
+    log: str
+
+
+class StepProcess:
+    """One process for many steps, so that models are opened once."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
+            start_new_session=True,  # Ctrl-C is for the worker, who then ends this process
+        )
         _first_to_go(self._process.pid)
 
-    def carry_out(self, job_id: str, attempt: int, step: str, wanted: Callable[[], bool]) -> tuple[str, JobFault | None]:
+    def carry_out(self, order: Order, wanted: Callable[[], bool]) -> tuple[str, JobFault | None]:
         """(outcome, fault) of a step. The process is killed when the job is not wanted any more."""
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         with suppress(BrokenPipeError):
-            pipe_in.write(json.dumps({"job": job_id, "attempt": attempt, "step": step}).encode() + b"\n")
+            pipe_in.write(json.dumps(asdict(order)).encode() + b"\n")
             pipe_in.flush()
         while not select.select([pipe_out], [], [], LOOK_EVERY_S)[0]:
             if not wanted():
@@ -47,7 +55,7 @@ class StepProcess:
                 return STOPPED, None
         line = pipe_out.readline()
         if not line:
-            return FAILED, _cause_of_death(self._process.wait(), step)
+            return FAILED, _cause_of_death(self._process.wait(), order.step)
         answer = json.loads(line)
         fault = answer.get("fault")
         return str(answer["outcome"]), None if fault is None else JobFault(**fault)
