@@ -13,7 +13,7 @@ import gradio as gr
 from studio_app.jobs import JobsTab
 from studio_app.markup import tag, text
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import JOBS, NEW, TALK, VOICES, Shell, Updates, address_bar, place
+from studio_app.shell import JOBS, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, place
 from studio_app.talk import TalkTab
 from studio_app.theme import CSS, HEAD, LIGHT, theme
 from studio_app.voices import VoicesTab
@@ -59,24 +59,24 @@ class Studio:
         self.page = page
 
     def _wire(self, page: gr.Blocks, places: dict[str, gr.Tab]) -> None:
-        shell, quiet = self.shell, {"show_progress": "hidden"}
+        shell = self.shell
         of_voices = [self.voices.name, self.voices.heard, self.voices.listing, self.voices.detail, self.voices.gallery]
         of_talk = [self.talk.name, self.talk.other, self.talk.transcript]
         everything = list(
             dict.fromkeys([shell.tabs, *of_voices, *self.voices.inside, *of_talk, *self.new.outputs, *self.jobs.outputs])
         )
-        page.load(self.landed, None, everything, **quiet).then(self.new.worked, self.new.draft_id, self.new.outputs, **quiet)
+        page.load(self.landed, None, everything, **QUIET).then(self.new.worked, self.new.draft_id, self.new.outputs, **QUIET)
         sought = [self.voices.search, self.voices.state]
         places[VOICES].select(
-            self.to_voices, [*sought, self.voices.name], [self.voices.gallery, shell.address, self.jobs.timer], **quiet
+            self.to_voices, [*sought, self.voices.name], [self.voices.gallery, shell.address, self.jobs.timer], **QUIET
         )
-        places[NEW].select(self.to_new, self.new.draft_id, [self.new.unfinished, shell.address, self.jobs.timer], **quiet)
-        places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, shell.address, self.jobs.timer], **quiet)
+        places[NEW].select(self.to_new, self.new.draft_id, [self.new.unfinished, shell.address, self.jobs.timer], **QUIET)
+        places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, shell.address, self.jobs.timer], **QUIET)
         places[JOBS].select(
-            lambda job, only: self.jobs.arrive(job, only), [self.jobs.job_id, self.jobs.only], self.jobs.outputs, **quiet
+            lambda job, only: self.jobs.arrive(job, only), [self.jobs.job_id, self.jobs.only], self.jobs.outputs, **QUIET
         )
         opened = self.jobs.draft.click(self.to_draft, self.jobs.job_id, list(dict.fromkeys([*self.new.outputs, shell.tabs])))
-        opened.then(self.new.worked, self.new.draft_id, self.new.outputs, **quiet)
+        opened.then(self.new.worked, self.new.draft_id, self.new.outputs, **QUIET)
 
     def landed(self, request: gr.Request) -> Updates:
         """Everything as the address says: a reload, a second tab or a link find their place again."""
@@ -122,14 +122,12 @@ class Studio:
 _TITLES = {VOICES: "Voices", NEW: "New voice", TALK: "Talk", JOBS: "Jobs"}
 
 
-def launch(app: App, host: str = "127.0.0.1", port: int = 7860, block: bool = True) -> tuple[gr.Blocks, str]:
-    """Serve the studio by itself; returns the page and its address."""
+def launch(app: App, port: int = 7860) -> tuple[gr.Blocks, str]:
+    """Serve the studio to this machine; returns the page, which can be waited for, and its address."""
     page = Studio(app).page.queue(default_concurrency_limit=8)
     _, address, _ = page.launch(
-        server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, theme=theme(), **_LOOK
+        server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, theme=theme(), **_LOOK
     )
-    if block:
-        page.block_thread()
     return page, address
 
 

@@ -90,7 +90,7 @@ def meter(label: str, name: str, metric: Metric, pale: bool = False, full: float
     else:
         low, high = (v if math.isfinite(v) else metric.value for v in (metric.low, metric.high))
         left, right = _percent(low / full), _percent(high / full)
-        spread = tag("div", css="spread", style=f"left:{left:.1f}%;width:{max(right - left, 0.4):.1f}%")
+        spread = tag("div", css="spread", style=f"left:{left:.1f}%;width:{right - left:.1f}%")
         track = tag("div", css="fill", style=f"width:{_percent(metric.value / full):.1f}%") + spread
         value = shown(name, metric.value)
     title = f"{LABELS[name].meaning} 95 %: {interval(name, metric) or 'unknown'}, n = {metric.n}"

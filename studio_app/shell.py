@@ -16,6 +16,9 @@ Updates = dict[Any, Any]
 
 VOICES, NEW, TALK, JOBS = "voices", "new", "talk", "jobs"
 
+# For events that answer at once: no spinner over what is being read.
+QUIET: Any = {"show_progress": "hidden"}
+
 # Models speak one reply at a time on one machine; other clicks do not wait for them.
 MODEL = "model"
 

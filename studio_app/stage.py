@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app.shell import Shell, Updates
 from voicekit.drafts import Draft
@@ -22,10 +23,10 @@ class Stage:
     def __init__(self, shell: Shell, draft_id: gr.State) -> None:
         self.shell, self.app, self.draft_id = shell, shell.app, draft_id
         with gr.Column(visible=False) as self.column:
-            self.widgets: list[gr.blocks.Block] = self.layout()
+            self.widgets: list[Block] = self.layout()
         self.wire()
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         """Make the widgets; returns those that `arrive` and `work` change."""
         raise NotImplementedError
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app.markup import fault, head, page, problem, said, tag, text
 from studio_app.shell import Updates
@@ -22,7 +23,7 @@ class ConsentStage(Stage):
     title = "Consent"
     onwards = "Continue to the recordings"
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         gr.HTML(head("Whose voice is it?", "A voice belongs to a person. Name it, and let its owner say that they agree."))
         with gr.Row():
             with gr.Column():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app import numbers, talk
 from studio_app.markup import GAP, facts, fault, head, page, problem, said, sound_file, state_badge, tag, text
@@ -22,7 +23,7 @@ class JudgeStage(Stage):
     title = "Judge"
     onwards = "Continue to publishing"
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         gr.HTML(
             head("How did it turn out?", "Measured with questions it was not trained on. Listen before you believe the numbers.")
         )
@@ -64,7 +65,7 @@ class PublishStage(Stage):
         self.talk_name = talk_name
         super().__init__(shell, draft_id)
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
         self.state = gr.HTML(elem_id="published")
         with gr.Row(elem_classes="vk-bar"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app.markup import head, page, problem, tag, text, tile
 from studio_app.shell import Updates
@@ -24,7 +25,7 @@ class LessonsStage(Stage):
     title = "Conversations"
     onwards = "Continue to the training"
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         gr.HTML(head("What the model will learn", _LEAD))
         self.told = gr.HTML()
         self.lessons = gr.State(())

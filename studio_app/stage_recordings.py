@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app.markup import CLICKS, badge, bar, fault, head, minutes, page, problem, said, tag, text, tile
 from studio_app.shell import Updates, data_of
@@ -22,7 +23,7 @@ class RecordingsStage(Stage):
     title = "Recordings"
     onwards = "Cut into clips and review"
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         lead = "One speaker, a few minutes, in a quiet room. Say what is read in a metadata.csv, or in a .txt beside each file."
         gr.HTML(head("Bring the recordings", lead))
         with gr.Row(equal_height=True):

@@ -7,9 +7,10 @@ from queue import Queue
 from threading import Thread
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app.markup import CLICKS, badge, bar, fault, head, minutes, page, picture_uri, problem, said, sound, tag, text, tile
-from studio_app.shell import Updates, data_of, spacer
+from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -32,7 +33,7 @@ class ReviewStage(Stage):
     title = "Review"
     onwards = "Continue to the conversations"
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         lead = "Every clip with what the machine thinks of it. Listen to the doubtful ones; your word counts."
         gr.HTML(head("Review the clips", lead))
         self.told = gr.HTML(elem_id="review-state")
@@ -56,15 +57,14 @@ class ReviewStage(Stage):
     def wire(self) -> None:
         outputs = self.widgets
         at = [self.draft_id, self.chosen, self.filter]
-        quiet = {"show_progress": "hidden"}
-        self.table.click(self.picked, [self.draft_id, self.filter], outputs, **quiet)
-        self.filter.change(lambda d, c, f: self.shown(d, c, f), at, outputs, **quiet)
-        self.accept.click(lambda d, c, f: self.decided(d, c, f, Verdict.ACCEPTED), at, outputs, **quiet)
-        self.reject.click(lambda d, c, f: self.decided(d, c, f, Verdict.REJECTED), at, outputs, **quiet)
-        self.undo.click(self.undone, at, outputs, **quiet)
-        self.save.click(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **quiet)
-        self.text.submit(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **quiet)
-        self.next.click(self.moved, at, outputs, **quiet)
+        self.table.click(self.picked, [self.draft_id, self.filter], outputs, **QUIET)
+        self.filter.change(lambda d, c, f: self.shown(d, c, f), at, outputs, **QUIET)
+        self.accept.click(lambda d, c, f: self.decided(d, c, f, Verdict.ACCEPTED), at, outputs, **QUIET)
+        self.reject.click(lambda d, c, f: self.decided(d, c, f, Verdict.REJECTED), at, outputs, **QUIET)
+        self.undo.click(self.undone, at, outputs, **QUIET)
+        self.save.click(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **QUIET)
+        self.text.submit(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **QUIET)
+        self.next.click(self.moved, at, outputs, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
         try:

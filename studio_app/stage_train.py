@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio_app import job_view
 from studio_app.markup import CLICKS, head, page, problem, tag, text
-from studio_app.shell import Updates, data_of, spacer
+from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -24,7 +25,7 @@ class TrainStage(Stage):
     onwards = "See how it turned out"
     leads_on = False
 
-    def layout(self) -> list[gr.blocks.Block]:
+    def layout(self) -> list[Block]:
         gr.HTML(head("Train the voice", "Choose how much effort it is worth. You can close the page meanwhile."))
         self.told = gr.HTML()
         with gr.Column() as self.choosing:
@@ -56,13 +57,12 @@ class TrainStage(Stage):
 
     def wire(self) -> None:
         outputs = self.widgets
-        quiet = {"show_progress": "hidden"}
-        self.presets.click(self.chosen, self.draft_id, outputs, **quiet)
+        self.presets.click(self.chosen, self.draft_id, outputs, **QUIET)
         self.start.click(self.started, self.draft_id, outputs)
         self.stop.click(lambda d: self.acted(d, "cancel"), self.draft_id, outputs)
         self.resume.click(lambda d: self.acted(d, "retry"), self.draft_id, outputs)
         self.again.click(self.choose_again, self.draft_id, outputs)
-        self.timer.tick(self.ticked, self.draft_id, outputs, **quiet)
+        self.timer.tick(self.ticked, self.draft_id, outputs, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
         if draft.job_id:

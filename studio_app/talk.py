@@ -77,7 +77,7 @@ class TalkTab:
         self._wire()
 
     def _conversation(self) -> None:
-        self.transcript = gr.HTML(js_on_load=CLICKS, elem_id="transcript", autoscroll=True, max_height="56vh")
+        self.transcript = gr.HTML(js_on_load=CLICKS, elem_id="transcript", autoscroll=True)
         self.live = gr.HTML(elem_id="live")
         self.player = gr.HTML("", html_template="<i></i>", js_on_load=_PLAYER, elem_id="player", elem_classes="hide")
         with gr.Row(elem_classes="vk-bar"):
@@ -93,7 +93,7 @@ class TalkTab:
         shell, who = self.shell, [self.talk, self.name, self.other]
         outputs = [self.talk, self.transcript, self.live, self.player, self.typed, self.spoken]
         run: Any = {"concurrency_id": MODEL, "concurrency_limit": 1, "show_progress": "hidden"}
-        running = [
+        running: Any = [
             self.ask.click(self.of_text, [self.typed, *who], outputs, **run),
             self.typed.submit(self.of_text, [self.typed, *who], outputs, **run),
             self.spoken.stop_recording(self.of_speech, [self.spoken, *who], outputs, **run),

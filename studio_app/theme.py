@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gradio as gr
+from gradio import themes
 
 CSS = Path(__file__).with_name("studio.css")
 
@@ -17,15 +17,15 @@ _INK, _SOFT, _LINE, _WASH, _PAPER, _ACCENT, _ACCENT_DARK = (
 )  # fmt: skip
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """Fonts come with Gradio or from the system; both colour modes look alike."""
-    base = gr.themes.Base(
-        primary_hue=gr.themes.colors.blue,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
-        text_size=gr.themes.sizes.text_md,
-        font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
-        font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
+    base = themes.Base(
+        primary_hue=themes.colors.blue,
+        neutral_hue=themes.colors.slate,
+        radius_size=themes.sizes.radius_md,
+        text_size=themes.sizes.text_md,
+        font=[themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
+        font_mono=[themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
     )
     looks = {
         "body_background_fill": _WASH,
