@@ -9,7 +9,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 
-KINDS = ("unit", "contract", "integration", "journey")
+KINDS = ("unit", "contract", "integration", "journey", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
