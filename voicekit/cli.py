@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicekit.commands import jobs as job_commands
+from voicekit.commands import keys as key_commands
+from voicekit.commands import serve as serve_commands
+from voicekit.commands import studio as studio_commands
 from voicekit.errors import UsageError, VoicekitError
 
 if TYPE_CHECKING:
@@ -219,6 +222,9 @@ def demo(
 
 
 job_commands.add(cli)
+studio_commands.add(cli)
+serve_commands.add(cli)
+key_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

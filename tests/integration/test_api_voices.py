@@ -75,7 +75,7 @@ def test_a_voice_shows_its_numbers_its_lineage_and_how_it_sounds(http: httpx.Cli
     measured = http.get("/v1/audio/voices/ada@1/evaluation").json()
     assert measured["passed"] and measured["metrics"]["retention"] > 0.8 and len(measured["metrics"]["retention_ci"]) == 2
     lineage = http.get("/v1/audio/voices/ada/lineage").json()
-    assert len(lineage["recordings"]) == 10 and lineage["spec_hash"] and not any("/" == str(v)[:1] for v in lineage.values())
+    assert len(lineage["recordings"]) == 10 and lineage["spec_hash"] and not any(str(v)[:1] == "/" for v in lineage.values())
     for voice in ("ada", "ada-draft"):
         heard = http.get(f"/v1/audio/voices/{voice}/preview")
         assert heard.headers["content-type"] == "audio/wav" and heard.content[:4] == b"RIFF"

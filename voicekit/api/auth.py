@@ -12,17 +12,21 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voicekit.api.errors import ApiError
-from voicekit.api.server import ServerDep
+from voicekit.api.errors import ApiError, answer
+from voicekit.api.server import Server, ServerDep
+from voicekit.errors import VoicekitError
+from voicekit.records import ApiKey
 
 SCOPES = {
     "read": "see voices, jobs and consents",
     "write": "make, change and remove voices, jobs and consents",
     "speak": "have voices speak and answer",
 }
+PROTECTED = "/v1/"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _bearer = HTTPBearer(auto_error=False, description="A key made with `voicekit keys create`.")
 
@@ -43,21 +47,43 @@ class Caller:
         return self.owner or ""
 
 
+class KeyGate:
+    """Middleware: who has no key is turned away before anything of the request's body is read."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self._app, self._server = app, server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            try:
+                if not self._server.keys_required:
+                    _check_local(request)
+                elif scope["path"].startswith(PROTECTED):
+                    request.state.key = await self._key(request)
+            except VoicekitError as error:
+                await answer(request, error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _key(self, request: Request) -> ApiKey:
+        kind, _, secret = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not secret.strip():
+            raise ApiError(401, "no_key", "The request has no key.", "Send: Authorization: Bearer KEY (voicekit keys create).")
+        key = await run_in_threadpool(self._server.app.key_of, secret.strip())
+        if key is None:
+            raise ApiError(401, "wrong_key", "The key is not known, or was revoked.", "Make one: voicekit keys create NAME.")
+        request.state.key_id = key.id
+        return key
+
+
 def needs(scope: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
     """A dependency: the caller, who must have this scope."""
 
-    async def caller(
-        request: Request, server: ServerDep, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Caller:
+    async def caller(request: Request, server: ServerDep, _: Annotated[object, Security(_bearer)]) -> Caller:
         if not server.keys_required:
-            _check_local(request)
             return Caller(None, tuple(SCOPES))
-        if sent is None:
-            raise ApiError(401, "no_key", "The request has no key.", "Send: Authorization: Bearer KEY (voicekit keys create).")
-        key = await run_in_threadpool(server.app.key_of, sent.credentials)
-        if key is None or key.revoked_at:
-            raise ApiError(401, "wrong_key", "The key is not known, or was revoked.", "Make one: voicekit keys create NAME.")
-        request.state.key_id = key.id
+        key: ApiKey = request.state.key
         if scope not in key.scopes:
             raise ApiError(403, "missing_scope", f"The key may not {SCOPES[scope]}.", f"Use a key with the scope {scope!r}.")
         return Caller(key.owner, key.scopes)

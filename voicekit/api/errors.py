@@ -37,11 +37,10 @@ class ApiError(VoicekitError):
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the application in the one shape."""
+    """Every error of the application in the one shape; what nobody expected is answered by logs.RequestLog."""
     app.add_exception_handler(VoicekitError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unknown)
 
 
 def body(error: VoicekitError, request: Request) -> dict[str, Any]:
@@ -87,9 +86,13 @@ def _answer(status: int, content: dict[str, Any]) -> JSONResponse:
     return JSONResponse(content, status, headers)
 
 
+def answer(request: Request, error: VoicekitError) -> JSONResponse:
+    return _answer(status_of(error), body(error, request))
+
+
 async def _known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VoicekitError)
-    return _answer(status_of(error), body(error, request))
+    return answer(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -103,14 +106,15 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "invalid_request")
-    answer = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /openapi.json."))
-    answer.headers.update(error.headers or {})
-    return answer
+    made = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /openapi.json."))
+    made.headers.update(error.headers or {})
+    return made
 
 
-async def _unknown(request: Request, error: Exception) -> JSONResponse:
+def unknown(request: Request, error: Exception) -> JSONResponse:
+    """The answer to what should not have happened; where it happened is logged."""
     # The message may hold what the user said: the place of the fault is logged, its words are not.
     frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:]]
-    fields = {"kind": type(error).__name__, "frames": frames, "request_id": getattr(request.state, "request_id", "")}
+    fields = {"kind": type(error).__name__, "frames": frames, "id": getattr(request.state, "request_id", "")}
     _log.error("failure", extra={"fields": fields})
     return _answer(500, _shape(request, 500, "internal", "Something went wrong inside voicekit.", "The server's log has more."))

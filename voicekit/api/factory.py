@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from voicekit import __version__
 from voicekit.api import chat, consents, errors, health, jobs, making, speech, uploads, voices
+from voicekit.api.auth import KeyGate
 from voicekit.api.limits import BodyLimit, Limits
 from voicekit.api.logs import RequestLog
 from voicekit.api.model_thread import ModelThread
@@ -44,6 +45,7 @@ def make_api(app: App, keys_required: bool = True, limits: Limits | None = None)
     )
     api.state.server = server
     api.add_middleware(BodyLimit, limits=limits)
+    api.add_middleware(KeyGate, server=server)
     api.add_middleware(RequestLog)
     errors.install(api)
     for part in (speech, chat, making, voices, consents, uploads, jobs, health):

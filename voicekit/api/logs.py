@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voicekit.api.errors import unknown
 
 _log = logging.getLogger("voicekit.api")
 
@@ -61,6 +64,11 @@ class RequestLog:
 
         try:
             await self._app(scope, received, sent)
+        except Exception as error:
+            # Not raised again: the server would print it with its message. A reply cut short ends without its end mark.
+            failed = unknown(Request(scope), error)
+            if not seen["status"]:
+                await failed(scope, receive, sent)
         finally:
             route = getattr(scope.get("route"), "path", "")
             facts = {"id": state["request_id"], "method": scope["method"], "route": route, **seen}

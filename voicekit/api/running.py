@@ -1,0 +1,37 @@
+"""Serving the API from this process until it is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from voicekit.api.auth import LOOPBACK
+from voicekit.api.factory import make_api
+from voicekit.api.logs import log_to_stderr
+from voicekit.app import App
+
+_STOPPING_S = 10
+
+
+def keys_required(host: str, wanted: bool) -> bool:
+    """Only what this machine alone can reach may do without keys."""
+    return wanted or host not in LOOPBACK
+
+
+def serve(app: App, host: str, port: int, keys: bool, also: Callable[[FastAPI], None] | None = None) -> None:
+    """`also` mounts more under the same address. Requests under way have a moment to end when the server stops."""
+    log_to_stderr()
+    api = make_api(app, keys_required(host, keys))
+    if also is not None:
+        also(api)
+    uvicorn.run(
+        api,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOPPING_S,
+    )
