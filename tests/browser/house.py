@@ -7,8 +7,11 @@ as slowly as a test wants to watch.
 from __future__ import annotations
 
 import csv
+import json
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +22,11 @@ from voicekit import audio
 from voicekit.app import App
 from voicekit.carrying import Carrier, fault_of
 from voicekit.catalog.store import SqlCatalog
-from voicekit.creation import STEPS
 from voicekit.engines import Engines
 from voicekit.errors import Cancelled
-from voicekit.jobs import OPEN
-from voicekit.records import JobState, JobStatus, Waveform
+from voicekit.ports import JobSource, OnProgress, Progress, TrainOutcome
+from voicekit.records import JobStatus, TrainingExample, Waveform
+from voicekit.specs import TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
 _SILENCE_S = 0.4
@@ -57,42 +60,66 @@ def recordings(folder: Path, pitch: int = 6, count: int = 20) -> Path:
     return folder
 
 
+class WatchedBase(FakeBase):
+    """Shows every step of its training, `step_s` long; when `forgetful`, the recordings cost it most of its wits."""
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        super().__init__()
+        self.step_s, self.forgetful = step_s, False
+
+    def finetune(
+        self,
+        examples: Sequence[TrainingExample],
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
+        snapshots_at: Sequence[int] = (),
+    ) -> TrainOutcome:
+        noise = np.random.default_rng(0).normal(0, 0.15, spec.steps)
+        for step in range(1, spec.steps + 1):
+            loss = 1.6 + 2.6 * float(np.exp(-3 * step / spec.steps)) + float(noise[step - 1])
+            time.sleep(self.step_s)
+            report(Progress("train", step / spec.steps, "learning the voice", {"step": float(step), "loss": loss}))
+        outcome = super().finetune(examples, spec, folder, report, snapshots_at)
+        if self.forgetful:
+            file = outcome.adapter / "adapter.json"
+            file.write_text(json.dumps({**json.loads(file.read_text()), "wits": 0.2}))
+        return outcome
+
+
 class House:
-    """An App with fakes and a worker thread. `pause_s` is waited before every step; `hold` stops it there until released."""
+    """An App with fakes and a worker thread. `hold` names a step before which every job waits until it is released."""
 
-    def __init__(self, home: Path, base: FakeBase | None = None, pause_s: float = 0.0) -> None:
-        from dataclasses import replace
-
-        self.engines: Engines = replace(fake_engines(base or FakeBase()), vad=LoudVad)
-        self.catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
+    def __init__(self, home: Path, step_s: float = 0.0) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self.app = App(home, self.catalog, self.engines, "fake")
-        self.pause_s = pause_s
-        self.hold: str = ""
-        self._carrier = Carrier(home, self.catalog, self.engines)
+        self.base = WatchedBase(step_s)
+        self.engines: Engines = replace(fake_engines(self.base), vad=LoudVad)
+        self.hold = ""
+        catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
+        self.app = App(home, catalog, self.engines, "fake", self)
+        self._carrier = Carrier(home, catalog, self.engines)
         self._closed = threading.Event()
-        threading.Thread(target=self._work, daemon=True).start()
+        threading.Thread(target=self.app.work, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
 
-    def _work(self) -> None:
+    def run(self, jobs: JobSource, until_idle: bool = False) -> None:
+        """ports.JobRunner: what waits, one job after the other, until the house is closed."""
         while not self._closed.wait(_LISTEN_EVERY_S):
-            for job in self.app.jobs(state=JobState.QUEUED):
-                self._carry(job)
+            for job in jobs.waiting("cpu"):
+                self._carry(jobs, job)
 
-    def _carry(self, job: JobStatus) -> None:
-        from dataclasses import replace
-
-        for step in STEPS:
-            time.sleep(self.pause_s)
-            while self.hold == step and not self._closed.is_set() and self.app.job(job.id).state in OPEN:
+    def _carry(self, jobs: JobSource, job: JobStatus) -> None:
+        for step in jobs.steps():
+            while self.hold == step and not self._closed.is_set() and not self.app.job(job.id).state.over:
                 time.sleep(_LISTEN_EVERY_S)
+            if not jobs.begin(job.id, job.attempt, step):
+                return
             try:
                 self._carrier.carry_out(job.id, job.attempt, step)
             except Cancelled:
                 return
             except Exception as error:
-                now = self.app.job(job.id)
-                self.catalog.save_job(replace(now, state=JobState.FAILED, fault=fault_of(error, step)), job.attempt, OPEN)
+                jobs.fail(job.id, job.attempt, fault_of(error, step))
                 return

@@ -1,0 +1,91 @@
+"""One studio and one Chromium for all browser tests; every test has a context of its own, as every designer has."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.house import House
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House, None, None]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    pytest.importorskip("gradio", reason="the studio is not installed: pip install 'voicekit[studio]'")
+    pytest.importorskip("playwright", reason="playwright drives the browser: pip install 'voicekit[dev]'")
+    from tests.browser.house import House
+
+    made = House(tmp_path_factory.mktemp("studio") / "home")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def address(house: House) -> Generator[str, None, None]:
+    from studio_app.app import launch
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    page, url = launch(house.app, port)
+    yield url
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def browser(house: House) -> Generator[Browser, None, None]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Generator[Callable[[str], Page], None, None]:
+    """Opens the studio as another designer. Nothing may leave the machine, and no script may fail."""
+    contexts, outside, broken = [], list[str](), list[str]()
+
+    def go(query: str = "") -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone"])
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        ours = (address, "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
+        page.on("pageerror", lambda e: broken.append(str(e)))
+        page.goto(address + query)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert outside == []
+    assert broken == []
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    """Good recordings of one speaker with their script."""
+    from tests.browser.house import recordings
+
+    return recordings(tmp_path / "recordings")

@@ -1,0 +1,169 @@
+"""What a designer does in the studio, in a real browser, over the fake base."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicekit.records import JobState, VoiceState
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.house import House
+
+Visit = Callable[[str], "Page"]
+
+
+def begin(page: Page, name: str) -> None:
+    page.click("#begin")
+    page.fill("#voice-name input, #voice-name textarea", name)
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(500)
+    page.click("#onwards")
+
+
+def upload(page: Page, *files: Path) -> None:
+    page.set_input_files("#recordings input[type=file]", [str(f) for f in files])
+
+
+def to_training(page: Page, name: str, recordings: Path) -> None:
+    """From the first page to the presets, and choose the quickest."""
+    begin(page, name)
+    upload(page, *sorted(recordings.iterdir()))
+    page.wait_for_selector("#material table")
+    page.click("#onwards")
+    page.wait_for_selector("#clips table")
+    page.click("#onwards")
+    page.wait_for_selector("#lesson .tok.sound:not(.off)")
+    page.click("#onwards")
+    page.click("[data-recipe=smoke]")
+    page.wait_for_selector(".preset.chosen[data-recipe=smoke]")
+    page.click("#start")
+    page.wait_for_selector("#live-job .trail")
+
+
+def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> None:
+    page = visit("?tab=new")
+    to_training(page, "tess", spoken)
+    page.click("#finished")
+    page.wait_for_selector("#decision .tile")
+    page.wait_for_selector("#hear audio")
+    page.click("#onwards")
+    page.click("#publish")
+    page.wait_for_selector("#published .say.good")
+    assert house.app.show("tess").voice.state is VoiceState.PUBLISHED
+    page.click("#to-talk")
+    page.fill("#question textarea, #question input", "what is two plus three")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#transcript .bubble.voice-says audio")
+    assert "five" in page.inner_text("#transcript")
+
+
+def test_a_reload_in_mid_training_finds_the_job_and_so_does_another_tab(visit: Visit, house: House, spoken: Path) -> None:
+    house.hold = "decoder"
+    try:
+        page = visit("?tab=new")
+        to_training(page, "rhoda", spoken)
+        page.wait_for_selector("#live-job .trail li.done:has-text('Chat model')")
+        page.reload()
+        page.wait_for_selector("#live-job .trail li.done:has-text('Chat model')")
+        other = visit("?tab=jobs")
+        other.click("#jobs tr.pick:has-text('rhoda')")
+        other.wait_for_selector("#job .trail li.done:has-text('Chat model')")
+    finally:
+        house.hold = ""
+    page.wait_for_selector("#finished")
+    other.wait_for_selector("#jobs tr:has-text('rhoda') .badge.good")
+
+
+def test_a_job_is_stopped_and_goes_on(visit: Visit, house: House, spoken: Path) -> None:
+    house.hold = "chat"
+    try:
+        page = visit("?tab=new")
+        to_training(page, "stopped", spoken)
+        page.wait_for_selector("#live-job .trail li.done:has-text('Speech tokens')")
+        page.click("#stop")
+        page.wait_for_selector("#resume:has-text('Go on')")
+        assert next(j for j in house.app.jobs() if j.name == "stopped").state is JobState.CANCELLED
+        page.click("#resume")
+    finally:
+        house.hold = ""
+    page.wait_for_selector("#finished")
+
+
+def test_a_refused_gate_is_told_in_words_and_cannot_be_published(visit: Visit, house: House, spoken: Path) -> None:
+    house.base.forgetful = True
+    try:
+        page = visit("?tab=new")
+        to_training(page, "refusal", spoken)
+        page.click("#finished")
+    finally:
+        house.base.forgetful = False
+    page.wait_for_selector("#decision .say.bad")
+    words = page.inner_text("#decision .say.bad")
+    assert "refused" in words and "What to do" in words
+    page.click("#onwards")
+    page.wait_for_selector("#published .say.bad")
+    assert page.is_disabled("#publish")
+
+
+def test_bad_files_are_named_and_the_rest_is_kept(visit: Visit, spoken: Path, tmp_path: Path) -> None:
+    bad, odd = tmp_path / "broken.wav", tmp_path / "notes.zip"
+    bad.write_bytes(b"no sound at all")
+    odd.write_bytes(b"no zip at all")
+    page = visit("?tab=new")
+    begin(page, "badfiles")
+    page.click("#onwards")
+    page.wait_for_selector("#complaint .say.bad")
+    upload(page, bad, odd, spoken / "000.wav")
+    page.wait_for_selector("#upload-result .say.bad")
+    told = page.inner_text("#upload-result")
+    assert "broken.wav" in told and "notes.zip" in told
+    assert "000.wav" in page.inner_text("#material")
+    page.click("#onwards")
+    page.wait_for_selector("#complaint .say.bad:has-text('text')")
+
+
+def test_a_clip_is_left_out_by_hand_and_stays_out(visit: Visit, house: House, spoken: Path) -> None:
+    page = visit("?tab=new")
+    begin(page, "picky")
+    upload(page, *sorted(spoken.iterdir()))
+    page.wait_for_selector("#material table")
+    page.click("#onwards")
+    page.click("#clips tr.pick >> nth=2")
+    page.wait_for_selector("#clips tr.chosen >> nth=0")
+    page.click("button:has-text('Leave it out')")
+    page.wait_for_selector("#clips .badge.warn:has-text('by hand')")
+    page.reload()
+    page.wait_for_selector("#clips .badge.warn:has-text('by hand')")
+    draft = next(d for d in house.app.drafts.all() if d.name == "picky")
+    assert house.app.reviewer.show(draft.id).accepted == 19
+
+
+def test_two_designers_do_not_disturb_each_other(visit: Visit, house: House) -> None:
+    one, two = visit("?tab=new"), visit("?tab=new")
+    begin(one, "left-hand")
+    begin(two, "right-hand")
+    assert re.search(r"draft=\w+", one.url) and one.url != two.url
+    one.reload()
+    one.click("[data-stage=consent]")
+    one.wait_for_selector("#voice-name")
+    one.wait_for_timeout(500)
+    assert one.input_value("#voice-name input, #voice-name textarea") == "left-hand"
+    assert {"left-hand", "right-hand"} <= {d.name for d in house.app.drafts.all()}
+
+
+def test_the_microphone_is_answered(visit: Visit, house: House, spoken: Path) -> None:
+    from tests.fake_engines import fake_recipe
+
+    house.app.create("mike", spoken, recipe=fake_recipe())
+    page = visit("?tab=talk&voice=mike")
+    page.click("#microphone button:has-text('Record')")
+    time.sleep(1.5)
+    page.click("#microphone button:has-text('Stop')")
+    page.wait_for_selector("#transcript .bubble.user audio")
+    page.wait_for_selector("#transcript .bubble.voice-says .meta")
