@@ -1,12 +1,18 @@
-"""What a designer does in the studio, in a real browser, over the fake base."""
+"""What a designer does in the studio, in a real browser, over the fake base.
+
+The short path always runs; the rest when VOICEKIT_TEST_BROWSER is "all".
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from voicekit.records import JobState, VoiceState
 
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
     from tests.browser.house import House
 
 Visit = Callable[[str], "Page"]
+EVERYTHING = "VOICEKIT_TEST_BROWSER"
+thorough = pytest.mark.skipif(os.environ.get(EVERYTHING) != "all", reason=f"takes minutes: set {EVERYTHING}=all")
 
 
 def begin(page: Page, name: str) -> None:
@@ -63,6 +71,7 @@ def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> Non
     assert "five" in page.inner_text("#transcript")
 
 
+@thorough
 def test_a_reload_in_mid_training_finds_the_job_and_so_does_another_tab(visit: Visit, house: House, spoken: Path) -> None:
     house.hold = "decoder"
     try:
@@ -80,6 +89,7 @@ def test_a_reload_in_mid_training_finds_the_job_and_so_does_another_tab(visit: V
     other.wait_for_selector("#jobs tr:has-text('rhoda') .badge.good")
 
 
+@thorough
 def test_a_job_is_stopped_and_goes_on(visit: Visit, house: House, spoken: Path) -> None:
     house.hold = "chat"
     try:
@@ -95,6 +105,7 @@ def test_a_job_is_stopped_and_goes_on(visit: Visit, house: House, spoken: Path) 
     page.wait_for_selector("#finished")
 
 
+@thorough
 def test_a_refused_gate_is_told_in_words_and_cannot_be_published(visit: Visit, house: House, spoken: Path) -> None:
     house.base.forgetful = True
     try:
@@ -128,6 +139,7 @@ def test_bad_files_are_named_and_the_rest_is_kept(visit: Visit, spoken: Path, tm
     page.wait_for_selector("#complaint .say.bad:has-text('text')")
 
 
+@thorough
 def test_a_clip_is_left_out_by_hand_and_stays_out(visit: Visit, house: House, spoken: Path) -> None:
     page = visit("?tab=new")
     begin(page, "picky")
@@ -144,6 +156,7 @@ def test_a_clip_is_left_out_by_hand_and_stays_out(visit: Visit, house: House, sp
     assert house.app.reviewer.show(draft.id).accepted == 19
 
 
+@thorough
 def test_two_designers_do_not_disturb_each_other(visit: Visit, house: House) -> None:
     one, two = visit("?tab=new"), visit("?tab=new")
     begin(one, "left-hand")
@@ -157,6 +170,7 @@ def test_two_designers_do_not_disturb_each_other(visit: Visit, house: House) -> 
     assert {"left-hand", "right-hand"} <= {d.name for d in house.app.drafts.all()}
 
 
+@thorough
 def test_the_microphone_is_answered(visit: Visit, house: House, spoken: Path) -> None:
     from tests.fake_engines import fake_recipe
 
