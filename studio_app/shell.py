@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,20 +20,20 @@ VOICES, NEW, TALK, JOBS = "voices", "new", "talk", "jobs"
 # For events that answer at once: no spinner over what is being read.
 QUIET: Any = {"show_progress": "hidden"}
 
-# Models speak one reply at a time on one machine; other clicks do not wait for them.
-MODEL = "model"
 
 _KEEP_ADDRESS = "watch('value', () => { history.replaceState(null, '', location.pathname + (props.value || '')); });"
 
 
 @dataclass(frozen=True)
 class Shell:
-    """`owner` is whose voices and jobs are shown: "" is the local user."""
+    """`owner` is whose voices and jobs are shown: "" is the local user. `turn` is held by whoever is in a model: piece by
+    piece, so that two who talk at once both hear something, and each hears what they would hear alone."""
 
     app: App
     tabs: gr.Tabs
     address: gr.HTML
     owner: str = ""
+    turn: Lock = field(default_factory=Lock)
 
 
 def address_bar() -> gr.HTML:

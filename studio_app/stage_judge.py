@@ -10,7 +10,7 @@ from gradio.blocks import Block
 
 from studio_app import numbers, talk
 from studio_app.markup import GAP, facts, fault, head, page, problem, said, sound_file, state_badge, tag, text
-from studio_app.shell import MODEL, TALK, VOICES, Shell, Updates, place, spacer
+from studio_app.shell import TALK, VOICES, Shell, Updates, place, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
@@ -47,7 +47,8 @@ class JudgeStage(Stage):
             return
         yield {self.hear: page(tag("p", text("The voice is saying hello …"), css="soft"))}
         try:
-            file = self.app.preview(found.voice.slug, found.voice.version)
+            with self.shell.turn:
+                file = self.app.preview(found.voice.slug, found.voice.version)
         except VoicekitError as error:
             yield {self.hear: problem(error)}
             return
@@ -78,9 +79,7 @@ class PublishStage(Stage):
     def wire(self) -> None:
         shell = self.shell
         self.publish.click(self.published, self.draft_id, [self.state, self.publish])
-        self.talk.click(
-            self.to_talk, self.draft_id, [shell.tabs, self.talk_name, shell.address, self.state], concurrency_id=MODEL
-        )
+        self.talk.click(self.to_talk, self.draft_id, [shell.tabs, self.talk_name, shell.address, self.state])
         self.see.click(lambda: (gr.Tabs(selected=VOICES), place(VOICES)), None, [shell.tabs, shell.address])
 
     def arrive(self, draft: Draft) -> Updates:

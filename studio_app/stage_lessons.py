@@ -42,7 +42,8 @@ class LessonsStage(Stage):
 
     def work(self, draft: Draft) -> Iterator[Updates]:
         try:
-            found = self.app.lessons(draft.id)
+            with self.shell.turn:
+                found = self.app.lessons(draft.id)
         except VoicekitError as error:
             yield {self.told: problem(error)}
             return

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +14,9 @@ import gradio as gr
 import numpy as np
 
 from studio_app.markup import CLICKS, button, empty, fault, head, page, problem, sound, tag, text
-from studio_app.shell import MODEL, NEW, TALK, Shell, Updates, place
+from studio_app.shell import NEW, QUIET, TALK, Shell, Updates, place
 from voicekit.app import App
-from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, TextDelta, UserAudio, UserText
+from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, Output, TextDelta, UserAudio, UserText
 from voicekit.errors import VoicekitError, error_of
 from voicekit.records import FloatArray, VoiceState, Waveform
 from voicekit.timebase import MODEL_RATE_HZ
@@ -92,11 +93,10 @@ class TalkTab:
     def _wire(self) -> None:
         shell, who = self.shell, [self.talk, self.name, self.other]
         outputs = [self.talk, self.transcript, self.live, self.player, self.typed, self.spoken]
-        run: Any = {"concurrency_id": MODEL, "concurrency_limit": 1, "show_progress": "hidden"}
         running: Any = [
-            self.ask.click(self.of_text, [self.typed, *who], outputs, **run),
-            self.typed.submit(self.of_text, [self.typed, *who], outputs, **run),
-            self.spoken.stop_recording(self.of_speech, [self.spoken, *who], outputs, **run),
+            self.ask.click(self.of_text, [self.typed, *who], outputs, **QUIET),
+            self.typed.submit(self.of_text, [self.typed, *who], outputs, **QUIET),
+            self.spoken.stop_recording(self.of_speech, [self.spoken, *who], outputs, **QUIET),
         ]
         self.stop.click(lambda: "", None, self.live, cancels=running)
         self.fresh.click(lambda first: (None, start(self.app, first), ""), self.name, [self.talk, self.transcript, self.live])
@@ -146,7 +146,7 @@ class TalkTab:
         answers: list[str] = []
         for slug in dict.fromkeys(n for n in (first, second) if n):
             bubble = ""
-            for bubble, packet in _reply(self.app, state, slug, asked):
+            for bubble, packet in _reply(self.shell, state, slug, asked):
                 sounds = {self.player: packet} if packet else {}
                 yield {self.live: _side_by_side([*answers, bubble]), **sounds}
             answers.append(bubble)
@@ -167,15 +167,16 @@ def start(app: App, first: str) -> str:
     return empty(f"Say hello to {first}", "For example: what is two plus three? Or: which colour is the sky?")
 
 
-def _reply(app: App, state: Talk, slug: str, asked: UserText | UserAudio) -> Iterator[tuple[str, str]]:
+def _reply(shell: Shell, state: Talk, slug: str, asked: UserText | UserAudio) -> Iterator[tuple[str, str]]:
     """(bubble, what the player gets or "") as the answer grows; the last bubble is the whole answer, or what went wrong."""
     words, pieces, sent = "", list[FloatArray](), list[str]()
     session = uuid4().hex
     try:
-        dialogue = state.dialogues.get(slug) or app.dialogue(slug)
+        with shell.turn:
+            dialogue = state.dialogues.get(slug) or shell.app.dialogue(slug)
         state.dialogues[slug] = dialogue
         dialogue.send(asked)
-        for event in dialogue.events():
+        for event in _in_turn(dialogue, shell.turn):
             match event:
                 case TextDelta(more):
                     words += more
@@ -191,6 +192,16 @@ def _reply(app: App, state: Talk, slug: str, asked: UserText | UserAudio) -> Ite
     except VoicekitError as error:
         state.dialogues.pop(slug, None)
         yield problem(error), ""
+
+
+def _in_turn(dialogue: Dialogue, turn: Lock) -> Iterator[Output]:
+    """The dialogue's events; nobody else is in a model while one is made."""
+    while True:
+        with turn:
+            event = dialogue.step()
+        if event is None:
+            return
+        yield event
 
 
 def _finished(slug: str, done: Done, pieces: list[FloatArray]) -> str:

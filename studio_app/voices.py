@@ -26,7 +26,7 @@ from studio_app.markup import (
     text,
     when,
 )
-from studio_app.shell import MODEL, NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
+from studio_app.shell import NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
 from voicekit.app import App
 from voicekit.errors import VoicekitError
 from voicekit.records import Voice, VoiceState
@@ -95,7 +95,7 @@ class VoicesTab:
     def _wire(self) -> None:
         shell, sought = self.shell, [self.search, self.state]
         views = [self.name, self.heard, self.listing, self.detail, self.gallery, shell.address, shell.tabs]
-        self.gallery.click(self.clicked, None, [*views, *self.inside], concurrency_id=MODEL)
+        self.gallery.click(self.clicked, None, [*views, *self.inside])
         self.search.change(self.cards, sought, self.gallery, show_progress="hidden")
         self.state.change(self.cards, sought, self.gallery, show_progress="hidden")
         self.versions.input(self.filled, [self.name, self.versions], self.inside)
@@ -121,7 +121,7 @@ class VoicesTab:
                 yield {self.shell.address: place(NEW), self.shell.tabs: gr.Tabs(selected=NEW)}
             case "listen":
                 yield {self.heard: page(tag("p", text(f"{slug} takes a breath …"), css="soft"))}
-                yield {self.heard: _preview(self.app, slug)}
+                yield {self.heard: _preview(self.shell, slug)}
             case "open":
                 yield self.opened(slug)
             case _:
@@ -211,9 +211,10 @@ def _about(voice: Voice) -> str:
     return f"version {voice.version} · {voice.language} · {when(voice.created_at)[:10]}"
 
 
-def _preview(app: App, slug: str) -> str:
+def _preview(shell: Shell, slug: str) -> str:
     try:
-        file = app.preview(slug)
+        with shell.turn:
+            file = shell.app.preview(slug)
     except VoicekitError as error:
         return problem(error)
     bar = tag("div", face(slug), tag("b", text(slug)), tag("div", sound_file(file, autoplay=True), style="flex:1"), css="top")

@@ -136,6 +136,7 @@ class Results:
         self._console.print(
             f"\nThe report: {shown.report}\n"
             "\nTry next:\n"
+            "  voicekit studio   (hear it, talk with it and make your own, in the browser)\n"
             f"  voicekit chat {slug}\n"
             f'  voicekit say {slug} "good morning" -o morning.wav\n'
             "  voicekit create NAME FOLDER   (your own recordings: a few minutes of one speaker, with a script)",
