@@ -1,7 +1,8 @@
 """A worker, and the process of its steps, around the fake base: `python tests/fake_worker.py work|idle|step HOME URL`.
 
-A file HOME/pause-STEP makes that step wait in its middle until the file is gone, HOME/die-STEP makes its process
-kill itself once; HOME/calls.txt has a line for each step that really ran, from its beginning to its end.
+A file HOME/pause-STEP makes that step wait in its middle until the file is gone; HOME/paused-STEP then holds its process.
+HOME/die-STEP makes the process kill itself once. HOME/calls.txt has a line for the beginning of each step that really ran,
+and one for its end.
 """
 
 from __future__ import annotations
@@ -56,10 +57,8 @@ def _mind(home: Path, name: str) -> None:
     if (home / f"die-{name}").exists():
         (home / f"die-{name}").unlink()
         os.kill(os.getpid(), signal.SIGKILL)
-    if (home / f"fail-{name}").exists():
-        raise MemoryError
     if (home / f"pause-{name}").exists():
-        (home / f"paused-{name}").touch()
+        (home / f"paused-{name}").write_text(str(os.getpid()))
         while (home / f"pause-{name}").exists():
             time.sleep(0.05)
 

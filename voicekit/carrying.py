@@ -21,10 +21,10 @@ from typing import TextIO
 from voicekit import creation
 from voicekit.engines import Engines
 from voicekit.errors import Cancelled, InputError, ResourceError, VoicekitError
-from voicekit.jobs import OPEN
+from voicekit.jobs import HERE, OPEN, new_job
 from voicekit.ports import Catalog, Progress
-from voicekit.records import JobFault, JobState, JobStatus, Voice
-from voicekit.request import request_of
+from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice
+from voicekit.request import Request, request_of
 from voicekit.timebase import utc
 from voicekit.workplace import alone, job_folder
 
@@ -77,6 +77,37 @@ def _curve(losses: tuple[tuple[int, float], ...], step: int, loss: float) -> tup
     """With one more point; what a killed attempt had already learned is drawn once. Long curves are thinned."""
     points = (*(p for p in losses if p[0] < step), (step, round(loss, 4)))
     return points if len(points) <= MAX_POINTS else (*points[:-1:2], points[-1])
+
+
+class Foreground:
+    """A voice that is made here and now stands in the table of jobs too, and can be cancelled there."""
+
+    def __init__(self, catalog: Catalog, home: Path, job_id: str, request: Request) -> None:
+        self._catalog = catalog
+        before = new_job(job_id, request, HERE)
+        added = catalog.add_job(QueuedJob(before, request.as_json()))
+        if not added and (known := catalog.job(job_id)) is not None:
+            before = known.status
+        status = replace(
+            before,
+            state=JobState.RUNNING,
+            queue=HERE,
+            attempt=before.attempt + (not added),
+            done=() if before.version else before.done,
+            fault=None,
+            version=0,
+            updated_at=utc(),
+        )
+        catalog.save_job(status, before.attempt, list(JobState))
+        self.live = Live(catalog, home, status)
+
+    def ended(self, error: BaseException) -> None:
+        """By an error, or by whoever interrupted it."""
+        status = self.live.status
+        at_fault = isinstance(error, Exception) and not isinstance(error, Cancelled)
+        fault = fault_of(error, status.step or "prepare") if isinstance(error, Exception) and at_fault else None
+        state = JobState.FAILED if at_fault else JobState.CANCELLED
+        self._catalog.save_job(replace(status, state=state, fault=fault, updated_at=utc()), status.attempt, OPEN)
 
 
 class Carrier:

@@ -13,15 +13,17 @@ from pathlib import Path
 
 from voicekit.creation import STEPS
 from voicekit.engines import Engines
-from voicekit.errors import JobNotFound, NameTaken, UsageError
+from voicekit.errors import JobNotFound, NameTaken, StepCrashed, UsageError
 from voicekit.ports import Catalog
 from voicekit.records import WORKER_SILENT_S, JobFault, JobState, JobStatus, QueuedJob, Voice, VoiceState, Worker
 from voicekit.request import Request
 from voicekit.timebase import utc
-from voicekit.workplace import log_file
+from voicekit.workplace import alone, log_file
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 AGAIN = (JobState.FAILED, JobState.CANCELLED)
+# The queue of what a foreground process makes by itself: no worker takes from it.
+HERE = "here"
 _LOG_BYTES = 200_000
 
 
@@ -39,7 +41,7 @@ class Jobs:
         made = self._check_name(request, job_id, new_version)
         known = self._catalog.job(job_id)
         if known is None:
-            status = _new(job_id, request, self._queue(), made)
+            status = new_job(job_id, request, self._queue(), made)
             self._catalog.add_job(QueuedJob(status, request.as_json()))
         elif known.status.state in AGAIN or (known.status.state.over and made is None):
             self._requeue(known.status)
@@ -49,7 +51,7 @@ class Jobs:
         return self._known(job_id).status
 
     def list(self, owner: str | None, state: JobState | None, limit: int, before: str) -> list[JobStatus]:
-        return self._catalog.jobs(owner, state, limit, before)
+        return [self._settled(status) for status in self._catalog.jobs(owner, state, limit, before)]
 
     def watch(self, job_id: str, every_s: float) -> Iterator[JobStatus]:
         """The status whenever it changed, until the job is over."""
@@ -124,7 +126,19 @@ class Jobs:
         found = self._catalog.job(self._catalog.whole_job_id(job_id))
         if found is None:
             raise JobNotFound(f"There is no job {job_id!r}.", "List them: voicekit jobs list.")
-        return found
+        return replace(found, status=self._settled(found.status))
+
+    def _settled(self, status: JobStatus) -> JobStatus:
+        """A process that was killed while it made a voice itself left a job that seems to run: nobody holds its name."""
+        if status.queue != HERE or status.state is not JobState.RUNNING:
+            return status
+        try:
+            with alone(self._home, status.name):
+                fault = JobFault(StepCrashed.code, "The process that made the voice ended.", "Run it again, or retry the job.")
+                failed = replace(status, state=JobState.FAILED, fault=fault, updated_at=utc())
+                return failed if self._catalog.save_job(failed, status.attempt, OPEN) else status
+        except UsageError:
+            return status
 
     def _requeue(self, status: JobStatus) -> None:
         queued = replace(
@@ -177,7 +191,7 @@ def refuse_other_inputs(slug: str, versions: Sequence[Voice], job_id: str, new_v
         )
 
 
-def _new(job_id: str, request: Request, queue: str, made: Voice | None) -> JobStatus:
+def new_job(job_id: str, request: Request, queue: str, made: Voice | None = None) -> JobStatus:
     """Queued; or finished already, when the voice was made without a worker."""
     state = JobState.QUEUED
     if made is not None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from voicekit import creation, onboarding, voice_files
-from voicekit.carrying import Carrier
+from voicekit.carrying import Carrier, Foreground
 from voicekit.engines import Engines
 from voicekit.errors import NameTaken, NotPublishable, UsageError
 from voicekit.jobs import Jobs, refuse_other_inputs
@@ -75,8 +75,7 @@ class Making(Shelf):
             made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
             if made is None:
                 refuse_other_inputs(slug, versions, job_id, new_version)
-                job = creation.Job(job_id, work, request, model, self._engines, report)
-                made = creation.carry_out(job, self._catalog, self._home)
+                made = self._make(creation.Job(job_id, work, request, model, self._engines, report))
             else:
                 shutil.rmtree(work, ignore_errors=True)
                 for step in creation.STEPS:
@@ -182,6 +181,23 @@ class Making(Shelf):
             for folder in (shelf, *jobs):
                 shutil.rmtree(folder, ignore_errors=True)
             return count
+
+    def _make(self, job: creation.Job) -> Voice:
+        """Here and now, visible among the jobs."""
+        shown = Foreground(self._catalog, self._home, job.id, job.request)
+
+        def report(event: Progress) -> None:
+            job.report(event)
+            shown.live(event)
+
+        try:
+            made = creation.carry_out(replace(job, report=report), self._catalog, self._home)
+        except BaseException as error:
+            shown.ended(error)
+            raise
+        evaluation = self._catalog.evaluation(made.evaluation_id)
+        shown.live.finish(made, evaluation is not None and evaluation.passed)
+        return made
 
     def _check_row(self, row: onboarding.Row) -> None:
         """Raises what would make the row's job fail before it has begun."""

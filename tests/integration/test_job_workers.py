@@ -59,7 +59,13 @@ class Works:
             time.sleep(0.05)
 
     def reached(self, what: str) -> None:
-        self.until((self.home / f"paused-{what}").exists, what)
+        file = self.home / f"paused-{what}"
+        self.until(lambda: file.exists() and file.read_text(), what)
+
+    def gone(self, what: str) -> None:
+        """The process that paused there has noticed that its worker is dead."""
+        state = Path("/proc", (self.home / f"paused-{what}").read_text(), "status")
+        self.until(lambda: not state.exists() or "State:\tZ" in state.read_text(), f"the end of what paused at {what}")
 
     def over(self, job_id: str) -> JobStatus:
         self.until(lambda: self.app.job(job_id).state.over, "the end of the job")
@@ -97,6 +103,7 @@ def test_a_worker_killed_in_every_step_changes_nothing(works: Works, recordings:
         assert works.app.job(job.id).state is JobState.RUNNING
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
+        works.gone(moment)
         pause.unlink()
     works.start()
     status = works.over(job.id)

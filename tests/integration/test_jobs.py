@@ -39,6 +39,17 @@ def app(home: Path) -> App:
     return inline_app(home)
 
 
+class FailingBase(FakeBase):
+    """Training fails while `fault` is set."""
+
+    fault: Exception | None = None
+
+    def finetune(self, *args: Any, **kwargs: Any) -> Any:
+        if self.fault is not None:
+            raise self.fault
+        return super().finetune(*args, **kwargs)
+
+
 def submitted(app: App, recordings: Path, name: str = "anna", **options: Any) -> JobStatus:
     return app.submit(name, recordings, recipe=fake_recipe(), **options)
 
@@ -78,6 +89,23 @@ def test_a_voice_that_create_made_is_a_finished_job(app: App, recordings: Path) 
     assert (job.state, job.version, job.id) == (JobState.FINISHED, 1, voice.job_id)
 
 
+def test_what_create_makes_is_seen_among_the_jobs(home: Path, recordings: Path) -> None:
+    base = FailingBase()
+    app = inline_app(home, base)
+    base.fault = ZeroDivisionError("oops")
+    with pytest.raises(ZeroDivisionError):
+        app.create("anna", recordings, recipe=fake_recipe())
+    (failed,) = app.jobs()
+    assert failed.state is JobState.FAILED and failed.done == ("prepare", "tokens") and failed.fault is not None
+    base.fault = None
+    seen: list[JobState] = []
+    app.create("anna", recordings, recipe=fake_recipe(), report=lambda _: seen.append(app.job(failed.id).state))
+    assert set(seen) == {JobState.RUNNING} and app.job(failed.id).state is JobState.FINISHED
+    killed = replace(app.job(failed.id), state=JobState.RUNNING)
+    app._catalog.save_job(killed, killed.attempt, list(JobState))  # pyright: ignore[reportPrivateUsage]
+    assert app.jobs()[0].state is JobState.FAILED and app.retry(failed.id).queue == "cpu"
+
+
 def test_a_name_is_one_voice_of_one_owner(app: App, recordings: Path, others: Path) -> None:
     job = submitted(app, recordings, owner="acme")
     for options in ({"owner": "acme"}, {"owner": "other"}, {}):
@@ -99,17 +127,6 @@ def test_the_newest_come_first_a_page_at_a_time(app: App, recordings: Path) -> N
     app.cancel(ids[0])
     assert [j.id for j in app.jobs(state=JobState.CANCELLED)] == ids[:1]
     assert {j.owner for j in app.jobs(owner="a")} == {"a"}
-
-
-class FailingBase(FakeBase):
-    """Training fails while `fault` is set."""
-
-    fault: Exception | None = None
-
-    def finetune(self, *args: Any, **kwargs: Any) -> Any:
-        if self.fault is not None:
-            raise self.fault
-        return super().finetune(*args, **kwargs)
 
 
 @pytest.mark.parametrize(

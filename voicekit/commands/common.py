@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicekit.errors import StepCrashed
+
 if TYPE_CHECKING:
     from voicekit.app import App
 
@@ -23,17 +25,33 @@ def opened() -> App:
     return open_app()
 
 
-@contextmanager
-def workers(count: int) -> Generator[None, None, None]:
-    """So many `voicekit worker` processes beside this one, while the block lasts. What they do not finish is not lost."""
-    started = [subprocess.Popen([sys.executable, "-m", "voicekit.cli", "worker"], start_new_session=True) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in started:
+class Crew:
+    """Workers beside this process."""
+
+    def __init__(self, count: int) -> None:
+        command = [sys.executable, "-m", "voicekit.cli", "worker", "--quiet"]
+        self._processes = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+
+    def check(self) -> None:
+        """Raises StepCrashed if all of them ended: what they were to do would be waited for in vain."""
+        if self._processes and all(process.poll() is not None for process in self._processes):
+            raise StepCrashed("The workers ended.", "See why: voicekit worker. What was finished is kept.")
+
+    def stop(self) -> None:
+        for process in self._processes:
             process.terminate()
-        for process in started:
+        for process in self._processes:
             try:
                 process.wait(_STOPPING_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextmanager
+def workers(count: int) -> Generator[Crew, None, None]:
+    """So many `voicekit worker` processes while the block lasts. What they do not finish is not lost."""
+    crew = Crew(count)
+    try:
+        yield crew
+    finally:
+        crew.stop()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voicekit.commands.common import Json, opened, workers
 from voicekit.records import JobState, JobStatus, Voice
+
+if TYPE_CHECKING:
+    from voicekit.onboarding import RowResult
 
 REFUSED, FAILED = 4, 1
 
@@ -29,12 +33,14 @@ def add(cli: typer.Typer) -> None:
 
 def worker(
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job is left.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
 ) -> None:
     """Carry out jobs, one at a time, until stopped. Start one for each device; VOICEKIT_DEVICE says which."""
     from voicekit import terminal
 
     app = opened()
-    terminal.say("Waiting for jobs. Stop with Ctrl-C: nothing is lost.")
+    if not quiet:
+        terminal.say("Waiting for jobs. Stop with Ctrl-C: nothing is lost.")
     app.work(until_idle)
 
 
@@ -103,8 +109,13 @@ def onboard(
     with terminal.stdout_for_results() as result:
         app = opened()
         app.check_manifest(manifest)
-        with workers(count), terminal.rows_progress() as report:
-            summary = app.onboard(manifest, report)
+        with workers(count) as crew, terminal.rows_progress() as report:
+
+            def look(rows: Sequence[RowResult]) -> None:
+                report(rows)
+                crew.check()
+
+            summary = app.onboard(manifest, look)
         if json:
             result.json(summary.as_json())
         else:
