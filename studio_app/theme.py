@@ -58,6 +58,7 @@ def theme() -> themes.Base:
     return base.set(
         **settings,
         block_border_width="1px",
+        input_border_width="1px",
         block_shadow="none",
         block_radius="10px",
         button_border_width="1px",

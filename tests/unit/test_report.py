@@ -114,7 +114,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str]:
 def test_the_page_stands_alone_and_holds_pictures_and_playable_clips(good: tuple[Page, str]) -> None:
     page, words = good
     assert page.sources and all(source.startswith("data:") for source in page.sources)
-    assert sum(s.startswith("data:image/png") for s in page.sources) == 5
+    assert sum(s.startswith("data:image/png") for s in page.sources) == 6
     assert sum(s.startswith("data:audio/mpeg") for s in page.sources) == 1 + 2 * 2 + 1
     assert "passed this voice" in words and "Base model nano" in words
     assert all(LABELS[name].title in words for name in METRICS)

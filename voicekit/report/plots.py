@@ -22,6 +22,7 @@ _FFT, _HOP = 1024, 200
 _TOP_HZ = 8_000
 _DYNAMIC_DB = 70
 _LONGEST_S = 4.0
+_PITCH_EVERY_S = 0.01
 
 
 def likeness(metrics: Mapping[str, Metric]) -> Figure:
@@ -108,6 +109,37 @@ def pitch(rows: EvaluationRows) -> Figure:
     axes.set_xlabel("pitch, Hz (shaded: within 10 % of the speaker's)")
     _legend(axes)
     return figure
+
+
+def pace(rows: EvaluationRows) -> Figure:
+    """Letters per second of voiced speech, one point an utterance: recordings, base, voice."""
+    sides: list[tuple[str, list[tuple[str, HeardSpeech]], str]] = [
+        ("this voice", [(r.voice_text, r.voice) for r in rows.replies if r.voice is not None], ACCENT),
+        ("un-tuned base", [(r.base_text, r.base) for r in rows.replies if r.base is not None], BASE),
+        ("recordings", [(clip.text, clip.copy) for clip in rows.clips], INK),
+    ]
+    figure, axes = _figure(5.6, 2.2)
+    for row, (_, spoken, colour) in enumerate(sides):
+        rates = [rate for said, speech in spoken if (rate := _letters_per_s(said, speech)) > 0]
+        if not rates:
+            continue
+        # Points of one side lie beside each other, so that many look like many.
+        spread = row + 0.28 * np.sin(2.4 * np.arange(len(rates)))
+        axes.scatter(rates, spread, s=16, color=colour, alpha=0.45, lw=0)
+        middle = float(np.median(rates))
+        axes.plot([middle, middle], [row - 0.36, row + 0.36], color=colour, lw=2.4)
+    axes.set_yticks(range(len(sides)), [label for label, _, _ in sides])
+    axes.set_ylim(-0.6, len(sides) - 0.4)
+    axes.set_xlim(left=0)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.grid(color=GRID)
+    axes.set_xlabel("letters per second of voiced speech (bars: medians)")
+    return figure
+
+
+def _letters_per_s(said: str, speech: HeardSpeech) -> float:
+    voiced_s = float((speech.pitch_hz > 0).sum()) * _PITCH_EVERY_S
+    return sum(c.isalpha() for c in said) / voiced_s if voiced_s > 0 else 0.0
 
 
 def loss(losses: Sequence[tuple[int, float]]) -> Figure:

@@ -37,6 +37,7 @@ def pictures(metrics: Mapping[str, Metric], rows: EvaluationRows, losses: Sequen
         ("Likeness", plots.likeness(metrics), "Lines are 95 % intervals. The vocoder copy is the ceiling of this base."),
         ("Answers kept", plots.answers(rows), "Exact answers by topic, with the number of questions; the commonest topics."),
         ("Pitch", plots.pitch(rows), "Speech tokens decoded with one neutral voice prompt: what the chat model alone decides."),
+        ("Pace", plots.pace(rows), "Each point is one utterance; the voice should lie where the recordings lie."),
     ]
     if len(losses) > 1:
         parts.append(("Training", plots.loss(losses), "Loss on the speech tokens: each step, and its running mean."))
