@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fake_engines import fake_recordings
+from tests.fake_engines import FAKE_RECIPE, fake_recordings
 from tests.fake_worker import fake_app
 from voicekit.app import App
 from voicekit.onboarding import OnboardSummary, RowResult
@@ -31,28 +31,12 @@ from voicekit.records import JobState
 
 WORKER = Path(__file__).parents[1] / "tests" / "fake_worker.py"
 TOO_LITTLE_EVERY = 10
-RECIPE = """
-[prepare]
-min_speech_s = 5.0
-min_clip_s = 0.3
-min_snr_db = -100.0
-max_clipped_ratio = 1.0
-[train]
-steps = 60
-batch_tokens = 200
-decoder_steps = 2
-harvest.enabled = false
-[evaluate]
-questions = 12
-spoken = 6
-min_retention = 0.8
-"""
 
 
 def write_manifest(folder: Path, speakers: int) -> Path:
     """So many folders of recordings, and the manifest that names them."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "little.toml").write_text(RECIPE, encoding="utf-8")
+    (folder / "little.toml").write_text(FAKE_RECIPE, encoding="utf-8")
     path = folder / "manifest.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)

@@ -29,6 +29,28 @@ SENTENCES = (
 )
 
 
+# As a file: what `fake_recipe()` makes.
+FAKE_RECIPE = """
+[prepare]
+min_speech_s = 5.0
+min_clip_s = 0.3
+min_snr_db = -100.0
+max_clipped_ratio = 1.0
+
+[train]
+steps = 60
+batch_tokens = 200
+checkpoint_every = 20
+decoder_steps = 2
+harvest.enabled = false
+
+[evaluate]
+questions = 12
+spoken = 6
+min_retention = 0.8
+"""
+
+
 class FakeVad:
     """Speech is whatever is louder than nothing."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fake_base import FakeBase
-from tests.fake_engines import fake_recipe, fake_recordings
+from tests.fake_engines import FAKE_RECIPE, fake_recipe, fake_recordings
 from tests.inline_worker import inline_app
 from voicekit.app import App
 from voicekit.errors import JobNotFound, ManifestError, NameTaken, NotPublishable, UsageError, VoiceRevoked
@@ -259,7 +259,7 @@ def test_onboarding_goes_on_past_failures_and_a_second_run_does_what_is_missing(
         fake_recordings(folder / name, pitch=4 + number)
     fake_recordings(folder / "dora", count=1)  # far too little to learn from
     recipe = folder / "little.toml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(FAKE_RECIPE)
     names = ("anna", "bea", "cleo", "dora")
     path = manifest(folder, [{"name": n, "recordings": n, "recipe": "little.toml", "tags": "a; b"} for n in names])
 
@@ -276,29 +276,6 @@ def test_onboarding_goes_on_past_failures_and_a_second_run_does_what_is_missing(
     assert app.job(again.rows[3].job_id).attempt == 2
     fake_recordings(folder / "dora", pitch=3)
     assert app.onboard(path, working, every_s=0.0).count(JobState.FINISHED) == 4
-
-
-RECIPE = """
-[prepare]
-min_speech_s = 5.0
-min_clip_s = 0.3
-min_snr_db = -100.0
-max_clipped_ratio = 1.0
-
-[train]
-steps = 60
-batch_tokens = 200
-checkpoint_every = 20
-decoder_steps = 2
-
-[train.harvest]
-enabled = false
-
-[evaluate]
-questions = 12
-spoken = 6
-min_retention = 0.8
-"""
 
 
 def test_live_numbers_reach_the_job(app: App, recordings: Path) -> None:
