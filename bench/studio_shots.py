@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 OUT = Path("docs/studio")
 PORT = 7899
-RECORDINGS = 24
+RECORDINGS = 16
 SIZE = {"width": 1280, "height": 860}
 
 
@@ -48,7 +48,7 @@ def main() -> None:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             window = browser.new_context(viewport=SIZE, permissions=["microphone"])  # type: ignore[arg-type]
-            window.set_default_timeout(180_000)
+            window.set_default_timeout(400_000)
             _walk(window.new_page(), address, house, folder, _camera(out))
             browser.close()
     finally:
@@ -154,8 +154,10 @@ def _sample(folder: Path) -> list[Path]:
     """Some of the bundled speaker's recordings and their script."""
     with zipfile.ZipFile(shipped("assets/sample") / "recordings.zip") as zipped:
         zipped.extractall(folder)
-    sounds = sorted(p for p in folder.rglob("*") if p.suffix == ".ogg")
-    return [*sounds[:RECORDINGS], *sorted(folder.rglob("metadata.csv"))]
+    sounds = sorted(p for p in folder.rglob("*") if p.suffix == ".ogg")[:RECORDINGS]
+    script = next(folder.rglob("metadata.csv"))
+    script.write_text("\n".join(script.read_text().splitlines()[:RECORDINGS]) + "\n")
+    return [*sounds, script]
 
 
 if __name__ == "__main__":

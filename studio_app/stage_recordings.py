@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.blocks import Block
 
-from studio_app.markup import CLICKS, badge, bar, fault, head, minutes, page, problem, said, tag, text, tile
+from studio_app.markup import CLICKS, GAP, badge, bar, fault, head, minutes, page, problem, said, tag, text, tile
 from studio_app.shell import Updates, data_of
 from studio_app.stage import Stage
 from voicekit.drafts import Added, Draft, Material
@@ -123,7 +123,7 @@ def _progress(name: str, done: int, total: int, results: list[Added]) -> str:
 
 def _results(results: list[Added]) -> str:
     """Only what went wrong needs words; the rest is in the list below."""
-    bad = [f"{r.name}: {r.fault}" for r in results if r.fault]
+    bad = [r.fault if r.fault.startswith(r.name) else f"{r.name}: {r.fault}" for r in results if r.fault]
     took = sum(r.files for r in results)
     good = said(f"{took} {'recording was' if took == 1 else 'recordings were'} added.", "good") if took else ""
     if not bad:
@@ -151,7 +151,7 @@ def _tiles(found: Material) -> str:
     extra = (
         f"The script also names {len(found.unused)} files that are not here, such as {found.unused[0]}." if found.unused else ""
     )
-    return page(tag("div", *tiles, css="cards three")) + warn + (said(extra) if extra else "")
+    return page(tag("div", *tiles, css="cards three"), *(GAP + more for more in (warn, said(extra) if extra else "") if more))
 
 
 def _table(found: Material) -> str:
