@@ -129,11 +129,8 @@ def _results(results: list[Added]) -> str:
     if not bad:
         return good
     title = f"{len(bad)} {'file' if len(bad) == 1 else 'files'} could not be used; the others are kept."
-    return (
-        good
-        + '<div class="gap"></div>'
-        + said(title, "bad", [*bad, "Save them again as wav or flac, and upload them once more."])
-    )
+    cure = "Save them again as wav or flac, and upload them once more."
+    return (good + GAP if good else "") + said(title, "bad", [*bad, cure])
 
 
 def _tiles(found: Material) -> str:

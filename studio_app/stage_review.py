@@ -203,7 +203,7 @@ def _tiles(review: Review) -> str:
 
 
 def _table(rows: list[Reviewed], chosen: str) -> str:
-    heads = tag("tr", *(tag("th", t) for t in ("Clip", "Length", "Noise", "Match", "Pace", "What is said", "Verdict")))
+    heads = tag("tr", *(tag("th", t) for t in ("Clip", "Length", "Above noise", "Match", "Pace", "What is said", "Verdict")))
     return page(tag("div", tag("table", heads, *(_row(r, chosen) for r in rows[:_SHOWN])), css="rows tall clips-table"))
 
 
