@@ -43,7 +43,7 @@ class StrictBase(FakeBase):
 
 @dataclass
 class ApiHouse:
-    """`ada` and its draft `ada-draft` belong to team-a, `bert` to team-b, `home` to the machine's user."""
+    """`ada` and `ada-draft` belong to team-a, `bert` to team-b, `home` to the machine's user: one voice under four names."""
 
     home: Path
     recordings: Path
@@ -57,15 +57,14 @@ class ApiHouse:
         return App(self.home, self.catalog, fake_engines(self.base), "fake")
 
     def furnish(self) -> None:
-        app, catalog = self.app(), self.catalog
+        made, catalog = self.app().create("ada", self.recordings, recipe=fake_recipe()).voice, self.catalog
         for name, owner, state in (
             ("ada", ADA, VoiceState.PUBLISHED),
             ("ada-draft", ADA, VoiceState.DRAFT),
             ("bert", BERT, VoiceState.PUBLISHED),
             ("home", "", VoiceState.PUBLISHED),
         ):
-            made = app.create(name, self.recordings, recipe=fake_recipe())
-            catalog.add_voice(replace(made.voice, owner=owner, state=state))
+            catalog.add_voice(replace(made, slug=name, owner=owner, state=state))
 
     def key(self, owner: str = ADA, *scopes: str) -> str:
         return self.app().create_key("a test", owner, scopes or ("read", "write", "speak"))[1]

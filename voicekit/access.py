@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ _SECRET_BYTES = 32
 # Enough to know a voice by; more would only take longer.
 _COMPARED_FILES, _COMPARED_S = 8, 30.0
 _CONSENT_S = 120.0
+_ANSWERING_S = 900.0
 
 
 class Access(Shelf):
@@ -209,7 +210,14 @@ class Access(Shelf):
 
     def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
         """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""
-        return self._catalog.claim_answer(KeptAnswer(key, owner, route, 0, "", _now()))
+        claim = KeptAnswer(key, owner, route, 0, "", _now())
+        known = self._catalog.claim_answer(claim)
+        since = (datetime.now(UTC) - timedelta(seconds=_ANSWERING_S)).isoformat(timespec="milliseconds")
+        if known is None or known.status or known.created_at > since:
+            return known
+        # Whoever claimed it was killed: nobody takes so long.
+        self._catalog.remove_answer(key, owner, route)
+        return self._catalog.claim_answer(claim)
 
     def keep_answer(self, key: str, owner: str, route: str, status: int, body: str) -> None:
         self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, _now()))

@@ -24,7 +24,7 @@ class ModelThread:
     def __init__(self, most_sessions: int) -> None:
         self._most_sessions = most_sessions
         self._sessions = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="voicekit-model")
+        self._thread = _thread()
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of one piece of work."""
@@ -43,7 +43,9 @@ class ModelThread:
                 self._thread.submit(_close, items)
 
     def shut(self) -> None:
+        """What waits is given up. A server that is started again begins with a new thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread = _thread()
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -57,6 +59,10 @@ class ModelThread:
             yield
         finally:
             self._sessions -= 1
+
+
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="voicekit-model")
 
 
 def _close(items: Iterator[object]) -> None:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TypeVar
 
 import numpy as np
@@ -40,6 +41,7 @@ VOICES_AT_HAND = 4
 CLIPS_AT_HAND = 512
 SPEAKER_S, DECODER_S = 60.0, 180.0
 SILENCE_RATIO = 0.02
+_KEEPING = RLock()
 
 
 def load_base(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Base:
@@ -253,12 +255,13 @@ def _part(folder: Path, load: Callable[[Path], T]) -> T:
 
 def _kept(cache: OrderedDict[str, T], key: str, make: Callable[[], T], at_most: int = VOICES_AT_HAND) -> T:
     """The value of `key`, made if it is not at hand; the one unused for longest goes when there are too many."""
-    if key not in cache:
-        cache[key] = make()
-        while len(cache) > at_most:
-            cache.popitem(last=False)
-    cache.move_to_end(key)
-    return cache[key]
+    with _KEEPING:  # two sessions that open a voice at once make it once
+        if key not in cache:
+            cache[key] = make()
+            while len(cache) > at_most:
+                cache.popitem(last=False)
+        cache.move_to_end(key)
+        return cache[key]
 
 
 def _first_seconds(waves: Sequence[Waveform], most_s: float) -> list[Waveform]:
