@@ -99,6 +99,8 @@ def _row(line: int, cells: dict[str, Any], folder: Path) -> Row:
             given[key] = str(folder / Path(given[key]).expanduser())
     if given.get("recipe", "").endswith(".toml"):
         given["recipe"] = str(folder / given["recipe"])
+    if "base" in given and (folder / given["base"]).is_dir():
+        given["base"] = str(folder / given["base"])
     tags = tuple(tag.strip() for tag in given.pop("tags", "").split(";") if tag.strip())
     return Row(line=line, tags=tags, **{"name": "", "recordings": "", **given})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -32,8 +33,18 @@ def open_app(settings: Settings | None = None) -> App:
     here = {"VOICEKIT_HOME": str(home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
     command = [sys.executable, "-m", "voicekit.step"]
-    runner = DurableRunner(catalog, beside(chosen.catalog_url()), command, here, parts.queue)
+    runner = DurableRunner(
+        catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: _device_lock(parts.device())
+    )
     return App(home, catalog, parts, chosen.base, runner, chosen.require_consent)
+
+
+def _device_lock(device: str) -> Path | None:
+    """A GPU takes one worker, whatever home it works for; a processor can be shared."""
+    name = device.partition(",")[0]
+    if name == "cpu":
+        return None
+    return Path(tempfile.gettempdir()) / f"voicekit-{name if ':' in name else name + ':0'}.lock"
 
 
 def _settings() -> Settings:

@@ -14,12 +14,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from uuid import uuid4
 
 from voicekit.backends.step_process import DONE, STOPPED, Order, StepProcess
 from voicekit.errors import StepCrashed
 from voicekit.ports import JobLog, JobSource
 from voicekit.records import WORKER_SILENT_S, JobFault, Worker
+from voicekit.storage import locked
 from voicekit.timebase import utc
 
 # The shape of the workflow, not of the program: an update of voicekit goes on with the jobs of the one before.
@@ -32,7 +35,8 @@ REST_S = 20.0
 
 class DurableRunner:
     """`database` is (address, schema) of what DBOS keeps; `command` starts a process that carries out steps, with `environment`
-    added to this one's; `queue` tells the kind of device this worker has: cpu or gpu."""
+    added to this one's; `queue` tells the kind of device this worker has: cpu or gpu; `device_lock` the file that keeps a
+    second worker off it, if there is to be one only."""
 
     def __init__(
         self,
@@ -41,13 +45,17 @@ class DurableRunner:
         command: Sequence[str],
         environment: Mapping[str, str],
         queue: Callable[[], str],
+        device_lock: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        self.log, self.database, self.queue = log, database, queue
+        self.log, self.database, self.queue, self._device_lock = log, database, queue, device_lock
         self._command, self._environment = command, environment
 
     def run(self, jobs: JobSource, until_idle: bool = False) -> None:
         """Until SIGTERM or SIGINT, or until no job is left for this worker's queue."""
-        _Shift(self, jobs).run(until_idle)
+        lock = self._device_lock()
+        busy = ("Another worker uses this device already.", "One is enough, or choose another device with VOICEKIT_DEVICE.")
+        with nullcontext() if lock is None else locked(lock, *busy):
+            _Shift(self, jobs).run(until_idle)
 
     def process(self) -> StepProcess:
         return StepProcess(self._command, self._environment)
