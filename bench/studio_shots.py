@@ -131,7 +131,7 @@ def _use(page: Page, address: str, shot: Callable[..., None]) -> None:
     page.goto(address)
     page.wait_for_selector("#gallery .voice")
     shot(page, "voices")
-    page.goto(address + "?tab=voices&voice=grace")
+    page.goto(address + "?tab=voices&voice=ada")
     page.wait_for_selector(".tile")
     shot(page, "voice")
     page.goto(address + "?tab=new")
