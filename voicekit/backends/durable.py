@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from voicekit.backends.step_process import DONE, STOPPED, Order, StepProcess
-from voicekit.errors import StepCrashed
+from voicekit.errors import InputError, StepCrashed, error_of
 from voicekit.ports import JobLog, JobSource
 from voicekit.records import WORKER_SILENT_S, JobFault, Worker
 from voicekit.storage import locked
@@ -149,7 +149,8 @@ class _Shift:
         outcome, fault = process.carry_out(order, lambda: self._jobs.wanted(job_id, attempt))
         if self._stop.is_set() and outcome != DONE:
             time.sleep(ENDING_S)  # this process ends meanwhile: the step is not over, it goes on elsewhere
-        if outcome != DONE:
+        bad_input = fault is not None and isinstance(error_of(fault.code, "", ""), InputError)
+        if outcome != DONE and not bad_input:
             self._end_process()
         if fault is not None:
             self._jobs.fail(job_id, attempt, fault)
