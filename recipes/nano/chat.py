@@ -92,17 +92,21 @@ def train(args: argparse.Namespace) -> None:
         model.load_state_dict({k: v.float() for k, v in packed.items() if not k.startswith("encoder.")})
     typed = places.chat / "typed.pt"
     if not args.typed and typed.exists():
-        model.load_state_dict({k: v.float() for k, v in torch.load(typed)["model"].items()})
+        model.load_state_dict({k: v.float() for k, v in torch.load(typed, weights_only=False)["model"].items()})
     opt = MasterAdamW([model.llm, model.audio_adapter], decay=0.05)
     places.chat.mkdir(parents=True, exist_ok=True)
     last, step, began, mean = typed if args.typed else places.chat / "last.pt", 0, time.time(), 0.0
+    listening = False
     if last.exists():
         state = torch.load(last, weights_only=False)
         opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state = state["step"], state["rng"]
+        step, rng.bit_generator.state, listening = state["step"], state["rng"], state["listening"]
     while step < args.steps:
         if step >= spoken_at and not material.spoken:
             material = Material(places, spoken=True)
+            if not listening:
+                opt.adopt(model.audio_adapter, torch.load(places.hearing / "last.pt", weights_only=False)["adapter"])
+                listening = True
         total, weight = loss_of(model, draw(material, rng), material.prompt.audio_pad, args.device)
         loss = total / weight
         loss.backward()
@@ -113,7 +117,8 @@ def train(args: argparse.Namespace) -> None:
         if step % 100 == 0 or step == args.steps:
             print(f"step {step} {time.time() - began:.0f} s loss {mean:.4f}", flush=True)
             part = last.with_suffix(".part")
-            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "model": model.state_dict()}
+            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "listening": listening,
+                     "model": model.state_dict()}  # fmt: skip
             torch.save(state, part)
             os.replace(part, last)
 

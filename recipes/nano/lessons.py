@@ -18,7 +18,7 @@ from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import IntArray
 
-TEXT_WEIGHT = 4.0
+TEXT_WEIGHT = 3.0
 MOST_TOKENS = 420
 
 

@@ -35,6 +35,14 @@ class MasterAdamW:
         return float(norm)
 
     @torch.no_grad()
+    def adopt(self, module: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+        """Go on from these weights in one of the modules; the optimizer's memory of it stays."""
+        own = {id(p): master for p, master in zip(self.working, self.master, strict=True)}
+        for name, p in module.named_parameters():
+            own[id(p)].copy_(weights[name])
+        self._publish()
+
+    @torch.no_grad()
     def _publish(self) -> None:
         for master, p in zip(self.master, self.working, strict=True):
             p.data.copy_(master)
