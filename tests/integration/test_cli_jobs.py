@@ -29,7 +29,7 @@ def test_a_job_from_the_queue_to_a_published_voice(app: App, tmp_path: Path, cap
     assert run(["jobs", "cancel", job.id[:16]]) == 0 and "cancelled" in capsys.readouterr().out
     assert run(["jobs", "retry", job.id[:16], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "queued"
-    assert run(["worker", "--until-idle", "--quiet"]) == 0
+    assert run(["worker", "--until-idle"]) == 0
     assert run(["jobs", "show", job.id, "--json", "--log"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["state"], printed["version"], printed["attempt"], printed["fault"]) == ("finished", 1, 2, None)

@@ -29,8 +29,9 @@ class Crew:
     """Workers beside this process."""
 
     def __init__(self, count: int) -> None:
-        command = [sys.executable, "-m", "voicekit.cli", "worker", "--quiet"]
-        self._processes = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+        command = [sys.executable, "-m", "voicekit.cli", "worker", "--attached"]
+        # Killed or not, this process takes them with it: their stdin ends when it does.
+        self._processes = [subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) for _ in range(count)]
 
     def check(self) -> None:
         """Raises StepCrashed if all of them ended: what they were to do would be waited for in vain."""

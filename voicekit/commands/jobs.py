@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,15 +37,23 @@ def add(cli: typer.Typer) -> None:
 
 def worker(
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job is left.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
+    attached: Annotated[bool, typer.Option("--attached", help="For programs that start it: end when stdin ends.")] = False,
 ) -> None:
     """Carry out jobs, one at a time, until stopped. Start one for each device; VOICEKIT_DEVICE says which."""
     from voicekit import terminal
 
     app = opened()
-    if not quiet:
+    if attached:
+        threading.Thread(target=_until_the_end_of_stdin, daemon=True).start()
+    else:
         terminal.say("Waiting for jobs. Stop with Ctrl-C: nothing is lost.")
     app.work(until_idle)
+
+
+def _until_the_end_of_stdin() -> None:
+    """Then this process is asked to stop like any worker."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @jobs_cli.command("list")
