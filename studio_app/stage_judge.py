@@ -105,12 +105,17 @@ class PublishStage(Stage):
         found = made(self, draft)
         if isinstance(found, str):
             return {self.state: found}
+        slug, version = found.voice.slug, found.voice.version
         try:
-            self.app.publish(found.voice.slug, found.voice.version)
+            if draft.consent_id and found.voice.consent_id != draft.consent_id:
+                self.app.change_voice(slug, version, consent_id=draft.consent_id)
+            if draft.consent_id and self.app.consent(draft.consent_id).voice_ok is None:
+                self.app.check_consent_of(slug, version)
+            self.app.publish(slug, version)
         except VoicekitError as error:
             return {self.state: problem(error)}
         shown = self.arrive(draft)
-        return {**shown, self.state: said(f"{found.voice.slug} is published.", "good") + GAP + shown[self.state]}
+        return {**shown, self.state: said(f"{slug} is published.", "good") + GAP + shown[self.state]}
 
     def to_talk(self, draft_id: str) -> Updates:
         name = self.app.drafts.get(draft_id).name
