@@ -185,7 +185,7 @@ def test_more_sessions_than_allowed_are_told_to_come_again(house: ApiHouse) -> N
 
 
 def test_logs_say_what_happened_and_nothing_that_was_said(
-    http: TestClient, house: ApiHouse, monkeypatch: pytest.MonkeyPatch
+    http: TestClient, house: ApiHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from voicekit.api.logs import JsonLines
 
@@ -194,7 +194,7 @@ def test_logs_say_what_happened_and_nothing_that_was_said(
     handler.setFormatter(JsonLines())
     log = logging.getLogger("voicekit.api")
     monkeypatch.setattr(log, "handlers", [handler])
-    monkeypatch.setattr(log, "level", logging.INFO)
+    caplog.set_level(logging.INFO, log.name)
     secret = house.key()
     http.post("/v1/audio/speech", json={"voice": "ada", "input": text}, headers=bearer(secret))
     monkeypatch.setattr(type(house.app()), "speech", lambda *_: (_ for _ in ()).throw(RuntimeError(text)))

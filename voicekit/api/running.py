@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -20,13 +21,26 @@ def keys_required(host: str, wanted: bool) -> bool:
     return wanted or host not in LOOPBACK
 
 
-def serve(app: App, host: str, port: int, keys: bool, also: Callable[[FastAPI], None] | None = None) -> None:
-    """`also` mounts more under the same address. Requests under way have a moment to end when the server stops."""
+class _Announcing(uvicorn.Server):
+    """Says when requests are answered, not before."""
+
+    ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+
+def serve(
+    app: App, host: str, port: int, keys: bool, ready: Callable[[], None], also: Callable[[FastAPI], None] | None = None
+) -> None:
+    """`also` mounts more under the same address; `ready` is called when it listens. Requests under way may end at a stop."""
     log_to_stderr()
     api = make_api(app, keys_required(host, keys))
     if also is not None:
         also(api)
-    uvicorn.run(
+    config = uvicorn.Config(
         api,
         host=host,
         port=port,
@@ -35,3 +49,6 @@ def serve(app: App, host: str, port: int, keys: bool, also: Callable[[FastAPI], 
         server_header=False,
         timeout_graceful_shutdown=_STOPPING_S,
     )
+    server = _Announcing(config)
+    server.ready = ready
+    server.run()

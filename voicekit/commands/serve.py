@@ -40,26 +40,28 @@ def serve(
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with_keys = keys_required(host, keys)
     known = app.keys()
-    terminal.say(f"Serving {address}/v1, described by {address}/openapi.json. Stop with Ctrl-C.")
-    if not with_keys:
-        terminal.say("Programs of this machine need no key.")
-    elif all(key.revoked_at for key in known):
-        terminal.say("Nobody has a key yet: voicekit keys create NAME.")
     # The studio knows no keys: it is for the user of this machine.
-    studio = None if with_keys else _studio(app, address)
+    studio = None if with_keys else _studio(app)
+
+    def ready() -> None:
+        terminal.say(f"Serving {address}/v1, described by {address}/openapi.json. Stop with Ctrl-C.")
+        if studio is not None:
+            terminal.say(f"The studio: {address}/studio")
+        if not with_keys:
+            terminal.say("Programs of this machine need no key.")
+        elif all(key.revoked_at for key in known):
+            terminal.say("Nobody has a key yet: voicekit keys create NAME.")
+
     with workers(1 if worker else 0):
-        run(app, host, port, keys, studio)
+        run(app, host, port, keys, ready, studio)
 
 
-def _studio(app: App, address: str) -> Callable[[FastAPI], None] | None:
+def _studio(app: App) -> Callable[[FastAPI], None] | None:
     """Mounts the studio; None where it is not installed."""
     try:
         from studio_app.app import mount
     except ImportError:
         return None
-    from voicekit import terminal
-
-    terminal.say(f"The studio: {address}/studio")
 
     def also(api: FastAPI) -> None:
         mount(api, app)
