@@ -22,7 +22,7 @@ def commands() -> dict[str, set[str]]:
     """Every command with its options."""
     group = get_command(cli)
     assert isinstance(group, TyperGroup)
-    return {name: {o for p in command.params for o in p.opts} for name, command in group.commands.items()}
+    return {name: {o for p in command.params for o in (*p.opts, *p.secondary_opts)} for name, command in group.commands.items()}
 
 
 def mentioned() -> list[tuple[str, str]]:
