@@ -43,16 +43,16 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="studio-shots-"))
     house = _house(folder)
-    page, address = launch(house.app, PORT)
+    served = launch(house.app, PORT)
     try:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             window = browser.new_context(viewport=SIZE, permissions=["microphone"])  # type: ignore[arg-type]
             window.set_default_timeout(400_000)
-            _walk(window.new_page(), address, house, folder, _camera(out))
+            _walk(window.new_page(), served.address, house, folder, _camera(out))
             browser.close()
     finally:
-        page.close()
+        served.close()
         house.close()
         shutil.rmtree(folder, ignore_errors=True)
 

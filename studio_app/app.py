@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import socket
+import threading
+import time
+from typing import Any
 
 # Nothing leaves the machine; Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+import uvicorn
+from fastapi import FastAPI
 
 from studio_app.jobs import JobsTab
 from studio_app.markup import tag, text
@@ -18,9 +23,6 @@ from studio_app.talk import TalkTab
 from studio_app.theme import CSS, HEAD, LIGHT, theme
 from studio_app.voices import VoicesTab
 from voicekit.app import App
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 _MARK = (
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#2457c5"/>'
@@ -33,6 +35,8 @@ _LOOK: dict[str, Any] = {
     "max_file_size": "1gb",
     "footer_links": [],
     "ssr_mode": False,
+    "run_history": False,
+    "enable_monitoring": False,
 }
 
 
@@ -122,16 +126,32 @@ class Studio:
 _TITLES = {VOICES: "Voices", NEW: "New voice", TALK: "Talk", JOBS: "Jobs"}
 
 
-def launch(app: App, port: int = 7860) -> tuple[gr.Blocks, str]:
-    """Serve the studio to this machine; returns the page, which can be waited for, and its address."""
-    page = Studio(app).page.queue(default_concurrency_limit=8)
-    _, address, _ = page.launch(
-        server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, theme=theme(), **_LOOK
-    )
-    return page, address
-
-
 def mount(server: FastAPI, app: App, owner: str = "", path: str = "/studio") -> FastAPI:
     """The studio under a path of another server."""
     page = Studio(app, owner).page.queue(default_concurrency_limit=8)
     return gr.mount_gradio_app(server, page, path=path, theme=theme(), show_error=False, **_LOOK)
+
+
+class Served:
+    """The studio being served to this machine, until it is closed. Raises OSError when the port is taken."""
+
+    def __init__(self, app: App, port: int) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self.address = f"http://127.0.0.1:{port}/"
+        pages = mount(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), app, path="/")
+        self._server = uvicorn.Server(uvicorn.Config(pages, log_level="warning", timeout_graceful_shutdown=2))
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+        self._thread.start()
+        while self._thread.is_alive() and not self._server.started:
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10.0)
+
+
+def launch(app: App, port: int = 7860) -> Served:
+    """Serve the studio to this machine. Not by Gradio's own `launch`, which gives up where a machine is busy."""
+    return Served(app, port)

@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +45,9 @@ def address(house: House) -> Generator[str, None, None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    page, url = launch(house.app, port)
-    yield url
-    page.close()
+    served = launch(house.app, port)
+    yield served.address
+    served.close()
 
 
 @pytest.fixture(scope="session")

@@ -33,11 +33,11 @@ def studio(
     app = opened()
     app.voices()  # a catalog that cannot be used is said now
     try:
-        page, address = launch(app, port)
+        served = launch(app, port)
     except OSError:
         raise UsageError(f"Port {port} cannot be used.", "Choose another: --port.") from None
-    terminal.say(f"The studio: {address} (stop with Ctrl-C)")
+    terminal.say(f"The studio: {served.address} (stop with Ctrl-C)")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with workers(1 if worker else 0), suppress(KeyboardInterrupt):
         threading.Event().wait()
-    page.close()
+    served.close()
