@@ -94,8 +94,14 @@ def curve(losses: Sequence[tuple[int, float]]) -> str:
 def samples(job: JobStatus, home: Path) -> str:
     """The last sentences that were spoken while it learned."""
     files = [home / path for path in job.samples[-_SAMPLES:]]
-    heard = [tag("div", tag("div", text(f.stem.replace("-", " ")), css="faint"), sound_file(f)) for f in files if f.is_file()]
+    heard = [tag("div", tag("div", text(_moment(f.stem)), css="faint"), sound_file(f)) for f in files if f.is_file()]
     return tag("h3", "Spoken on the way", css="later") + "".join(heard) if heard else ""
+
+
+def _moment(name: str) -> str:
+    """When a sample was spoken, by its file's name: "voice-000120" -> "after step 120"."""
+    part, _, step = name.rpartition("-")
+    return f"after step {int(step)}" if step.isdigit() and int(step) else part.replace("-", " ") or name
 
 
 def row(job: JobStatus, steps: Mapping[str, str]) -> str:
