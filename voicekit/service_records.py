@@ -9,6 +9,7 @@ from typing import Any
 # After this a worker is taken for dead, and others go on with its jobs.
 WORKER_SILENT_S = 30.0
 
+
 class JobState(StrEnum):
     """REFUSED is finished too: the voice is there, and the gate kept it a draft."""
 

@@ -94,7 +94,7 @@ def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> 
         by_voice.setdefault(clip.voice, []).append(clip)
     out = Places(work).decoder
     out.mkdir(parents=True, exist_ok=True)
-    model = Token2Latent(DecoderConfig(num_codes=NUM_CODES)).to(device)
+    model = Token2Latent(DecoderConfig(num_codes=NUM_CODES, grid_points=3, guidance=0.0)).to(device)
     if init:
         model.load_state_dict(Token2Latent.load(init / "token2wav").state_dict())
     opt = MasterAdamW([model], decay=0.01)
