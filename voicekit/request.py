@@ -59,16 +59,15 @@ class Request:
 
 def request_of(value: dict[str, Any]) -> Request:
     """The request that `Request.as_json` wrote."""
-    return Request(
-        **{
-            **value,
-            "recordings": Path(value["recordings"]),
-            "script": None if value["script"] is None else Path(value["script"]),
-            "recipe": Recipe.model_validate(value["recipe"]),
-            "questions": tuple(Question(**question) for question in value["questions"]),
-            "tags": tuple(value["tags"]),
-        }
-    )
+    fields: dict[str, Any] = {
+        **value,
+        "recordings": Path(value["recordings"]),
+        "script": None if value["script"] is None else Path(value["script"]),
+        "recipe": Recipe.model_validate(value["recipe"]),
+        "questions": tuple(Question(**question) for question in value["questions"]),
+        "tags": tuple(value["tags"]),
+    }
+    return Request(**fields)
 
 
 def checked_name(name: str) -> str:
