@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"typed": 1300, "tokenizer": 6500, "hearing": 3200, "decoder": 4000, "chat": 6000}
+STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:

@@ -68,12 +68,15 @@ float32 masters.
 """
 
 COST = """
-| part | parameters | steps | one thread of a busy two-core machine |
+Trained in two runs, the second from the weights of the first (`--init`):
+
+| part | parameters | steps | minutes of one thread, the machine busy |
 |---|---|---|---|
-| speech tokenizer | 7.4 M | 3,500 | 44 min |
-| Whisper encoder | 2.0 M | 1,100 | 35 min |
-| decoder | 3.5 M | 3,000 | 22 min |
-| language model and adapter | 7.1 M | 5,500 | 42 min |
+| speech tokenizer | 7.4 M | 3,500 + 3,000 | 44 + 47 |
+| Whisper encoder and adapter | 2.8 M | 1,100 + 2,400 | 35 + 58 |
+| decoder | 3.5 M | 3,000 + 2,400 | 22 + 26 |
+| language model, words alone | 6.3 M | 1,000 | 22 |
+| language model and adapter, speech | 7.1 M | 5,500 + 4,400 | 42 + 40 |
 """
 
 

@@ -35,7 +35,7 @@ def from_bytes(mel: np.ndarray) -> FloatArray:
 def token_pitch(samples_24k: FloatArray) -> FloatArray:
     """F0 in Hz float32 [N] at 25 Hz, 0 where unvoiced."""
     audio = soxr.resample(samples_24k, MODEL_RATE_HZ, 12_000).astype(np.float64)
-    # At a quarter of the rate DIO takes a seventh of the time, and StoneMask refines what it finds; type stubs do not know `speed`.
+    # At a quarter of the rate DIO takes a seventh of the time; StoneMask refines what it finds. Type stubs do not know `speed`.
     options = {"f0_floor": 60.0, "f0_ceil": 420.0, "frame_period": 10.0, "speed": 4}
     f0, times = pyworld.dio(audio, 12_000, **options)
     f0 = pyworld.stonemask(audio, f0, times, 12_000)
