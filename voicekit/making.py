@@ -13,7 +13,7 @@ from voicekit import creation, onboarding, voice_files
 from voicekit.carrying import Carrier, Foreground
 from voicekit.engines import Engines
 from voicekit.errors import NameTaken, NotPublishable, UsageError
-from voicekit.jobs import Jobs, refuse_other_inputs
+from voicekit.jobs import HERE, Jobs, refuse_other_inputs
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
@@ -169,9 +169,9 @@ class Making(Shelf):
     def remove(self, name: str) -> int:
         """Forget all versions of a voice, their files and unfinished work; returns how many versions there were."""
         slug = checked_name(name)
-        for status in self._catalog.jobs_of(slug):
-            self._jobs.cancel(status.id)
-        with alone(self._home, slug, wait_s=STOPPING_S):
+        # A worker is told to stop; who makes the voice in a terminal is not disturbed, and asked to stop it there.
+        stopped = [self._jobs.cancel(s.id) for s in self._catalog.jobs_of(slug) if s.queue != HERE and not s.state.over]
+        with alone(self._home, slug, wait_s=STOPPING_S if stopped else 0.0):
             shelf = self._home / "voices" / slug
             jobs = [p.parent for p in (self._home / "work").glob(f"*/{voice_files.JOB}") if read_json(p).get("name") == slug]
             count = self._catalog.remove_voice(slug)

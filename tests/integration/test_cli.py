@@ -163,13 +163,13 @@ def test_the_demo_leaves_a_report_and_three_answers(
 ) -> None:
     import shutil
 
-    from voicekit import app
+    from voicekit import app, request
 
     (tmp_path / "sample").mkdir()
     shutil.make_archive(str(tmp_path / "sample" / "recordings"), "zip", recordings)
     real = app.shipped
     monkeypatch.setattr(app, "shipped", lambda name: tmp_path / "sample" if name == "assets/sample" else real(name))
-    monkeypatch.setattr(app, "read_recipe", lambda _: fake_recipe())
+    monkeypatch.setattr(request, "read_recipe", lambda _: fake_recipe())
     code, out, err = run("demo", "-o", tmp_path / "out")
     assert code == 0 and "Try next" in out and "voicekit chat sample" in out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["answer-1.wav", "answer-2.wav", "answer-3.wav", "report.html"]

@@ -384,7 +384,7 @@ def test_the_folder_of_a_voice_holds_only_what_belongs_to_it(house: House) -> No
     made = house.create()
     folder = house.home / made.voice.folder
     assert sorted(p.name for p in folder.iterdir()) == [
-        "adapter", "dataset", "decoder", "evaluation.json", "job.json", "prompt.safetensors", "report.html"
+        "adapter", "dataset", "decoder", "evaluation.json", "job.json", "prompt.safetensors", "report.html", "samples"
     ]  # fmt: skip
     assert not (folder / "dataset" / "work").exists()
     assert tree_sha256(folder / "adapter") == made.voice.adapter_sha256

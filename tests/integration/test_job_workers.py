@@ -128,8 +128,9 @@ def test_a_dead_step_is_a_fault_and_a_cancelled_job_stops(works: Works, recordin
     assert app.retry(job.id).state is JobState.QUEUED
     works.reached("decoder")
     assert app.cancel(job.id).state is JobState.CANCELLED
+    time.sleep(5.0)
     pause.unlink()
-    time.sleep(3.0)
+    time.sleep(1.0)
     assert app.job(job.id).state is JobState.CANCELLED and works.calls()["decoder ends"] == 0
     app.submit("anna", recordings, recipe=fake_recipe())
     status = works.over(job.id)

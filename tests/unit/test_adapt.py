@@ -12,7 +12,7 @@ from voicekit.adapt import adapt_chat, error_rate
 from voicekit.conversations import Item
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
-from voicekit.records import Question, TrainingExample
+from voicekit.records import Question, Reply, TrainingExample
 from voicekit.specs import HarvestSpec, TrainSpec
 
 TARGET_PITCH = 6
@@ -181,9 +181,13 @@ def test_a_harvest_round_is_not_asked_twice(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         adapt(tmp_path, WatchedBase("pass-1/train"))
 
-    class Mute(FakeBase):
-        def voice(self, *_: object, **__: object) -> FakeSpeaker:
+    class Unasked(FakeSpeaker):
+        def reply_many(self, questions: Sequence[str], seed: int = 0) -> list[Reply]:
             raise AssertionError("asked again")
+
+    class Mute(FakeBase):
+        def voice(self, speaker: str, *_: object, **__: object) -> FakeSpeaker:
+            return Unasked(self, speaker, 2, TARGET_PITCH, 1.0, 1.0)
 
     assert adapt(tmp_path, Mute()).notes["harvest_fallback"] == 0.0
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicekit.commands.common import Json, opened, workers
-from voicekit.records import JobState, JobStatus, Voice
+from voicekit.service_records import JobState, JobStatus
 
 if TYPE_CHECKING:
     from voicekit.onboarding import RowResult
+    from voicekit.records import Voice
 
 REFUSED, FAILED = 4, 1
 

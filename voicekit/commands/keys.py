@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from voicekit.commands.common import Json, opened
-from voicekit.records import ApiKey
+from voicekit.service_records import ApiKey
 
 keys_cli = typer.Typer(help="Make, list and revoke keys of the HTTP API.", no_args_is_help=True)
 
