@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,12 +15,11 @@ from voicekit.access import Access
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
-from voicekit.engines import Engines
 from voicekit.errors import UsageError, error_of
 from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
 from voicekit.measure import Subject, measure
-from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
+from voicekit.ports import OnProgress, Progress
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
 from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
@@ -38,18 +38,15 @@ PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
 class App(Making, Access):
     """Everything lies under `home`. Making voices, also as jobs, is in `making`; this adds what is done with them."""
 
-    def __init__(
-        self,
-        home: Path,
-        catalog: Catalog,
-        engines: Engines,
-        base: str,
-        runner: JobRunner | None = None,
-        require_consent: bool | None = None,
-    ) -> None:
-        super().__init__(home, catalog, engines, base, runner, require_consent)
-        self.drafts = Drafts(home)
-        self.reviewer = Reviewer(self.drafts, engines, self._base)
+    @cached_property
+    def drafts(self) -> Drafts:
+        """The voices that are being prepared by hand."""
+        return Drafts(self._home)
+
+    @cached_property
+    def reviewer(self) -> Reviewer:
+        """Clips of the drafts, to be heard and decided on."""
+        return Reviewer(self.drafts, self._engines, self._base)
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:
@@ -160,16 +157,7 @@ class App(Making, Access):
 
     def doctor(self) -> list[Check]:
         """What works on this machine, and what to do about the rest."""
-        engines = self._engines
-        return list(
-            examine(
-                self._home,
-                self._catalog,
-                self._base,
-                engines.device,
-                __version__,
-            )
-        )
+        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__))
 
     def demo(self, out: Path | str, report: OnProgress = silent) -> DemoShown:
         """Create the voice of the bundled speaker, ask it three questions, put report and answers into `out`."""

@@ -21,7 +21,7 @@ from typing import TextIO
 from voicekit import creation
 from voicekit.engines import Engines
 from voicekit.errors import Cancelled, InputError, ResourceError, VoicekitError
-from voicekit.jobs import HERE, OPEN, new_job
+from voicekit.jobs import HERE, OPEN, new_job, voice_of
 from voicekit.ports import Catalog, Progress
 from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice
 from voicekit.request import Request, request_of
@@ -61,9 +61,12 @@ class Live:
         self._saved_s = time.monotonic()
         self.status = replace(self.status, updated_at=utc())
         if not self._catalog.save_job(self.status, self.status.attempt, OPEN):
-            raise Cancelled("The job was cancelled.", "Go on with it: voicekit jobs retry.")
+            raise _cancelled()
 
-    def finish(self, voice: Voice, passed: bool) -> None:
+    def finish(self, voice: Voice) -> None:
+        """The voice is registered; REFUSED if the gate did not pass it."""
+        evaluation = self._catalog.evaluation(voice.evaluation_id)
+        passed = evaluation is not None and evaluation.passed
         kept = tuple(f"{voice.folder}/{creation.SAMPLES}/{Path(s).name}" for s in self.status.samples)
         state = JobState.FINISHED if passed else JobState.REFUSED
         done = tuple(creation.STEPS)
@@ -71,6 +74,10 @@ class Live:
             self.status, state=state, step=done[-1], fraction=1.0, message="", done=done, version=voice.version, samples=kept
         )
         self.save()
+
+
+def _cancelled() -> Cancelled:
+    return Cancelled("The job was cancelled.", "Go on with it: voicekit jobs retry.")
 
 
 def _curve(losses: tuple[tuple[int, float], ...], step: int, loss: float) -> tuple[tuple[int, float], ...]:
@@ -120,12 +127,12 @@ class Carrier:
         """Do one step unless it is done. Raises what went wrong; Cancelled if the job is not wanted any more."""
         found = self._catalog.job(job_id)
         if found is None or found.status.attempt != attempt or found.status.state not in OPEN:
-            raise Cancelled("The job was cancelled.", "Go on with it: voicekit jobs retry.")
+            raise _cancelled()
         live = Live(self._catalog, self._home, replace(found.status, state=JobState.RUNNING))
         request = request_of(found.request)
         with alone(self._home, request.slug, WAIT_FOR_NAME_S):
             versions = self._catalog.versions(request.slug)
-            made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
+            made = voice_of(job_id, versions, self._home)
             if made is None:
                 model = self._engines.open_base(request.base)
                 job = creation.Job(job_id, job_folder(self._home, job_id), request, model, self._engines, live)
@@ -136,8 +143,7 @@ class Carrier:
                 else:
                     made = creation.finish(job, self._catalog, self._home)
             if made is not None and step == creation.LAST_STEP:
-                evaluation = self._catalog.evaluation(made.evaluation_id)
-                live.finish(made, evaluation is not None and evaluation.passed)
+                live.finish(made)
 
     def serve(self, asked: TextIO, answers: TextIO) -> None:
         """Steps as they are asked for, until the worker goes away."""

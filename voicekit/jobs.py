@@ -159,9 +159,8 @@ class Jobs:
         """The voice that this job made already, if it is there. NameTaken if the name is somebody's or something else's."""
         slug, versions = request.slug, self._catalog.versions(request.slug)
         busy = [s for s in self._catalog.jobs_of(slug) if s.state in OPEN and s.id != job_id]
-        if any(owner != request.owner for owner in [*(v.owner for v in versions), *(s.owner for s in busy)]):
-            raise NameTaken(f"The name {slug!r} belongs to somebody else.", "Choose another name.")
-        made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
+        refuse_other_owners(slug, request.owner, [*versions, *busy])
+        made = voice_of(job_id, versions, self._home)
         if made is not None:
             return made
         if busy:
@@ -180,6 +179,17 @@ class Jobs:
         """Workers that gave a sign of life not long ago."""
         since = utc(ago_s=WORKER_SILENT_S)
         return [w for w in self._catalog.workers() if w.seen_at >= since]
+
+
+def voice_of(job_id: str, versions: Sequence[Voice], home: Path) -> Voice | None:
+    """The version that a job has made, if its files are there."""
+    return next((v for v in versions if v.job_id == job_id and (home / v.folder).exists()), None)
+
+
+def refuse_other_owners(slug: str, owner: str, holders: Sequence[Voice | JobStatus]) -> None:
+    """NameTaken if what bears the name is somebody else's."""
+    if any(holder.owner != owner for holder in holders):
+        raise NameTaken(f"The name {slug!r} belongs to somebody else.", "Choose another name.")
 
 
 def refuse_other_inputs(slug: str, versions: Sequence[Voice], job_id: str, new_version: bool) -> None:

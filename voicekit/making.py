@@ -12,8 +12,8 @@ from pathlib import Path
 from voicekit import creation, onboarding, voice_files
 from voicekit.carrying import Carrier, Foreground
 from voicekit.engines import Engines
-from voicekit.errors import NameTaken, NotPublishable, UsageError
-from voicekit.jobs import HERE, Jobs, refuse_other_inputs
+from voicekit.errors import NotPublishable, UsageError
+from voicekit.jobs import HERE, Jobs, refuse_other_inputs, refuse_other_owners, voice_of
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
@@ -67,12 +67,11 @@ class Making(Shelf):
         slug = request.slug
         with alone(self._home, slug):
             versions = self._catalog.versions(slug)
-            if any(v.owner for v in versions):
-                raise NameTaken(f"The name {slug!r} belongs to somebody else.", "Choose another name.")
+            refuse_other_owners(slug, request.owner, versions)
             model = self._engines.open_base(request.base)
             job_id = request.job_id(model.info.revision)
             work = job_folder(self._home, job_id)
-            made = next((v for v in versions if v.job_id == job_id and (self._home / v.folder).exists()), None)
+            made = voice_of(job_id, versions, self._home)
             if made is None:
                 refuse_other_inputs(slug, versions, job_id, new_version)
                 made = self._make(creation.Job(job_id, work, request, model, self._engines, report))
@@ -195,8 +194,7 @@ class Making(Shelf):
         except BaseException as error:
             shown.ended(error)
             raise
-        evaluation = self._catalog.evaluation(made.evaluation_id)
-        shown.live.finish(made, evaluation is not None and evaluation.passed)
+        shown.live.finish(made)
         return made
 
     def _check_row(self, row: onboarding.Row) -> None:

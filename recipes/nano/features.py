@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyworld
 import soundfile as sf
 import soxr
 
@@ -20,6 +19,7 @@ from recipes.nano.text import normalise
 from voicekit.covo.features import log_mel, num_tokens
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
+from voicekit.world import pyworld
 
 MEL_LOW, MEL_STEP = -14.0, 0.085
 

@@ -6,8 +6,6 @@ as good as WORLD's Harvest at fifty times the speed. On noisy recordings it can 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import soxr
 
@@ -25,9 +23,7 @@ class WorldPitch:
     frame_s = _FRAME_MS / 1000
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            import pyworld
+        from voicekit.world import pyworld
 
         self._world = pyworld
 

@@ -6,19 +6,13 @@ unvoiced) and voicing (0 or 1). There is nothing to train, and pitch can be read
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import soxr
 
 from voicekit.covo.features import num_tokens
 from voicekit.records import FloatArray
 from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
-
-# pyworld announces at import that setuptools will drop something; nobody who hears it can act on it.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)
-    import pyworld
+from voicekit.world import pyworld
 
 NUM_LATENTS = 64
 NUM_ENVELOPE = 59
