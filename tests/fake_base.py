@@ -68,6 +68,10 @@ def rehearsal() -> tuple[tuple[str, tuple[Turn, ...]], ...]:
     )
 
 
+def _chance(question: str) -> float:
+    return zlib.crc32(question.encode()) % 1000 / 1000
+
+
 class FakeSpeaker:
     """A `SpeakingModel`. `share` of the replies have the adapted pitch, `wits` of the answers are right."""
 
@@ -76,13 +80,14 @@ class FakeSpeaker:
         self.pitch, self.target, self.share, self.wits = pitch, target, share, wits
 
     def _one(self, question: str) -> Reply:
-        chance = zlib.crc32(question.encode()) % 1000 / 1000
         answers = {q.text: q.answer for q in sums()}
         text = answers.get(question.strip().lower(), "i do not know")
-        if chance >= self.wits:
+        if _chance(question) >= self.wits:
             text = "something else"
-        pitch = self.target if chance < self.share else self.pitch
-        return Reply(text, np.array(codes_of(text, pitch), dtype=np.int64))
+        return Reply(text, np.array(codes_of(text, self._pitch_of(question)), dtype=np.int64))
+
+    def _pitch_of(self, question: str) -> int:
+        return self.target if _chance(question) < self.share else self.pitch
 
     def reply(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Reply:
         if isinstance(user, Waveform):
@@ -91,6 +96,9 @@ class FakeSpeaker:
 
     def reply_many(self, questions: Sequence[str], seed: int = 0) -> list[Reply]:
         return [self._one(q) for q in questions]
+
+    def say_answers(self, questions: Sequence[str], answers: Sequence[str], seed: int = 0) -> list[Reply]:
+        return [Reply(a, np.array(codes_of(a, self._pitch_of(q)), np.int64)) for q, a in zip(questions, answers, strict=True)]
 
     def speak(self, text: str, seed: int = 0) -> IntArray:
         return np.array(codes_of(text, self.target if self.share > 0.5 else self.pitch), dtype=np.int64)
@@ -129,7 +137,7 @@ class FakeBase:
         shuffled = [questions[i] for i in np.random.default_rng(0).permutation(len(questions))]
         self.info = BaseInfo("fake", "0" * 12, "none", ("en",), SPEAKERS, "mid", folder)
         self.prompt = FORMAT
-        self.material = BaseMaterial(tuple(shuffled[:60]), tuple(shuffled[60:80]), tuple(shuffled[80:]), rehearsal())
+        self.material = BaseMaterial(tuple(shuffled[:60]), tuple(shuffled[60:80]), tuple(shuffled[80:]), rehearsal(), "mid")
         self.fine_tunings: list[Path] = []
 
     def encode_text(self, text: str) -> list[int]:

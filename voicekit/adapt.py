@@ -1,8 +1,9 @@
 """The two-phase recipe that gives a chat model a voice and keeps its wits.
 
-Phase 1 learns the voice from masked pseudo-conversations. On the way there the adapted model answers questions whose
-answers are known; the answers that are right, legible and already in the new voice are the missing combination, and
-phase 2 teaches them to a fresh adapter. Every part leaves a file: killed anywhere and run again, it goes on.
+Phase 1 learns the voice from masked pseudo-conversations. On the way there the adapted model is given questions with their
+answers and says these; right words, legible and already in the new voice, are the missing combination, and phase 2 teaches
+them to a fresh adapter. Behind the replies that were not said well enough it holds the text alone: the words are lost where
+the model goes on after its own speech. Every part leaves a file: killed anywhere and run again, it goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from voicekit import audio, files
 from voicekit.conversations import Item, Kept, Lesson, examples_for, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
-from voicekit.evaluate.text import same_answer, spoken_words
+from voicekit.evaluate.text import spoken_words
 from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome
 from voicekit.records import IntArray, Question, Reply
 from voicekit.specs import TrainSpec
@@ -38,13 +39,15 @@ QUESTION_STEPS = 0.25
 
 @dataclass(frozen=True)
 class Round:
-    """One harvest: how many replies were asked for, right, legible, and those also in voice with their CER."""
+    """One harvest: how many replies were asked for, ended by themselves, and were legible; those also in voice with their
+    CER, and the `others` that ended."""
 
     asked: int
-    right: int
+    ended: int
     legible: int
     seconds: float
     replies: tuple[tuple[Kept, float], ...]
+    others: tuple[Kept, ...]
 
 
 def adapt_chat(
@@ -118,16 +121,17 @@ class _Adaptation:
     def refine(self, first: TrainOutcome) -> TrainOutcome:
         """Harvest and train anew, `passes` times; what cannot be improved on is returned as it is."""
         harvest = self.spec.harvest
-        outcome, kept, notes = first, list[Kept](), dict[str, float]()
+        outcome, kept, others, notes = first, list[Kept](), list[Kept](), dict[str, float]()
         target_hz = self._speaker_f0_hz()
         sources = [*reversed(first.snapshots)] or [(first.steps, first.adapter)]
         for number in range(1, harvest.passes + 1):
-            found, counts = self._harvest(f"pass-{number}", sources, target_hz)
+            found, rest, counts = self._harvest(f"pass-{number}", sources, target_hz)
             kept += [answer for answer in found if answer not in kept]
+            others += [answer for answer in rest if answer not in kept]
             notes |= {f"pass_{number}_{name}": value for name, value in counts.items()}
             if len(kept) < harvest.min_kept:
                 break
-            second = self._learn_from(kept, number)
+            second = self._learn_from(kept, others, number)
             outcome = _joined(outcome, second)
             sources = [(second.steps, second.adapter)]
         notes |= {"speaker_f0_hz": target_hz, "harvest_kept": float(len(kept)), "harvest_fallback": float(outcome is first)}
@@ -136,13 +140,13 @@ class _Adaptation:
             outcome, seconds=outcome.seconds + harvested_s, snapshots=first.snapshots, notes={**outcome.notes, **notes}
         )
 
-    def _learn_from(self, kept: Sequence[Kept], number: int) -> TrainOutcome:
+    def _learn_from(self, kept: Sequence[Kept], others: Sequence[Kept], number: int) -> TrainOutcome:
         harvest = self.spec.harvest
         rate = harvest.learning_rate or self.spec.learning_rate
         spec = self.spec.model_copy(update={"steps": harvest.steps, "learning_rate": rate})
 
         def lessons(epoch: int) -> list[Lesson]:
-            return refining_lessons(kept, self.items, self.base.material, self.speaker, spec, epoch)
+            return refining_lessons(kept, others, self.items, self.base.material, self.speaker, spec, epoch)
 
         return self._train(lessons, spec, f"pass-{number}/train", f"learning from {len(kept)} good answers of its own", [])
 
@@ -163,8 +167,10 @@ class _Adaptation:
         value = json.loads(path.read_text())["f0_hz"]
         return math.nan if value is None else float(value)
 
-    def _harvest(self, name: str, sources: Sequence[tuple[int, Path]], target_hz: float) -> tuple[list[Kept], dict[str, float]]:
-        """The good replies of all sources, best voice first, and what was counted."""
+    def _harvest(
+        self, name: str, sources: Sequence[tuple[int, Path]], target_hz: float
+    ) -> tuple[list[Kept], list[Kept], dict[str, float]]:
+        """The good replies of all sources, best voice first; the others; and what was counted."""
         harvest = self.spec.harvest
         rounds: list[Round] = []
         for number, (step, adapter) in enumerate(sources, start=1):
@@ -173,15 +179,16 @@ class _Adaptation:
                 rounds.append(self._round(self.folder / name / f"harvest-{step:06d}.json", adapter, step, target_hz, show))
             show(Progress("train", 1.0))
         kept = _choose([reply for r in rounds for reply in r.replies], self.spec)
+        others = [answer for r in rounds for answer in (*(k for k, _ in r.replies), *r.others) if answer not in kept]
         counts = {
             "asked": sum(r.asked for r in rounds),
-            "right": sum(r.right for r in rounds),
+            "ended": sum(r.ended for r in rounds),
             "legible": sum(r.legible for r in rounds),
             "in_voice": sum(len(r.replies) for r in rounds),
             "kept": len(kept),
             "seconds": sum(r.seconds for r in rounds),
         }
-        return kept, {key: float(value) for key, value in counts.items()}
+        return kept, others, {key: float(value) for key, value in counts.items()}
 
     def _round(self, path: Path, adapter: Path, step: int, target_hz: float, show: OnProgress) -> Round:
         if path.exists():
@@ -191,19 +198,22 @@ class _Adaptation:
         voice = self.base.voice(self.speaker, adapter=adapter)
         replies: list[Reply] = []
         for start in range(0, len(questions), ASKED_TOGETHER):
-            replies += voice.reply_many([q.text for q in questions[start : start + ASKED_TOGETHER]], seed=self.spec.seed)
+            some = questions[start : start + ASKED_TOGETHER]
+            replies += voice.say_answers([q.text for q in some], [q.answer for q in some], seed=self.spec.seed)
             show(Progress("train", 0.9 * len(replies) / len(questions)))
-        right = [(q, r) for q, r in zip(questions, replies, strict=True) if _is_right(q, r)]
-        self._keep_sample(path.parent.name, step, [*(r for _, r in right), *replies], show)
-        read = [(q, r, error_rate(q.answer, self.base.read_speech(r.speech))) for q, r in right]
-        legible = [(q, r, cer) for q, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
-        heard = [(q, r, cer) for q, r, cer in legible if self._in_voice(r, target_hz)]
+        ended = [(_kept(q, r), r) for q, r in zip(questions, replies, strict=True) if r.finished and len(r.speech)]
+        self._keep_sample(path.parent.name, step, [*(r for _, r in ended), *replies], show)
+        read = [(kept, r, error_rate(kept.text, self.base.read_speech(r.speech))) for kept, r in ended]
+        legible = [(kept, r, cer) for kept, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
+        good = [(kept, cer) for kept, r, cer in legible if self._in_voice(r, target_hz)]
+        well_said = {kept for kept, _ in good}
         result = Round(
             asked=len(questions),
-            right=len(right),
+            ended=len(ended),
             legible=len(legible),
             seconds=time.monotonic() - started,
-            replies=tuple((Kept(q.text, q.answer, tuple(int(c) for c in r.speech)), cer) for q, r, cer in heard),
+            replies=tuple(good),
+            others=tuple(kept for kept, _ in ended if kept not in well_said),
         )
         _write_json(path, asdict(result))
         return result
@@ -237,8 +247,8 @@ def error_rate(truth: str, heard: str) -> float:
     return float(cer(said, found))
 
 
-def _is_right(question: Question, reply: Reply) -> bool:
-    return same_answer(reply.text, question.answer) and reply.finished and len(reply.speech) > 0
+def _kept(question: Question, reply: Reply) -> Kept:
+    return Kept(question.text, question.answer, tuple(int(code) for code in reply.speech))
 
 
 def _choose(replies: Sequence[tuple[Kept, float]], spec: TrainSpec) -> list[Kept]:
@@ -289,8 +299,13 @@ def _claim(folder: Path, base: BaseModel, items: Sequence[Item], speaker: str, s
 
 def _read_round(path: Path) -> Round:
     content: dict[str, Any] = json.loads(path.read_text())
-    replies = tuple((Kept(k["question"], k["text"], tuple(k["codes"])), float(cer)) for k, cer in content["replies"])
-    return Round(content["asked"], content["right"], content["legible"], content["seconds"], replies)
+
+    def kept(row: dict[str, Any]) -> Kept:
+        return Kept(row["question"], row["text"], tuple(row["codes"]))
+
+    replies = tuple((kept(row), float(cer)) for row, cer in content["replies"])
+    others = tuple(kept(row) for row in content["others"])
+    return Round(content["asked"], content["ended"], content["legible"], content["seconds"], replies, others)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ dialogues of the base keep what it knows. Masks are data: the training loop only
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from voicekit.errors import BaseModelError, RecordingsError
 from voicekit.ports import BaseMaterial
 from voicekit.prompt import READ_REQUEST, Encode, PromptFormat
-from voicekit.records import Conversation, Question, Reply, TrainingExample, Turn
+from voicekit.records import Conversation, Question, TrainingExample, Turn
 from voicekit.specs import Strategy, TrainSpec
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Kept:
-    """One of the adapted model's own answers that was good enough to teach the voice."""
+    """A right answer as the adapted model said it."""
 
     question: str
     text: str
@@ -74,14 +74,15 @@ def replayed(speaker: str, turns: Sequence[Turn]) -> Conversation:
     return Conversation(tuple(turns), speaker, "replay")
 
 
-def under_new_name(turns: Sequence[Turn], speaker: str) -> Conversation:
-    """A dialogue of the base under the new name: its speech is in another voice, so only its text may be held."""
-    return Conversation(tuple(turns), speaker, "new_name")
+def under_new_name(turns: Sequence[Turn], speaker: str, own_name: str) -> Conversation:
+    """A dialogue of the base's own speaker under the new name: its speech is another voice's, so only its text may be held."""
+    return Conversation(tuple(turns), speaker, "new_name", reference=own_name)
 
 
-def harvested(kept: Kept, speaker: str) -> Conversation:
-    """A right answer the adapted model gave in the new voice."""
-    return Conversation((Turn("user", kept.question), Turn("assistant", kept.text, speech=kept.codes)), speaker, "harvest")
+def harvested(kept: Kept, speaker: str, reference: str, strategy: str = "harvest") -> Conversation:
+    """A right answer as the adapted model said it; the base says the same words best under the name `reference`."""
+    turns = (Turn("user", kept.question), Turn("assistant", kept.text, speech=kept.codes))
+    return Conversation(turns, speaker, strategy, reference)
 
 
 def item_weights(strategy: Strategy, spec: TrainSpec) -> Weights:
@@ -95,7 +96,8 @@ def encode(
     conversation: Conversation, weights: Weights, prompt: PromptFormat, encode_text: Encode, epoch: int = 0
 ) -> TrainingExample:
     """Token ids with their weights. Everything outside the assistant's turns has weight 0."""
-    ids: list[int] = prompt.system(encode_text, conversation.speaker)
+    system = prompt.system(encode_text, conversation.speaker)
+    ids = list(system)
     loss = [0.0] * len(ids)
     divergence = [0.0] * len(ids)
 
@@ -120,12 +122,18 @@ def encode(
         append([prompt.im_end], [weights.end], [0.0])
         if index < last:
             append(encode_text("\n"))
+    reference = conversation.reference if any(divergence) else ""
+    if reference and reference != conversation.speaker:
+        by_base = np.array([*prompt.system(encode_text, reference), *ids[len(system) :]], dtype=np.int64)
+    else:
+        by_base = None
     return TrainingExample(
         ids=np.array(ids, dtype=np.int64),
         loss_weight=np.array(loss, dtype=np.float32),
         kl_weight=np.array(divergence, dtype=np.float32),
         kind=conversation.strategy,
         epoch=epoch,
+        reference_ids=by_base,
     )
 
 
@@ -140,21 +148,28 @@ def voice_lessons(items: Sequence[Item], material: BaseMaterial, speaker: str, s
 
 
 def refining_lessons(
-    kept: Sequence[Kept], items: Sequence[Item], material: BaseMaterial, speaker: str, spec: TrainSpec, epoch: int
+    kept: Sequence[Kept],
+    others: Sequence[Kept],
+    items: Sequence[Item],
+    material: BaseMaterial,
+    speaker: str,
+    spec: TrainSpec,
+    epoch: int,
 ) -> list[Lesson]:
     """One epoch of the second phase: the model's own good answers, rehearsal, and a few recordings.
 
-    Answers are drawn so that as many different questions as possible are heard.
+    Of the `others`, whose speech was not good enough to learn from, only the text is held: what comes after the model's own
+    speech in the new voice is where it forgets. Answers are drawn so that as many different questions as possible are heard.
     """
     rng = np.random.default_rng([spec.seed, 2, epoch])
     harvest = spec.harvest
     learned = Weights(text=harvest.kept_text_weight, audio=spec.audio_weight, text_kl=harvest.text_kl)
-    by_question: dict[str, list[Kept]] = {}
-    for answer in kept:
-        by_question.setdefault(answer.question, []).append(answer)
-    one_each = [_draw(answers, 1, rng)[0] for answers in by_question.values()]
+    held, own = Weights(text_kl=harvest.text_kl), material.default_speaker
+    good = _draw(_one_a_question(kept, rng), harvest.kept_per_epoch, rng)
+    rest = _draw(_one_a_question(others, rng), harvest.held_per_epoch, rng)
     return [
-        *((harvested(answer, speaker), learned) for answer in _draw(one_each, harvest.kept_per_epoch, rng)),
+        *((harvested(answer, speaker, own), learned) for answer in good),
+        *((harvested(answer, speaker, own, "held"), held) for answer in rest),
         *_recordings(_draw(items, harvest.narrative_per_epoch, rng), material, speaker, spec, rng),
         *_rehearsal(material, harvest.replay_per_epoch, spec, rng),
         *_new_name(material, speaker, harvest.new_name_per_epoch, harvest.new_name_kl, rng),
@@ -177,10 +192,6 @@ def examples_for(
     return examples
 
 
-def reply_to_kept(question: Question, reply: Reply) -> Kept:
-    return Kept(question.text, question.answer, tuple(int(c) for c in reply.speech))
-
-
 def _recorded(item: Item) -> Turn:
     return Turn("assistant", item.text, clip_id=item.clip_id, speech=item.codes)
 
@@ -198,7 +209,8 @@ def _recordings(
     for item in items:
         question = material.train[int(rng.integers(len(material.train)))]
         is_read = rng.random() < spec.read_share
-        lessons.append((tts(item, speaker) if is_read else recast(item, speaker, question), weights))
+        lesson = tts(item, speaker) if is_read else recast(item, speaker, question)
+        lessons.append((replace(lesson, reference=material.default_speaker), weights))
     return lessons
 
 
@@ -208,7 +220,15 @@ def _rehearsal(material: BaseMaterial, count: int, spec: TrainSpec, rng: np.rand
 
 
 def _new_name(material: BaseMaterial, speaker: str, count: int, kl: float, rng: np.random.Generator) -> list[Lesson]:
-    return [(under_new_name(turns, speaker), Weights(text_kl=kl)) for _, turns in _draw(material.rehearsal, count, rng)]
+    drawn = _draw(material.rehearsal, count, rng)
+    return [(under_new_name(turns, speaker, own_name), Weights(text_kl=kl)) for own_name, turns in drawn]
+
+
+def _one_a_question(answers: Sequence[Kept], rng: np.random.Generator) -> list[Kept]:
+    by_question: dict[str, list[Kept]] = {}
+    for answer in answers:
+        by_question.setdefault(answer.question, []).append(answer)
+    return [_draw(some, 1, rng)[0] for some in by_question.values()]
 
 
 def _draw(pool: Sequence[T], count: int, rng: np.random.Generator) -> list[T]:

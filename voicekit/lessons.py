@@ -19,7 +19,7 @@ TITLES = {
     "pseudo_text": "A recording as the answer to a question, text learned too",
     "tts": "A recording read aloud on request",
     "replay": "Rehearsal: an old dialogue of the base, in its own voice",
-    "new_name": "An old dialogue under the new name: only its text is held",
+    "new_name": "An old dialogue under the new name: its text is held to what the base says under its own",
 }
 
 

@@ -110,12 +110,13 @@ class BaseInfo:
 @dataclass(frozen=True)
 class BaseMaterial:
     """What a base brings for making voices: its questions (train: may be learned from; dev: for choosing; test: for
-    reporting) and rehearsal dialogues (speaker name, turns with speech tokens)."""
+    reporting), rehearsal dialogues (speaker name, turns with speech tokens), and the name under which it answers best."""
 
     train: tuple[Question, ...]
     dev: tuple[Question, ...]
     test: tuple[Question, ...]
     rehearsal: tuple[tuple[str, tuple[Turn, ...]], ...]
+    default_speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,10 @@ class SpeakingModel(Protocol):
 
     def reply_many(self, questions: Sequence[str], seed: int = 0) -> list[Reply]:
         """Greedy answers to many typed questions; the same as one by one."""
+        ...
+
+    def say_answers(self, questions: Sequence[str], answers: Sequence[str], seed: int = 0) -> list[Reply]:
+        """Each answer said in reply to its question: the words are given, the speech is the model's own."""
         ...
 
     def speak(self, text: str, seed: int = 0) -> IntArray:
@@ -243,7 +248,8 @@ class BaseModel(Protocol):
         ...
 
     def text_kl(self, adapter: Path, speaker: str, questions: Sequence[Question]) -> list[float]:
-        """Per question: mean KL(base || adapted) in nats over the text positions of the right answer under `speaker`."""
+        """Per question: mean KL(base || adapted) in nats over the text positions of the right answer; the base is asked under
+        its default speaker's name, the adapted model under `speaker`."""
         ...
 
 

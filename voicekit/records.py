@@ -172,11 +172,15 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A dialogue to learn from. `speaker` is the name in the system prompt, `strategy` where the context came from."""
+    """A dialogue to learn from. `speaker` is the name in the system prompt, `strategy` where the context came from.
+
+    `reference` is the name under which the base is asked for what held text is compared with; "" means `speaker`.
+    """
 
     turns: tuple[Turn, ...]
     speaker: str
     strategy: str
+    reference: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +190,8 @@ class TrainingExample:
     ids int64 [T]; loss_weight float32 [T]: weight of the cross-entropy with which ids[t] is predicted from ids[:t]
     (0 = not learned); kl_weight float32 [T]: weight of the KL divergence to the base model at the same prediction.
     `kind` says where it comes from; kinds beginning with "replay" are left out of the reported speech loss. Examples of
-    one `epoch` are shuffled among themselves; epochs are learned in their order.
+    one `epoch` are shuffled among themselves; epochs are learned in their order. `reference_ids` int64 [T'] are what the base
+    sees in place of `ids`: the same from the first held position to the end, under another speaker's name before it.
     """
 
     ids: IntArray
@@ -194,6 +199,11 @@ class TrainingExample:
     kl_weight: FloatArray
     kind: str = ""
     epoch: int = 0
+    reference_ids: IntArray | None = None
+
+    @property
+    def seen_by_base(self) -> IntArray:
+        return self.ids if self.reference_ids is None else self.reference_ids
 
 
 @dataclass(frozen=True)

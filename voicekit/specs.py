@@ -52,10 +52,11 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 class HarvestSpec(_Spec):
-    """Self-harvest: the adapted model answers training questions in the new voice; good replies teach a fresh adapter.
+    """Self-harvest: the adapted model says right answers in the new voice; those well said teach a fresh adapter.
 
-    At each step of `rounds_at` (the last first, until `enough` are kept) `questions` are asked. With fewer than `min_kept`
-    good replies the best ones up to `relaxed_cer` are taken as well; if that is not enough, phase 1 is the result.
+    At each step of `rounds_at` (the last first, until `enough` are kept) `questions` are asked and the words of their answers
+    given; the speech is the model's own. With fewer than `min_kept` good replies the best ones up to `relaxed_cer` are taken as
+    well; if that is not enough, phase 1 is the result. Of replies not well said `held_per_epoch` hold the text alone.
     `passes` > 1 harvests again from the adapter just made. `learning_rate` 0 means that of phase 1.
     """
 
@@ -73,6 +74,7 @@ class HarvestSpec(_Spec):
     kept_per_epoch: int = 120
     kept_text_weight: float = 0.0
     text_kl: float = 1.0
+    held_per_epoch: int = 40
     new_name_per_epoch: int = 40
     new_name_kl: float = 1.0
     replay_per_epoch: int = 20

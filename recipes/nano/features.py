@@ -70,11 +70,11 @@ def save(out: Path, mels: list, pitches: list, counts: list[int]) -> None:
 
 
 def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
-    """The sure runs of machine-transcribed real readers as one more set, in the same two files."""
+    """The sure runs of machine-transcribed real readers as one more set, audio included."""
     if (out / "mel_0000.npz").exists():
         return
     out.mkdir(parents=True, exist_ok=True)
-    mels, pitches, counts, rows = [], [], [], []
+    mels, pitches, counts, rows, sounds = [], [], [], [], []
     for line in sorted(transcripts.read_text().splitlines()):
         item = json.loads(line)
         samples, rate_hz = sf.read(folder / item["file"], dtype="float32")
@@ -87,9 +87,12 @@ def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
             mels.append(to_bytes(log_mel(audio)))
             pitches.append(token_pitch(audio).astype(np.float16))
             counts.append(len(pitches[-1]))
-            reader = item["file"].split("-")[0]
+            reader, start = item["file"].split("-")[0], sum(len(s) for s in sounds)
+            sounds.append(np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
             rows.append({"id": f"readers/{item['file']}-{number}", "set": "readers", "voice": reader, "base": f"reader-{reader}",
-                         "split": "train", "named": False, "text": run["text"], "num_samples": len(audio)})  # fmt: skip
+                         "split": "train", "named": False, "text": run["text"], "start": start,
+                         "num_samples": len(audio)})  # fmt: skip
+    (out / "audio_0000.i16").write_bytes(b"".join(sound.tobytes() for sound in sounds))
     (out / "index_0000.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     save(out / "mel_0000.npz", mels, pitches, counts)
 

@@ -29,11 +29,15 @@ from voicekit.covo.speech_tokenizer import BLANK, SYMBOLS, greedy_text, text_sym
 from voicekit.covo.text import TextTokenizer
 from voicekit.records import FloatArray
 
-SETS = {"questions_train": 7000, "open_train": 2600, "answers_train": 900, "questions_test": 400}
+SETS = {"questions_train": 20_000, "open_train": 2600, "answers_train": 900, "readers": 2000, "questions_test": 400}
 MEL_LOW, MEL_STEP = -1.6, 0.015
+CACHED = 8_000
 BATCH_FRAMES = 7_000
 PEAK_RATE = 1.2e-3
 COSINE_SCALE = 14.0
+SEGMENT_FRAMES = 2 * SEGMENT_POSITIONS
+
+Heard = tuple[np.ndarray, dict]
 
 
 def prepare(places: Places) -> None:
@@ -48,11 +52,13 @@ def prepare(places: Places) -> None:
             audio = np.memmap(index.with_name(index.name.replace("index_", "audio_").replace(".jsonl", ".i16")), np.int16, "r")
             for line in index.read_text().splitlines():
                 row = json.loads(line)
-                if len(rows) >= most or row["num_samples"] > SEGMENT_POSITIONS * 480:
+                if len(rows) >= most or row["num_samples"] > 240 * SEGMENT_FRAMES:
                     continue
                 samples = audio[row["start"] : row["start"] + row["num_samples"]].astype(np.float32) / np.float32(32768)
                 mels.append(to_bytes(heard(samples)))
                 rows.append(row)
+        if not rows:
+            continue
         part = out.with_suffix(".part")
         with part.open("wb") as sink:
             np.savez(sink, mel=np.concatenate(mels), frames=np.array([len(m) for m in mels]), rows=json.dumps(rows))
@@ -63,26 +69,26 @@ def prepare(places: Places) -> None:
 def heard(samples_24k: FloatArray) -> FloatArray:
     """Log-mel [T, 80] of one segment without its padding."""
     frames = -(-samples_24k.shape[0] // 240)
-    return log_mel_segments(samples_24k, ENCODER_MELS, 2 * SEGMENT_POSITIONS)[0, :, : frames + frames % 2].T.numpy()
+    return log_mel_segments(samples_24k, ENCODER_MELS, SEGMENT_FRAMES)[0, :, : frames + frames % 2].T.numpy()
 
 
 def to_bytes(mel: FloatArray) -> np.ndarray:
     return np.clip(np.round((mel - MEL_LOW) / MEL_STEP), 0, 255).astype(np.uint8)
 
 
-def load(file: Path) -> list[tuple[np.ndarray, dict]]:
+def load(file: Path) -> list[Heard]:
     data = np.load(file)
     ends = np.cumsum(data["frames"])
     return list(zip(np.split(data["mel"], ends[:-1]), json.loads(str(data["rows"])), strict=True))
 
 
 def to_float(mel: np.ndarray, rng: np.random.Generator | None) -> FloatArray:
-    """Bytes -> log-mel [T, 80]; with `rng`: another vocal tract, channel, noise, and masked bands."""
+    """Bytes -> log-mel [T, 80]; with `rng`: another vocal tract, channel, noise, and masked bands and moments."""
     x = mel.astype(np.float32) * MEL_STEP + MEL_LOW
     if rng is None:
         return x
-    if rng.random() < 0.5:
-        source = np.clip(np.arange(80) * np.exp(rng.normal(0, 0.05)), 0, 79)
+    if rng.random() < 0.6:
+        source = np.clip(np.arange(80) * np.exp(rng.normal(0, 0.07)), 0, 79)
         left = np.clip(source.astype(int), 0, 78)
         x = x[:, left] * (1 - (source - left)) + x[:, left + 1] * (source - left)
     if rng.random() < 0.6:
@@ -93,6 +99,9 @@ def to_float(mel: np.ndarray, rng: np.random.Generator | None) -> FloatArray:
     if rng.random() < 0.5:
         width, start = int(rng.integers(2, 10)), int(rng.integers(0, 70))
         x[:, start : start + width] = x.min()
+    for _ in range(int(rng.integers(0, 3))):
+        width, start = int(rng.integers(2, 7)), int(rng.integers(0, len(x)))
+        x[start : start + width] = x.min()
     return np.maximum(x, x.max() - 2.0).astype(np.float32)
 
 
@@ -119,8 +128,12 @@ class Pieces(nn.Module):
         self.norm = float(embeddings.float().norm(dim=-1).mean())
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Encoder frames [B, T, C] -> logits float32 [B, T / 8, V + 1], and how far the frames' length is off (a loss)."""
-        heard = self.audio_adapter(frames).float()
+        """Encoder frames [B, T, C] -> what `logits` makes of the adapter's frames."""
+        return self.logits(self.audio_adapter(frames))
+
+    def logits(self, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """Adapter frames [B, F, D] -> logits float32 [B, F, V + 1], and how far the frames' length is off (a loss)."""
+        heard = heard.float()
         classes = torch.cat([self.embeddings, F.normalize(self.blank.float(), dim=-1)])
         length = heard.norm(dim=-1, keepdim=True)
         return COSINE_SCALE * (heard / (length + 1e-6)) @ classes.T, ((length / self.norm - 1) ** 2).mean()
@@ -140,14 +153,14 @@ def new_encoder(device: str) -> WhisperEncoder:
     return encoder
 
 
-def collate(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator | None, length: int = 0) -> Tensor:
+def collate(items: list[Heard], rng: np.random.Generator | None, length: int = 0) -> Tensor:
     """Padded mels [B, 80, T]; padding is what silence looks like: the clip's floor."""
     mels = [to_float(m, rng) for m, _ in items]
     longest = max(length, max(len(m) for m in mels))
     return torch.stack([torch.from_numpy(np.pad(m, ((0, longest - len(m)), (0, 0)), constant_values=m.min())).T for m in mels])
 
 
-def draw(items: list[tuple[np.ndarray, dict]], rng: np.random.Generator, longest: int) -> list[tuple[np.ndarray, dict]]:
+def draw(items: list[Heard], rng: np.random.Generator, longest: int) -> list[Heard]:
     pool = [items[i] for i in rng.integers(len(items), size=120)]
     picked = sorted((i for i in pool if len(i[0]) <= longest), key=lambda i: len(i[0]))
     start = int(rng.integers(max(1, len(picked) - 8)))
@@ -169,7 +182,7 @@ def ctc_of(logits: Tensor, targets: list[Tensor], frames: Tensor, blank: int) ->
 def train(places: Places, steps: int, device: str, seed: int, init: Path | None) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    parts = {name: load(places.hearing / f"{name}.npz") for name in SETS}
+    parts = {name: load(file) for name in SETS if (file := places.hearing / f"{name}.npz").exists()}
     test = parts.pop("questions_test")
     items = [item for part in parts.values() for item in part]
     text = TextTokenizer(places.text)
@@ -212,7 +225,7 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
 
 
 @torch.inference_mode()
-def heard_right(encoder: WhisperEncoder, pieces: Pieces, text: TextTokenizer, items: list[tuple[np.ndarray, dict]]) -> float:
+def heard_right(encoder: WhisperEncoder, pieces: Pieces, text: TextTokenizer, items: list[Heard]) -> float:
     """Share of spoken questions whose word pieces come out of the adapter as they are typed."""
     hits = []
     for item in items:
@@ -224,7 +237,7 @@ def heard_right(encoder: WhisperEncoder, pieces: Pieces, text: TextTokenizer, it
 
 
 @torch.inference_mode()
-def cer(encoder: WhisperEncoder, head: nn.Linear, items: list[tuple[np.ndarray, dict]]) -> float:
+def cer(encoder: WhisperEncoder, head: nn.Linear, items: list[Heard]) -> float:
     import jiwer
 
     truth, guess = [], []
@@ -237,7 +250,7 @@ def cer(encoder: WhisperEncoder, head: nn.Linear, items: list[tuple[np.ndarray, 
 
 @torch.inference_mode()
 def cache(places: Places, device: str, seed: int) -> None:
-    """What the trained encoder makes of every training question, clean and once disturbed: features.npz for the chat model.
+    """What the trained encoder makes of CACHED training questions, clean and once disturbed: features.npz for the chat model.
 
     Each mel is padded to the whole segment, as it is when nano listens; only frames of the question itself are kept.
     """
@@ -250,11 +263,11 @@ def cache(places: Places, device: str, seed: int) -> None:
     nn.Module.to(encoder, torch.bfloat16)
     rng = np.random.default_rng(seed)
     made, texts = [], []
-    items = load(places.hearing / "questions_train.npz")
+    items = load(places.hearing / "questions_train.npz")[:CACHED]
     for start in range(0, len(items), 16):
         for noise in (None, rng):
             batch = items[start : start + 16]
-            mels = collate(batch, noise, 2 * SEGMENT_POSITIONS).to(device, torch.bfloat16)
+            mels = collate(batch, noise, SEGMENT_FRAMES).to(device, torch.bfloat16)
             frames = encode(encoder, mels).to(torch.float16).cpu().numpy()
             made += [f[: len(m) // 2] for f, (m, _) in zip(frames, batch, strict=True)]
             texts += [row["text"] for _, row in batch]

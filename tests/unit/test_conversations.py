@@ -104,9 +104,12 @@ def test_rehearsal_learns_every_answer_under_the_bases_own_name() -> None:
 
 def test_old_dialogues_under_the_new_name_hold_text_and_learn_no_speech() -> None:
     example = of(
-        talk.under_new_name((Turn("user", "one ?"), Turn("assistant", "yes", speech=(8,))), "ann"), talk.Weights(text_kl=1)
+        talk.under_new_name((Turn("user", "one ?"), Turn("assistant", "yes", speech=(8,))), "ann", "bob"),
+        talk.Weights(text_kl=1),
     )
     assert "speak as ann" in names(example)
+    # A name the base has never met may take its wits away: it is asked under the name whose dialogue this was.
+    assert " ".join(name(int(i)) for i in example.seen_by_base) == names(example).replace("ann", "bob")
     assert learned(example) == []
     assert held(example) == ["yes"]
 
@@ -114,11 +117,22 @@ def test_old_dialogues_under_the_new_name_hold_text_and_learn_no_speech() -> Non
 def test_a_harvested_answer_teaches_speech_and_holds_text() -> None:
     spec = TrainSpec(replay_per_epoch=0, new_name_per_epoch=0)
     (conversation, weights), *_ = talk.refining_lessons(
-        [talk.Kept("one ?", "yes", (3, 4))], [ITEM], BaseMaterial((QUESTION,), (), (), ()), "ann", spec, 0
+        [talk.Kept("one ?", "yes", (3, 4))], [], [ITEM], BaseMaterial((QUESTION,), (), (), (), "bob"), "ann", spec, 0
     )
     example = of(conversation, weights)
     assert example.kind == "harvest"
     assert learned(example) == ["a3", "a4"]
+    assert held(example) == ["yes"]
+    assert " ".join(name(int(i)) for i in example.seen_by_base) == names(example).replace("ann", "bob")
+
+
+def test_of_an_answer_not_said_well_only_the_text_is_held() -> None:
+    spec = TrainSpec(replay_per_epoch=0, new_name_per_epoch=0)
+    badly = [talk.Kept("one ?", "yes", (3, 4))]
+    material = BaseMaterial((QUESTION,), (), (), (), "bob")
+    lessons = talk.refining_lessons([], badly, [ITEM], material, "ann", spec, 0)
+    (example,) = [of(c, weights) for c, weights in lessons if c.strategy == "held"]
+    assert learned(example) == []
     assert held(example) == ["yes"]
 
 
@@ -150,7 +164,7 @@ def test_a_share_of_the_recordings_is_read_out_with_the_same_mask() -> None:
 def test_answers_for_the_second_phase_are_spread_over_questions() -> None:
     kept = [talk.Kept("often", "yes", (i,)) for i in range(30)] + [talk.Kept(f"q{i}", "no", (i,)) for i in range(5)]
     spec = TrainSpec(harvest=HarvestSpec(kept_per_epoch=6, narrative_per_epoch=2, replay_per_epoch=1, new_name_per_epoch=1))
-    lessons = talk.refining_lessons(kept, ITEMS, MATERIAL, "ann", spec, 0)
+    lessons = talk.refining_lessons(kept, [], ITEMS, MATERIAL, "ann", spec, 0)
     asked = [c.turns[0].text for c, _ in lessons if c.strategy == "harvest"]
     assert sorted(asked) == ["often", "q0", "q1", "q2", "q3", "q4"]
     assert sorted(c.strategy for c, _ in lessons if c.strategy != "harvest") == [

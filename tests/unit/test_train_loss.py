@@ -1,5 +1,7 @@
 """The losses, the batches they are taken over, and that a split batch learns the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,23 @@ def test_kl_pulls_towards_the_base_and_is_zero_at_the_base() -> None:
     for method in (Lora(rank=4), Full()):
         trainable = attach(tiny_llm(), method)
         assert float(losses_of(trainable, collate(some, CPU)).kl_sum.detach()) == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", [Lora(rank=4), Full()])
+def test_the_base_is_asked_with_its_own_ids(method: Lora | Full) -> None:
+    """Held text is compared with what the base says behind other, longer first ids: against the plain way, padded or alone."""
+    llm = tiny_llm()
+    some = [replace(e, reference_ids=np.concatenate([[3, 1, 4], e.ids[2:]])) for e in examples([12, 21], kl=True)]
+    expected = 0.0
+    for e in some:
+        ours = llm(input_ids=torch.from_numpy(e.ids)[None]).logits[0].log_softmax(-1)
+        base = llm(input_ids=torch.from_numpy(e.seen_by_base)[None]).logits[0].log_softmax(-1)
+        for t in np.flatnonzero(e.kl_weight[1:]):
+            p, q = base[t + 1], ours[t]
+            expected += float(e.kl_weight[t + 1] * (p.exp() * (p - q)).sum().detach())
+    assert expected > 1e-3
+    together = losses_of(attach(llm, method), collate(some, CPU, TEXT_IDS))
+    assert float(together.kl_sum.detach()) == pytest.approx(expected, rel=1e-3)
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -88,7 +89,7 @@ class Base:
 
     @cached_property
     def _material(self) -> BaseMaterial:
-        return read_material(self._folder, self.prompt.num_codes)
+        return replace(read_material(self._folder, self.prompt.num_codes), default_speaker=self._card.default_speaker)
 
     @cached_property
     def _tokenizer(self) -> SpeechTokenizer:
@@ -186,7 +187,8 @@ class Base:
 
     def text_kl(self, adapter: Path, speaker: str, questions: Sequence[Question]) -> list[float]:
         adapted = self._adapted_chat(adapter).llm
-        return text_kl(self._chat, adapted, self._words.tokenizer, self.prompt, speaker, questions)
+        names = self._card.default_speaker, speaker
+        return text_kl(self._chat, adapted, self._words.tokenizer, self.prompt, names, questions)
 
     def _adapted_chat(self, adapter: Path) -> CovoChat:
         from voicekit.train.trainable import merged

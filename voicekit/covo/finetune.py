@@ -48,40 +48,38 @@ def text_kl(
     adapted: Qwen2ForCausalLM,
     tokenizer: TextTokenizer,
     prompt: PromptFormat,
-    speaker: str,
+    names: tuple[str, str],
     questions: Sequence[Question],
 ) -> list[float]:
-    """Per question the mean KL(base || adapted) in nats over the text of its right answer, said under `speaker`.
+    """Per question the mean KL(base || adapted) in nats over the text of its right answer.
 
-    Both models see the same tokens: the right answer's text, with the speech the base itself puts between.
+    `names` are those under which the base and the adapted model are asked. Both see the same answer: the right text, with
+    the speech the base itself puts between.
     """
     values: list[float] = []
     for start in range(0, len(questions), BATCH_ROWS):
         some = questions[start : start + BATCH_ROWS]
-        asked = [dialogue_ids(prompt, tokenizer.encode, speaker, [Said("user", q.text)]) for q in some]
+        by_name = [[dialogue_ids(prompt, tokenizer.encode, name, [Said("user", q.text)]) for q in some] for name in names]
         answers = [Reading(prompt, tokenizer.encode(q.answer), GREEDY) for q in some]
-        said = base.batch([Prompt(ids) for ids in asked], answers, base.config.max_positions)
-        values += _divergences(base.llm, adapted, prompt, asked, said)
+        said = base.batch([Prompt(ids) for ids in by_name[0]], answers, base.config.max_positions)
+        values += _divergences((base.llm, adapted), prompt, by_name, said)
     return values
 
 
 @torch.inference_mode()
 def _divergences(
-    base: Qwen2ForCausalLM, adapted: Qwen2ForCausalLM, prompt: PromptFormat, asked: list[list[int]], said: list[list[int]]
+    models: tuple[Qwen2ForCausalLM, Qwen2ForCausalLM], prompt: PromptFormat, asked: list[list[list[int]]], said: list[list[int]]
 ) -> list[float]:
-    rows = [torch.tensor(a + s, device=base.device) for a, s in zip(asked, said, strict=True)]
-    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    hidden = [llm.model(input_ids=ids, use_cache=False).last_hidden_state for llm in (base, adapted)]
-    values: list[float] = []
+    base, adapted = (_text_log_probs(llm, prompt, own, said) for llm, own in zip(models, asked, strict=True))
+    return [float((p.exp() * (p - q)).sum(-1).mean()) if len(p) else 0.0 for p, q in zip(base, adapted, strict=True)]
+
+
+def _text_log_probs(llm: Qwen2ForCausalLM, prompt: PromptFormat, asked: list[list[int]], said: list[list[int]]) -> list[Tensor]:
+    """For each dialogue float32 [text tokens of the answer, V]."""
+    rows = [torch.tensor(a + s, device=llm.device) for a, s in zip(asked, said, strict=True)]
+    hidden = llm.model(input_ids=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), use_cache=False).last_hidden_state
+    made: list[Tensor] = []
     for row, (question, answer) in enumerate(zip(asked, said, strict=True)):
         where = [len(question) + i - 1 for i, token in enumerate(answer) if not prompt.is_audio(token)]
-        if not where:
-            values.append(0.0)
-            continue
-        ours, theirs = (_log_probs(llm, h[row, where]) for llm, h in zip((base, adapted), hidden, strict=True))
-        values.append(float((ours.exp() * (ours - theirs)).sum(-1).mean()))
-    return values
-
-
-def _log_probs(llm: Qwen2ForCausalLM, hidden: Tensor) -> Tensor:
-    return llm.lm_head(hidden).float().log_softmax(-1)
+        made.append(llm.lm_head(hidden[row, where]).float().log_softmax(-1))
+    return made

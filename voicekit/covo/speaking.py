@@ -62,14 +62,22 @@ class Speaking:
 
     def reply_many(self, questions: Sequence[str], seed: int = 0) -> list[Reply]:
         """The same as `reply` of each with this seed, many at once."""
+        return self._said(questions, [self._chooser(seed) for _ in questions])
+
+    def say_answers(self, questions: Sequence[str], answers: Sequence[str], seed: int = 0) -> list[Reply]:
+        """Replies whose words are given: to each question its answer."""
+        encode = self._words.tokenizer.encode
+        return self._said(questions, [self._along(encode(answer), seed) for answer in answers])
+
+    def _said(self, questions: Sequence[str], choosers: Sequence[FreeReply | Reading]) -> list[Reply]:
         replies: dict[int, Reply] = {}
         prompts = [self._ask(question, ()) for question in questions]
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
         for start in range(0, len(order), BATCH_ROWS):
             rows = order[start : start + BATCH_ROWS]
-            choosers = [self._chooser(seed) for _ in rows]
-            said = self._chat.batch([prompts[i] for i in rows], choosers, self._words.card.max_new_tokens)
-            replies |= {i: self._reply(ids, c.finished) for i, ids, c in zip(rows, said, choosers, strict=True)}
+            some = [choosers[i] for i in rows]
+            said = self._chat.batch([prompts[i] for i in rows], some, self._words.card.max_new_tokens)
+            replies |= {i: self._reply(ids, c.finished) for i, ids, c in zip(rows, said, some, strict=True)}
         return [replies[i] for i in range(len(questions))]
 
     def speak(self, text: str, seed: int = 0) -> IntArray:
@@ -110,9 +118,12 @@ class Speaking:
         return parts
 
     def _reading(self, ids: list[int], seed: int) -> tuple[Prompt, Reading]:
-        card = self._words.card
         request = READ_REQUEST.format(text=self._words.tokenizer.decode(ids))
-        return self._ask(request, ()), Reading(self._words.prompt, ids, card.sampling, seed, card.max_audio_per_text)
+        return self._ask(request, ()), self._along(ids, seed)
+
+    def _along(self, ids: Sequence[int], seed: int) -> Reading:
+        card = self._words.card
+        return Reading(self._words.prompt, ids, card.sampling, seed, card.max_audio_per_text)
 
     def _chooser(self, seed: int) -> FreeReply:
         card = self._words.card

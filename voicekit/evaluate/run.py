@@ -32,7 +32,7 @@ METRICS: dict[str, str] = {
     "retention": "share of right answers of the voice / of the un-tuned base, the same questions (paired interval)",
     "base_accuracy": "share of right answers of the un-tuned base under its default speaker (exact match of words)",
     "voice_accuracy": "share of right answers of the voice (exact match of words)",
-    "text_kl_nats": "mean KL(base || voice) in nats over the text positions of the right answers",
+    "text_kl_nats": "mean KL(base || voice) in nats over the text positions of the right answers, each under its own name",
     "speaker_cosine": "mean cosine of the voice's replies to the speaker (mean embedding of the recordings)",
     "base_speaker_cosine": "the same for the un-tuned base: its default speaker, its neutral voice prompt",
     "self_cosine": "mean cosine of each recording to the mean of the other recordings",

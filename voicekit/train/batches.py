@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voicekit.records import TrainingExample
+from voicekit.records import IntArray, TrainingExample
 
 # Examples of about this many batches are sorted by length together: enough to pad little, few enough to stay mixed.
 WINDOW_BATCHES = 6
@@ -21,7 +21,8 @@ class Batch:
 
     Sequences are padded on the right: under causal attention no real position sees the padding, so no mask is needed.
     `rows`, `columns` [N] point at the hidden state that predicts `targets` [N] with `loss_weight` and `kl_weight` [N];
-    `reported` [N] marks targets that count in the reported speech loss.
+    `reported` [N] marks targets that count in the reported speech loss. The base is held to what it says of `base_ids` [B, T']
+    at `base_columns` [N].
     """
 
     ids: Tensor
@@ -31,6 +32,8 @@ class Batch:
     loss_weight: Tensor
     kl_weight: Tensor
     reported: Tensor
+    base_ids: Tensor
+    base_columns: Tensor
 
 
 def plan(examples: Sequence[TrainingExample], batch_tokens: int, seed: int, steps: int) -> list[tuple[int, ...]]:
@@ -98,19 +101,19 @@ def micro_batches(indices: Sequence[int], examples: Sequence[TrainingExample], m
 
 def collate(examples: Sequence[TrainingExample], device: torch.device, speech_from: int = 0) -> Batch:
     """Pad and find the supervised positions. `speech_from` is the id of speech code 0."""
-    longest = max(len(e.ids) for e in examples)
-    ids = np.zeros((len(examples), longest), np.int64)
+    ids, base_ids = _padded([e.ids for e in examples]), _padded([e.seen_by_base for e in examples])
+    longest = ids.shape[1]
     loss = np.zeros((len(examples), longest), np.float32)
     divergence = np.zeros((len(examples), longest), np.float32)
     reported = np.zeros((len(examples), longest), bool)
     for row, example in enumerate(examples):
         length = len(example.ids)
-        ids[row, :length] = example.ids
         loss[row, :length] = example.loss_weight
         divergence[row, :length] = example.kl_weight
         reported[row, :length] = (example.ids >= speech_from) & (not example.kind.startswith("replay"))
     rows, positions = np.nonzero((loss[:, 1:] > 0) | (divergence[:, 1:] > 0))
     targets = positions + 1
+    later = np.array([len(e.seen_by_base) - len(e.ids) for e in examples])
 
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)
@@ -123,4 +126,13 @@ def collate(examples: Sequence[TrainingExample], device: torch.device, speech_fr
         loss_weight=tensor(loss[rows, targets]),
         kl_weight=tensor(divergence[rows, targets]),
         reported=tensor((reported & (loss > 0))[rows, targets]),
+        base_ids=tensor(base_ids),
+        base_columns=tensor(positions + later[rows]),
     )
+
+
+def _padded(rows: Sequence[IntArray]) -> IntArray:
+    out = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
+    for number, row in enumerate(rows):
+        out[number, : len(row)] = row
+    return out

@@ -45,7 +45,7 @@ def fingerprint(examples: Sequence[TrainingExample], *facts: str) -> str:
     digest = hashlib.sha256(json.dumps(facts).encode())
     for example in examples:
         digest.update(json.dumps([example.kind, example.epoch, len(example.ids)]).encode())
-        for array in (example.ids, example.loss_weight, example.kl_weight):
+        for array in (example.ids, example.loss_weight, example.kl_weight, example.seen_by_base):
             digest.update(array.tobytes())
     return digest.hexdigest()
 

@@ -53,7 +53,7 @@ def losses_of(trainable: Trainable, batch: Batch) -> Terms:
     if bool(held.any()):
         rows, place = torch.unique(batch.rows[held], return_inverse=True)
         with trainable.reference() as base:
-            base_hidden = base.model(input_ids=batch.ids[rows], use_cache=False).last_hidden_state
-            base_logits = base.lm_head(base_hidden[place, batch.columns[held]])
+            base_hidden = base.model(input_ids=batch.base_ids[rows], use_cache=False).last_hidden_state
+            base_logits = base.lm_head(base_hidden[place, batch.base_columns[held]])
         kl_sum, _ = masked_kl(base_logits, logits[held], batch.kl_weight[held])
     return Terms(sums[0], kl_sum, float(sums[1].detach()), int(counts[1]))

@@ -1,0 +1,236 @@
+"""Train the ears of a finished base: encoder and adapter learn to hear questions, for a chat model that stays as it is.
+
+Three losses: the letters of what is said (CTC on the encoder), its word pieces (CTC of the adapter's frames against the chat
+model's own embeddings), and the words of the answer that the frozen chat model gives to the same question when it is typed.
+Voices made with the base do not change, because nothing they use does.
+
+python -m recipes.nano.listening --work DIR --base DIR [--steps N] [--device cpu]; resumable, step-based. Writes the new ears
+into the base's model.safetensors at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recipes.nano.hearing import (
+    SEGMENT_FRAMES,
+    Heard,
+    Pieces,
+    cer,
+    collate,
+    ctc_of,
+    encode,
+    heard_right,
+    load,
+    new_encoder,
+    prepare,
+)
+from recipes.nano.mixed import MasterAdamW
+from recipes.nano.pack import half
+from recipes.nano.shape import ENCODER, Places
+from voicekit.covo import load_base
+from voicekit.covo.base import Base
+from voicekit.covo.chat import load_chat
+from voicekit.covo.speech_tokenizer import BLANK, SYMBOLS, text_symbols
+from voicekit.covo.text import TextTokenizer
+from voicekit.evaluate import same_answer
+
+SHARES = {"questions_train": 0.72, "readers": 0.08, "open_train": 0.13, "answers_train": 0.07}
+BATCH_FRAMES = 7_000
+PEAK_RATE = 1.0e-3
+WORDS_WEIGHT, ANSWER_WEIGHT = 0.5, 1.0
+ANSWERS_FROM = 300  # steps in which the new CTC heads learn alone
+LONGEST_TEXT = 40
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the base says to a typed question under `speaker`: ids up to the last of its words, and which of them are words."""
+
+    speaker: str
+    ids: tuple[int, ...]
+    is_text: tuple[bool, ...]
+
+
+def answers_of(base: Base, seed: int) -> dict[str, list[Answer]]:
+    """By right answer: replies of the base to a typed training question, under a speaker drawn for each answer."""
+    rng = np.random.default_rng(seed)
+    material, speakers = base.material, base.info.speakers
+    first = {question.answer: question for question in reversed(material.train)}
+    drawn = {answer: speakers[int(rng.integers(len(speakers)))] for answer in sorted(first)}
+    found: dict[str, list[Answer]] = {}
+    for speaker in speakers:
+        asked = [first[answer] for answer, whose in drawn.items() if whose == speaker]
+        for question, reply in zip(asked, base.voice(speaker).reply_many([q.text for q in asked]), strict=True):
+            if same_answer(reply.text, question.answer):
+                ids = base.prompt.interleave(base.encode_text(question.answer), reply.speech.tolist())
+                text = [not base.prompt.is_audio(i) for i in ids]
+                end = len(text) - text[::-1].index(True)
+                found.setdefault(question.answer, []).append(Answer(speaker, tuple(ids[:end]), tuple(text[:end])))
+    return found
+
+
+class Listener:
+    """The frozen chat model behind the ears: how well it answers what it hears."""
+
+    def __init__(self, base: Base, device: str, seed: int) -> None:
+        self.llm = load_chat(base.info.folder, base.prompt.audio_pad, device, torch.bfloat16).llm.requires_grad_(False)
+        self._base, self._device = base, device
+        self._answers = answers_of(base, seed)
+        self._right = {q.text: q.answer for q in base.material.train}
+
+    def known(self, text: str) -> list[Answer]:
+        return self._answers.get(self._right.get(text, ""), [])
+
+    def loss(self, heard: Tensor, counts: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
+        """Cross-entropy in nats per word piece of the answers. heard [B, F, D]: adapter frames; counts [B]: the real ones."""
+        prompt, encode_text, embed = self._base.prompt, self._base.encode_text, self.llm.model.embed_tokens
+        rows, wanted, places = [], [], []
+        for row, text in enumerate(texts):
+            options = self.known(text)
+            if not options:
+                continue
+            answer = options[int(rng.integers(len(options)))]
+            system = prompt.system(encode_text, answer.speaker)
+            asked = [*system, *prompt.user_audio(encode_text, int(counts[row])), *prompt.assistant_open(encode_text)]
+            ids = torch.tensor([*asked, *answer.ids], device=self._device)
+            embeds = embed(ids)
+            where = ids == prompt.audio_pad
+            rows.append(embeds.masked_scatter(where[:, None], heard[row, : int(counts[row])].to(embeds)))
+            words = [len(asked) + i for i, is_text in enumerate(answer.is_text) if is_text]
+            places.append(torch.tensor(words))
+            wanted.append(ids[words])
+        if not rows:
+            return heard.sum() * 0.0
+        embeds = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        hidden = self.llm.model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        predicting = torch.cat([hidden[i, p - 1] for i, p in enumerate(places)])
+        return F.cross_entropy(self.llm.lm_head(predicting).float(), torch.cat(wanted))
+
+
+def draw(parts: dict[str, list[Heard]], rng: np.random.Generator) -> tuple[list[Heard], int]:
+    """A batch of similar lengths, and the mel frames it is padded to: up to a whole segment, as it is when nano listens."""
+    names = [name for name in SHARES if parts.get(name)]
+    shares = np.array([SHARES[name] for name in names])
+    drawn = zip(names, rng.multinomial(120, shares / shares.sum()), strict=True)
+    pool = [parts[name][int(i)] for name, count in drawn for i in rng.integers(len(parts[name]), size=count)]
+    pool.sort(key=lambda item: len(item[0]))
+    start = int(rng.integers(len(pool) - 8))
+    spare = int(rng.integers(0, SEGMENT_FRAMES)) if rng.random() < 0.4 else 0
+    batch = pool[start : start + 1]
+    for item in pool[start + 1 :]:
+        if (len(batch) + 1) * min(SEGMENT_FRAMES, len(item[0]) + spare) > BATCH_FRAMES:
+            break
+        batch.append(item)
+    longest = min(SEGMENT_FRAMES, len(batch[-1][0]) + spare)
+    return batch, longest + longest % 2
+
+
+class Ears(nn.Module):
+    """What is trained: the base's encoder and adapter, and the two heads that only training needs."""
+
+    def __init__(self, base: Base, device: str) -> None:
+        super().__init__()
+        weights = {k: v.float() for k, v in load_file(base.info.folder / "model.safetensors").items()}
+        text = TextTokenizer(base.info.folder / "tokenizer.json")
+        self.encoder = new_encoder(device)
+        self.encoder.load_state_dict({k[8:]: v for k, v in weights.items() if k.startswith("encoder.")})
+        self.pieces = Pieces(weights["llm.model.embed_tokens.weight"][: len(text)])
+        own = {k[14:]: v for k, v in weights.items() if k.startswith("audio_adapter.")}
+        self.pieces.audio_adapter.load_state_dict(own)
+        self.letters = nn.Linear(ENCODER["d_model"], SYMBOLS)
+        self.text = text
+        self.to(device)
+
+    def ctc(self, batch: list[Heard], made: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """(letters, word pieces) in nats per symbol."""
+        frames = torch.tensor([len(m) // 2 for m, _ in batch])
+        said = [torch.tensor(text_symbols(row["text"])) for _, row in batch]
+        wanted = [torch.tensor(self.text.encode(row["text"])[:LONGEST_TEXT]) for _, row in batch]
+        letters = ctc_of(self.letters(made).float(), said, frames, BLANK)
+        return letters, ctc_of(self.pieces.logits(heard)[0], wanted, -(-frames // 8), len(self.text))
+
+
+def train(places: Places, base: Base, steps: int, device: str, seed: int) -> Ears:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    parts = {name: load(file) for name in SHARES if (file := places.hearing / f"{name}.npz").exists()}
+    test = load(places.hearing / "questions_test.npz")
+    ears, listener = Ears(base, device), Listener(base, device, seed)
+    opt = MasterAdamW([ears])
+    last, step, began, means = places.hearing / "listening.pt", 0, time.time(), {}
+    if last.exists():
+        state = torch.load(last, weights_only=False)
+        opt.load_state_dict(state["opt"])
+        step, rng.bit_generator.state = state["step"], state["rng"]
+    while step < steps:
+        batch, longest = draw(parts, rng)
+        made = encode(ears.encoder, collate(batch, rng, longest).to(device, torch.bfloat16))
+        heard = ears.pieces.audio_adapter(made)
+        letters, words = ears.ctc(batch, made, heard)
+        loss = letters + WORDS_WEIGHT * words
+        terms = {"letters": letters, "pieces": words}
+        if step >= ANSWERS_FROM:
+            counts = torch.tensor([-(-(len(m) // 2) // 8) for m, _ in batch])
+            terms["answers"] = listener.loss(heard, counts, [row["text"] for _, row in batch], rng)
+            loss = loss + ANSWER_WEIGHT * terms["answers"]
+        loss.backward()
+        warm = min(1.0, (step + 1) / 200)
+        opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / steps))))
+        step += 1
+        for name, value in terms.items():
+            means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
+        if step % 100 == 0 or step == steps:
+            numbers = " ".join(f"{k} {v:.3f}" for k, v in means.items())
+            note = ""
+            if step % 500 == 0 or step == steps:
+                right = heard_right(ears.encoder, ears.pieces, ears.text, test[:200])
+                note = f" CER {cer(ears.encoder, ears.letters, test[:100]):.3f} questions heard {right:.3f}"
+            print(f"step {step} {time.time() - began:.0f} s {numbers}{note}", flush=True)
+            part = last.with_suffix(".part")
+            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)
+            os.replace(part, last)
+    return ears
+
+
+def write(base: Base, ears: Ears, masters: list[Tensor]) -> None:
+    """The trained ears into the base's model.safetensors, beside and renamed."""
+    file = base.info.folder / "model.safetensors"
+    trained = dict(zip([n for n, p in ears.named_parameters() if p.requires_grad], masters, strict=True))
+    own = {n: trained[n] for n in trained if n.startswith(("encoder.", "pieces.audio_adapter."))}
+    weights = load_file(file) | half({n.removeprefix("pieces."): t.cpu() for n, t in own.items()})
+    part = file.with_suffix(".part")
+    save_file(weights, part)
+    os.replace(part, file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True, help="the packed base whose ears are trained")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    places = Places(args.work)
+    prepare(places)
+    base = load_base(args.base, args.device)
+    train(places, base, args.steps, args.device, args.seed)
+    state = torch.load(places.hearing / "listening.pt", weights_only=False)
+    write(base, Ears(base, args.device), state["opt"]["master"])
+
+
+if __name__ == "__main__":
+    main()
