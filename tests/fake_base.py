@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voicekit.audio import resample
 from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, Progress, SpeechDelta, TrainOutcome
 from voicekit.prompt import PromptFormat
 from voicekit.records import IntArray, Question, Reply, TrainingExample, Turn, VoicePrompt, Waveform, Word
@@ -147,9 +148,7 @@ class FakeBase:
         return bytes(i for i in ids if i < 256).decode(errors="replace")
 
     def encode_speech(self, wave: Waveform) -> IntArray:
-        if wave.sample_rate_hz != MODEL_RATE_HZ:
-            raise ValueError(f"the fake base hears {MODEL_RATE_HZ} Hz only")
-        samples = wave.mono()
+        samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), MODEL_RATE_HZ).samples[0]
         frames = samples[: len(samples) // SAMPLES_PER_TOKEN * SAMPLES_PER_TOKEN].reshape(-1, SAMPLES_PER_TOKEN)
         bins = np.abs(np.fft.rfft(frames, axis=1))  # one bin is 25 Hz
         pitch = bins[:, 4 : 4 + PITCHES].argmax(axis=1)

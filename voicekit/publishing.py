@@ -24,8 +24,8 @@ class Publisher:
         voice = self._chosen(slug, version)
         evaluation = self._catalog.evaluation(voice.evaluation_id)
         if evaluation is None or not evaluation.passed:
-            reasons = "; ".join(evaluation.reasons) if evaluation else "it was never measured"
-            raise NotPublishable(f"The gate refused {slug} version {voice.version}: {reasons}.", "Record more and make it again.")
+            reasons = "; ".join(evaluation.reasons) if evaluation else "It was never measured."
+            raise NotPublishable(f"The gate refused {slug} version {voice.version}: {reasons}", "Record more and make it again.")
         if self.consent_needed(voice.owner):
             self._check_consent(voice)
         return self._saved(voice, VoiceState.PUBLISHED)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900}
+STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900, "listening": 1750}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:
@@ -42,6 +42,7 @@ def commands(args: argparse.Namespace) -> list[list[str]]:
         ["decoder", "--work", work, "--steps", steps["decoder"], *device],
         ["chat", "--work", work, "--steps", steps["chat"], *device],
         ["pack", "--work", work, "--out", str(args.out)],
+        ["listening", "--work", work, "--base", str(args.out), "--steps", steps["listening"], *device[:6]],
     ]
     return {"prepare": prepare, "train": train, "all": prepare + train}[args.part]
 

@@ -120,6 +120,8 @@ def test_recordings_become_a_job_and_the_same_request_again_the_same_job(http: h
     assert made.status_code == 202, made.text
     job = made.json()["job"]
     assert job["state"] == "queued" and job["voice"] == "new" and http.get(f"/v1/jobs/{job['id']}").json() == job
+    early = http.get("/v1/audio/voices/new")
+    assert early.status_code == 404 and early.json()["error"]["remedy"].endswith(f"/v1/jobs/{job['id']}")
     again = http.post("/v1/audio/voices", data=asked, files=recordings_of(house), headers={"Idempotency-Key": "first-request"})
     assert again.json() == made.json() and again.headers["idempotent-replayed"] == "true"
     unkeyed = http.post("/v1/audio/voices", data=asked, files=recordings_of(house))

@@ -201,7 +201,9 @@ def test_text_kl_is_zero_for_the_base_and_grows_with_training(base: Base, adapte
     questions = [Question(q, a) for q, a in zip(QUESTIONS, ("five", "hello", "blue, it is blue all day", "hi"), strict=True)]
     still = TrainSpec(steps=1, learning_rate=0.0, warmup_steps=1, method=Lora(rank=2, alpha=4.0))
     same_text = base.finetune([lesson(base, [3] * 30)], still, tmp_path / "still", quiet).adapter
-    assert base.text_kl(same_text, "anna", questions) == pytest.approx([0.0] * 4, abs=1e-5)
+    assert base.text_kl(same_text, base.info.default_speaker, questions) == pytest.approx([0.0] * 4, abs=1e-5)
+    # The base is asked under its own name, so what a name alone changes is drift too.
+    assert max(base.text_kl(same_text, "somebody", questions)) > 1e-5
     moved = base.text_kl(adapters[0], "anna", questions)
     assert len(moved) == 4 and min(moved) > 1e-3
     assert base.text_kl(adapters[0], "anna", questions[1:2]) == pytest.approx(moved[1:2], rel=1e-3)

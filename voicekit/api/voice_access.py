@@ -31,8 +31,15 @@ def voice_of(server: Server, caller: Caller, reference: str, newest: bool = Fals
     else:
         found = [v for v in mine if v.state is VoiceState.PUBLISHED and not newest] or mine
     if not found:
-        raise VoiceNotFound(f"There is no voice {reference!r}.", "GET /v1/audio/voices lists yours.")
+        raise VoiceNotFound(f"There is no voice {reference!r}.", _where_it_is(server, caller, name))
     return found[-1]
+
+
+def _where_it_is(server: Server, caller: Caller, name: str) -> str:
+    """What to do about a voice that is not there: a name that was just sent is often still being made."""
+    mine = (job for job in server.app.jobs(caller.owner) if job.name == name and not job.state.over)
+    making = next(mine, None)
+    return f"It is being made: GET /v1/jobs/{making.id}" if making else "GET /v1/audio/voices lists yours."
 
 
 def speaking_voice(server: Server, caller: Caller, reference: str) -> Voice:
