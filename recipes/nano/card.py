@@ -47,11 +47,12 @@ number still to be improved.
 
 - Questions and answers: a grammar (`recipes/nano/world.py`), 1,218 facts in 23 domains, seven phrasings each; held out are 161
   questions of phrasings never trained, and 161 + 161 unseen pairs of fact and phrasing for choosing and reporting.
-- Speech, about 26 hours: rendered with flite (voices slt, awb, kal16), festival (kal_diphone, cmu_us_slt_arctic_hts) and 56
+- Speech, about 30 hours: rendered with flite (voices slt, awb, kal16), festival (kal_diphone, cmu_us_slt_arctic_hts) and 56
   espeak-ng variants, varied in pitch, rate and vocal tract. Never used in training in any form: flite rms, festival
   ked_diphone, eight espeak-ng variants.
 - Open text: sentences of the LJ Speech corpus, spoken by the synthesisers.
-- 252 real readers (LibriSpeech, 52 minutes): tokenizer (30 minutes of runs that pocketsphinx is sure of) and decoder.
+- 252 real readers (LibriSpeech, 52 minutes): tokenizer (30 minutes of runs that pocketsphinx is
+  sure of), ears (the same runs) and decoder.
 
 ## Licences
 
@@ -68,7 +69,7 @@ float32 masters.
 """
 
 COST = """
-Trained in two runs, the second from the weights of the first (`--init`):
+Trained in three runs, the second from the weights of the first (`--init`), the third of the ears alone:
 
 | part | parameters | steps | minutes of one thread, the machine busy |
 |---|---|---|---|
@@ -77,6 +78,7 @@ Trained in two runs, the second from the weights of the first (`--init`):
 | decoder | 3.5 M | 3,000 + 2,400 | 22 + 26 |
 | language model, words alone | 6.3 M | 1,000 | 22 |
 | language model and adapter, speech | 7.1 M | 5,500 + 4,400 | 42 + 40 |
+| encoder and adapter, behind the finished language model | 2.8 M | 1,750 | 37 |
 """
 
 

@@ -211,6 +211,7 @@ def write(base: Base, ears: Ears, masters: list[Tensor]) -> None:
     weights = load_file(file) | half({n.removeprefix("pieces."): t.cpu() for n, t in own.items()})
     part = file.with_suffix(".part")
     save_file(weights, part)
+    part.chmod(file.stat().st_mode)
     os.replace(part, file)
 
 

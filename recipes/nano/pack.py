@@ -50,7 +50,7 @@ def configs(text_tokens: int) -> tuple[dict, dict]:
         "control": CONTROL,
         "vocoder": "world",
         "max_new_tokens": 500,
-        "sampling": {"temperature": 0.6, "top_k": 20, "repetition_penalty": 1.0},
+        "sampling": {"temperature": 0.3, "top_k": 20, "repetition_penalty": 1.0},
     }
     llm = {k: v for k, v in llm_config(text_tokens).items() if k != "rope_theta"}
     llm["rope_parameters"] = {"rope_type": "default", "rope_theta": llm_config(text_tokens)["rope_theta"]}

@@ -1,0 +1,37 @@
+"""How many questions an un-tuned base answers right under names it never met: a name can take its wits away.
+
+python -m bench.names [--base DIR] [--questions 120] [NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from voicekit.covo import load_base
+from voicekit.evaluate import same_answer
+from voicekit.shipped import shipped
+
+NAMES = (
+    "ljreader", "ljread", "ljspeech", "reader", "reader-1", "rms", "narrator", "speaker-one", "sample", "demo", "my-voice",
+    "my-voice-2", "dr-smith", "thomas", "kate", "johann", "grandma", "hr-voice", "brand-voice", "podcast-host", "ceo", "x1", "q",
+    "maximilian", "yuki", "olu", "customer-42", "zoe", "bob",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", type=Path, default=shipped("assets/nano"))
+    parser.add_argument("--questions", type=int, default=120)
+    parser.add_argument("names", nargs="*", default=NAMES)
+    args = parser.parse_args()
+    base = load_base(args.base)
+    asked = base.material.dev[: args.questions]
+    for name in (base.info.default_speaker, *args.names):
+        replies = base.voice(name).reply_many([q.text for q in asked])
+        right = sum(same_answer(r.text, q.answer) for r, q in zip(replies, asked, strict=True))
+        print(f"| {name} | {right / len(asked):.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
