@@ -93,11 +93,12 @@ def section(
     cells: Sequence[Cell], titles: dict[str, str], speakers: Sequence[Speaker], base: BaseModel, options: argparse.Namespace
 ) -> str:
     """The Markdown section: what was done, the table, the verdict."""
+    seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
     who = ", ".join(f"{s.name} ({s.speech_s / 60:.1f} min)" for s in speakers)
     names = ("pseudo_masked", "pseudo_text", "untuned", "harvest")
     lines = verdict.verdict(cells, *names) if all(name in titles for name in names) else []
     intro = (
-        f"Base {base.info.name} @ {base.info.revision[:12]}; speakers it never heard: {who}; {options.seeds} seeds, "
+        f"Base {base.info.name} @ {base.info.revision[:12]}; speakers it never heard: {who}; {seeds}, "
         f"{options.questions} questions and {options.spoken} spoken replies a run. Means over the runs (speakers x seeds) with "
         "Student's 95 % interval; differences are paired by speaker and seed. "
         f"Machine: {platform.machine()}, {time.strftime('%Y-%m-%d', time.gmtime())}."
