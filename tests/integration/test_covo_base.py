@@ -185,6 +185,15 @@ def test_adapters_do_not_leak(base: Base, adapters: tuple[Path, Path], tmp_path:
         assert torch.equal(p, untouched[name]) and not p.requires_grad
 
 
+def test_given_answers_are_said_word_for_word(base: Base) -> None:
+    answers = ["five", "hello", "blue, it is", "hi"]
+    voice = base.voice("anna")
+    replies = voice.say_answers(QUESTIONS, answers, seed=1)
+    assert [r.text for r in replies] == answers and all(len(r.speech) for r in replies)
+    alone = voice.say_answers(QUESTIONS[2:3], answers[2:3], seed=1)
+    assert same(alone[0], replies[2])
+
+
 def test_a_voice_is_known_by_its_weights_not_by_its_path(base: Base, adapters: tuple[Path, Path], tmp_path: Path) -> None:
     place = tmp_path / "voice"
     shutil.copytree(adapters[0], place)
