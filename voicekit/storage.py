@@ -25,6 +25,8 @@ from voicekit import files
 from voicekit.errors import IntegrityError, ResourceError, UsageError, VoicekitError
 from voicekit.records import VoicePrompt
 
+# Texts about a base: they do not change what it does.
+NOT_IN_REVISION = ("README.md", "card.json")
 _safetensors: Any = safetensors_numpy  # its types name an unknown PathLike
 
 
@@ -50,6 +52,16 @@ def visible_files(folder: Path) -> list[Path]:
     """Every file below a folder whose path has no hidden part, in a fixed order."""
     found = (p for p in folder.rglob("*") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(p for p in found if p.is_file())
+
+
+def base_revision(folder: Path) -> str:
+    """sha256 over the names and contents of a base directory's files, texts about it aside."""
+    digest = hashlib.sha256()
+    for file in visible_files(folder):
+        name = file.relative_to(folder).as_posix()
+        if name not in NOT_IN_REVISION:
+            digest.update(f"{name}\0{file_sha256(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def combined_sha256(parts: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from voicekit.errors import MissingModel, UsageError
 from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
+from voicekit.storage import base_revision
 
 NANO = "nano"
 CARD = "base.json"
@@ -77,10 +78,8 @@ def engines(settings: Settings) -> Engines:
         return load_base(base_folder(reference, settings.home), device())
 
     @cache
-    def base_revision(reference: str) -> str:
-        from voicekit.covo.base import revision
-
-        return revision(base_folder(reference, settings.home))
+    def revision_of(reference: str) -> str:
+        return base_revision(base_folder(reference, settings.home))
 
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
@@ -91,7 +90,7 @@ def engines(settings: Settings) -> Engines:
         speaker_encoder=cache(_speaker_encoder),
         judge=_judge,
         pitch=cache(_pitch),
-        base_revision=base_revision,
+        base_revision=revision_of,
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
     )
 

@@ -15,11 +15,11 @@ from tests.makers import tiny_base
 from tests.tiny import hum
 from voicekit.conversations import Weights, encode
 from voicekit.covo import Base, load_base
-from voicekit.covo.base import revision
 from voicekit.errors import BaseModelError, InputError, RecordingsError, UsageError
 from voicekit.ports import BaseModel, Progress
 from voicekit.records import Conversation, Question, Reply, TrainingExample, Turn, Waveform
 from voicekit.specs import Full, Lora, TrainSpec
+from voicekit.storage import base_revision
 
 QUESTIONS = ("what is two plus three?", "hello", "which colour is the sky?", "say hello to me, please.")
 
@@ -244,11 +244,11 @@ def test_decoder_weights_belong_to_one_voice(base: Base, tmp_path: Path) -> None
 def test_the_revision_is_of_what_the_base_does(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    assert revision(copy) == revision(folder) == revision(tiny_base(tmp_path / "again"))
+    assert base_revision(copy) == base_revision(folder) == base_revision(tiny_base(tmp_path / "again"))
     (copy / "README.md").write_text("about it")
-    assert revision(copy) == revision(folder)
+    assert base_revision(copy) == base_revision(folder)
     (copy / "base.json").write_text((copy / "base.json").read_text() + " ")
-    assert revision(copy) != revision(folder)
+    assert base_revision(copy) != base_revision(folder)
 
 
 @pytest.mark.parametrize(

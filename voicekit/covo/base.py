@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,12 +30,10 @@ from voicekit.errors import BaseModelError, RecordingsError
 from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, TrainOutcome
 from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
 from voicekit.specs import TrainSpec
-from voicekit.storage import file_sha256, tree_sha256, visible_files
+from voicekit.storage import base_revision, file_sha256, tree_sha256
 from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
 T = TypeVar("T")
-# Neither changes what the base does.
-NOT_IN_REVISION = ("README.md", "card.json")
 NEUTRAL = "neutral"
 VOICES_AT_HAND = 4
 CLIPS_AT_HAND = 512
@@ -79,7 +76,7 @@ class Base:
         card = self._card
         return BaseInfo(
             name=card.name,
-            revision=revision(self._folder),
+            revision=base_revision(self._folder),
             licence=card.licence,
             languages=card.languages,
             speakers=card.speakers,
@@ -235,16 +232,6 @@ class Base:
         if num_codes != self.prompt.num_codes:
             raise BaseModelError(f"{part} has {num_codes} codes, the chat model {self.prompt.num_codes}.", REMEDY)
         return made
-
-
-def revision(folder: Path) -> str:
-    """sha256 over the names and contents of a base directory's files, texts about it aside."""
-    digest = hashlib.sha256()
-    for file in visible_files(folder):
-        name = file.relative_to(folder).as_posix()
-        if name not in NOT_IN_REVISION:
-            digest.update(f"{name}\0{file_sha256(file)}\n".encode())
-    return digest.hexdigest()
 
 
 def _part(folder: Path, load: Callable[[Path], T]) -> T:
