@@ -69,7 +69,8 @@ def rehearsal() -> tuple[tuple[str, tuple[Turn, ...]], ...]:
     )
 
 
-def _chance(question: str) -> float:
+def chance(question: str) -> float:
+    """A fixed draw per question: below its share a speaker has the adapted pitch, below its wits it is right."""
     return zlib.crc32(question.encode()) % 1000 / 1000
 
 
@@ -83,12 +84,12 @@ class FakeSpeaker:
     def _one(self, question: str) -> Reply:
         answers = {q.text: q.answer for q in sums()}
         text = answers.get(question.strip().lower(), "i do not know")
-        if _chance(question) >= self.wits:
+        if chance(question) >= self.wits:
             text = "something else"
         return Reply(text, np.array(codes_of(text, self._pitch_of(question)), dtype=np.int64))
 
     def _pitch_of(self, question: str) -> int:
-        return self.target if _chance(question) < self.share else self.pitch
+        return self.target if chance(question) < self.share else self.pitch
 
     def reply(self, user: str | Waveform, history: Sequence[Turn] = (), seed: int = 0) -> Reply:
         if isinstance(user, Waveform):

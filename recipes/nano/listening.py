@@ -62,13 +62,13 @@ class Answer:
     is_text: tuple[bool, ...]
 
 
-def answers_of(base: Base, seed: int) -> dict[str, list[Answer]]:
-    """By right answer: replies of the base to a typed training question, under a speaker drawn for each answer."""
+def answers_of(base: Base, seed: int) -> dict[str, Answer]:
+    """By right answer: the reply of the base to a typed training question, under a speaker drawn for each answer."""
     rng = np.random.default_rng(seed)
     material, speakers = base.material, base.info.speakers
     first = {question.answer: question for question in reversed(material.train)}
     drawn = {answer: speakers[int(rng.integers(len(speakers)))] for answer in sorted(first)}
-    found: dict[str, list[Answer]] = {}
+    found: dict[str, Answer] = {}
     for speaker in speakers:
         asked = [first[answer] for answer, whose in drawn.items() if whose == speaker]
         for question, reply in zip(asked, base.voice(speaker).reply_many([q.text for q in asked]), strict=True):
@@ -76,7 +76,7 @@ def answers_of(base: Base, seed: int) -> dict[str, list[Answer]]:
                 ids = base.prompt.interleave(base.encode_text(question.answer), reply.speech.tolist())
                 text = [not base.prompt.is_audio(i) for i in ids]
                 end = len(text) - text[::-1].index(True)
-                found.setdefault(question.answer, []).append(Answer(speaker, tuple(ids[:end]), tuple(text[:end])))
+                found[question.answer] = Answer(speaker, tuple(ids[:end]), tuple(text[:end]))
     return found
 
 
@@ -89,18 +89,14 @@ class Listener:
         self._answers = answers_of(base, seed)
         self._right = {q.text: q.answer for q in base.material.train}
 
-    def known(self, text: str) -> list[Answer]:
-        return self._answers.get(self._right.get(text, ""), [])
-
-    def loss(self, heard: Tensor, counts: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
+    def loss(self, heard: Tensor, counts: Tensor, texts: list[str]) -> Tensor:
         """Cross-entropy in nats per word piece of the answers. heard [B, F, D]: adapter frames; counts [B]: the real ones."""
         prompt, encode_text, embed = self._base.prompt, self._base.encode_text, self.llm.model.embed_tokens
         rows, wanted, places = [], [], []
         for row, text in enumerate(texts):
-            options = self.known(text)
-            if not options:
+            answer = self._answers.get(self._right.get(text, ""))
+            if answer is None:
                 continue
-            answer = options[int(rng.integers(len(options)))]
             system = prompt.system(encode_text, answer.speaker)
             asked = [*system, *prompt.user_audio(encode_text, int(counts[row])), *prompt.assistant_open(encode_text)]
             ids = torch.tensor([*asked, *answer.ids], device=self._device)
@@ -161,7 +157,8 @@ class Ears(nn.Module):
         return letters, ctc_of(self.pieces.logits(heard)[0], wanted, -(-frames // 8), len(self.text))
 
 
-def train(places: Places, base: Base, steps: int, device: str, seed: int) -> Ears:
+def train(places: Places, base: Base, steps: int, device: str, seed: int) -> tuple[Ears, list[Tensor]]:
+    """The ears, and their trained parameters in float32."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     parts = {name: load(file) for name in SHARES if (file := places.hearing / f"{name}.npz").exists()}
@@ -182,7 +179,7 @@ def train(places: Places, base: Base, steps: int, device: str, seed: int) -> Ear
         terms = {"letters": letters, "pieces": words}
         if step >= ANSWERS_FROM:
             counts = torch.tensor([-(-(len(m) // 2) // 8) for m, _ in batch])
-            terms["answers"] = listener.loss(heard, counts, [row["text"] for _, row in batch], rng)
+            terms["answers"] = listener.loss(heard, counts, [row["text"] for _, row in batch])
             loss = loss + ANSWER_WEIGHT * terms["answers"]
         loss.backward()
         warm = min(1.0, (step + 1) / 200)
@@ -200,7 +197,7 @@ def train(places: Places, base: Base, steps: int, device: str, seed: int) -> Ear
             part = last.with_suffix(".part")
             torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)
             os.replace(part, last)
-    return ears
+    return ears, opt.master
 
 
 def write(base: Base, ears: Ears, masters: list[Tensor]) -> None:
@@ -208,7 +205,7 @@ def write(base: Base, ears: Ears, masters: list[Tensor]) -> None:
     file = base.info.folder / "model.safetensors"
     trained = dict(zip([n for n, p in ears.named_parameters() if p.requires_grad], masters, strict=True))
     own = {n: trained[n] for n in trained if n.startswith(("encoder.", "pieces.audio_adapter."))}
-    weights = load_file(file) | half({n.removeprefix("pieces."): t.cpu() for n, t in own.items()})
+    weights = load_file(file) | half({n.removeprefix("pieces."): t.detach().cpu() for n, t in own.items()})
     part = file.with_suffix(".part")
     save_file(weights, part)
     part.chmod(file.stat().st_mode)
@@ -228,9 +225,7 @@ def main() -> None:
     places = Places(args.work)
     prepare(places)
     base = load_base(args.base, args.device)
-    train(places, base, args.steps, args.device, args.seed)
-    state = torch.load(places.hearing / "listening.pt", weights_only=False)
-    write(base, Ears(base, args.device), state["opt"]["master"])
+    write(base, *train(places, base, args.steps, args.device, args.seed))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The two-phase recipe over a base whose replies can be computed by hand."""
 
 import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.fake_base import FORMAT, STEPS_TO_THE_VOICE, FakeBase, FakeSpeaker, codes_of, pitch_hz
+from tests.fake_base import FORMAT, STEPS_TO_THE_VOICE, FakeBase, FakeSpeaker, chance, codes_of, pitch_hz
 from voicekit.adapt import adapt_chat, error_rate
 from voicekit.conversations import Item
 from voicekit.errors import RecordingsError, UsageError
@@ -52,11 +51,6 @@ class WatchedBase(FakeBase):
 
 def adapt(folder: Path, base: FakeBase, spec: TrainSpec = SPEC, events: list[Progress] | None = None) -> TrainOutcome:
     return adapt_chat(base, ITEMS, "ann", pitch_hz, spec, folder, (events if events is not None else []).append)
-
-
-def chance(question: str) -> float:
-    """The fake speaker's fixed draw per question: below its share it speaks in the new pitch."""
-    return zlib.crc32(question.encode()) % 1000 / 1000
 
 
 def test_both_phases_run_and_the_second_adapter_is_the_result(tmp_path: Path) -> None:
