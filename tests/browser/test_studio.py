@@ -27,11 +27,13 @@ thorough = pytest.mark.skipif(os.environ.get(EVERYTHING) != "all", reason=f"take
 
 
 def begin(page: Page, name: str) -> None:
+    """Name a new voice and go on to its recordings: a click before they are shown would be the same click twice."""
     page.click("#begin")
     page.fill("#voice-name input, #voice-name textarea", name)
     page.keyboard.press("Tab")
     page.wait_for_timeout(500)
     page.click("#onwards")
+    page.wait_for_selector("#onwards:has-text('Cut into clips')")
 
 
 def upload(page: Page, *files: Path) -> None:
