@@ -57,7 +57,7 @@ def charts(evaluation: Evaluation) -> str:
             f"Right answers to {get('voice_accuracy').n} questions. The line is the 95 % interval.",
             meter("Base", "base_accuracy", get("base_accuracy"), pale=True),
             meter("This voice", "voice_accuracy", get("voice_accuracy")),
-            meter("Kept", "retention", get("retention"), full=1.2),
+            meter("Kept", "retention", get("retention"), full=max(1.0, get("retention").value)),
         ),
         _chart(
             "Intelligibility",

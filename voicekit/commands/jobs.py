@@ -52,8 +52,9 @@ def worker(
 
 
 def _until_the_end_of_stdin() -> None:
-    """Then this process is asked to stop like any worker."""
-    sys.stdin.buffer.read()
+    """Then this process is asked to stop like any worker. Python ends badly where a thread waits inside `sys.stdin` itself."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
