@@ -16,10 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,43 +64,42 @@ def main() -> int:
     diary = Diary(options.out)
     with tempfile.TemporaryDirectory(prefix="studio-journey-") as made, sync_playwright() as driver:
         folder = Path(made)
-        with _studio(folder / "home") as address:
-            page = _browser(driver, _say(statement("en"), folder / "statement.wav"))
+        with served(folder / "home", "studio") as address:
+            page = _browser(driver, say_aloud(statement("en"), folder / "statement.wav"))
             _prepare(page, address, diary)
             _train(page, options.recipe, diary)
-            _voicekit(folder / "home", "create", BESIDE, str(RECORDINGS), "--recipe", "smoke").wait()
-            _talk(_browser(driver, _say(QUESTION, folder / "question.wav")), address, diary)
+            voicekit(folder / "home", "create", BESIDE, str(RECORDINGS), "--recipe", "smoke").wait()
+            _talk(_browser(driver, say_aloud(QUESTION, folder / "question.wav")), address, diary)
     return 0
 
 
-def _voicekit(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def voicekit(home: Path, *arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """A command of voicekit with its data under `home`."""
     command = [sys.executable, "-m", "voicekit.cli", *arguments]
-    return subprocess.Popen(command, env={**os.environ, "VOICEKIT_HOME": str(home)}, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, env={**os.environ, "VOICEKIT_HOME": str(home)}, stdout=stdout)
 
 
 @contextmanager
-def _studio(home: Path) -> Iterator[str]:
+def served(home: Path, *command: str) -> Iterator[str]:
+    """The address of `voicekit studio` or `voicekit serve` on a free port, while the block lasts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    process = _voicekit(home, "studio", "--port", str(port))
-    address = f"http://127.0.0.1:{port}/"
+    process = voicekit(home, *command, "--port", str(port))
     try:
         while process.poll() is None:
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
                 break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.3)
+            time.sleep(0.3)
         else:
-            raise SystemExit("The studio did not start.")
-        yield address
+            raise SystemExit(f"`voicekit {command[0]}` did not start.")
+        yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
-def _say(text: str, file: Path) -> Path:
+def say_aloud(text: str, file: Path) -> Path:
     """`text` with silence before and after, in the bundled speaker's voice."""
     subprocess.run(["flite", "-voice", FLITE_VOICE, "-t", text, "-o", str(file)], check=True)
     return file

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,14 +25,13 @@ _KEEP_ADDRESS = "watch('value', () => { history.replaceState(null, '', location.
 
 @dataclass(frozen=True)
 class Shell:
-    """`owner` is whose voices and jobs are shown: "" is the local user. `turn` is held by whoever is in a model: piece by
-    piece, so that two who talk at once both hear something, and each hears what they would hear alone."""
+    """`owner` is whose voices and jobs are shown: "" is the local user. `app.turn` is held piece by piece, so that two who talk
+    at once both hear something, and each hears what they would hear alone."""
 
     app: App
     tabs: gr.Tabs
     address: gr.HTML
     owner: str = ""
-    turn: Lock = field(default_factory=Lock)
 
 
 def address_bar() -> gr.HTML:

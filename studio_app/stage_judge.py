@@ -47,7 +47,7 @@ class JudgeStage(Stage):
             return
         yield {self.hear: page(tag("p", text("The voice is saying hello …"), css="soft"))}
         try:
-            with self.shell.turn:
+            with self.app.turn:
                 file = self.app.preview(found.voice.slug, found.voice.version)
         except VoicekitError as error:
             yield {self.hear: problem(error)}

@@ -42,7 +42,7 @@ class LessonsStage(Stage):
 
     def work(self, draft: Draft) -> Iterator[Updates]:
         try:
-            with self.shell.turn:
+            with self.app.turn:
                 found = self.app.lessons(draft.id)
         except VoicekitError as error:
             yield {self.told: problem(error)}

@@ -172,11 +172,11 @@ def _reply(shell: Shell, state: Talk, slug: str, asked: UserText | UserAudio) ->
     words, pieces, sent = "", list[FloatArray](), list[str]()
     session = uuid4().hex
     try:
-        with shell.turn:
+        with shell.app.turn:
             dialogue = state.dialogues.get(slug) or shell.app.dialogue(slug)
         state.dialogues[slug] = dialogue
         dialogue.send(asked)
-        for event in _in_turn(dialogue, shell.turn):
+        for event in _in_turn(dialogue, shell.app.turn):
             match event:
                 case TextDelta(more):
                     words += more

@@ -115,6 +115,10 @@ class Making(Shelf):
         """The newest first; `before` continues after the job of that id, `owner` None means everybody's."""
         return self._jobs.list(owner, state, limit, before)
 
+    def jobs_of(self, name: str) -> list[JobStatus]:
+        """All jobs of a voice's name, the newest first."""
+        return self._catalog.jobs_of(name)
+
     def watch(self, job_id: str, every_s: float = 0.5) -> Iterator[JobStatus]:
         """A job's status whenever it changed, until it is over."""
         return self._jobs.watch(job_id, every_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 from voicekit import voice_files
 from voicekit.engines import Engines
@@ -25,6 +26,8 @@ class Shelf:
         self._catalog = catalog
         self._engines = engines
         self._base_wanted = base
+        self.turn = Lock()
+        """Held by whoever is in a model of this App, piece by piece: all doors that are open at once take turns."""
 
     @property
     def home(self) -> Path:

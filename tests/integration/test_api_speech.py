@@ -40,6 +40,22 @@ def asked_aloud(data: str) -> list[Any]:
     return [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]}]
 
 
+def test_a_model_is_not_entered_while_another_door_of_the_same_app_is_in_it(house: ApiHouse) -> None:
+    app = house.app()
+    got: list[int] = []
+    with served(app) as address:
+        ai = openai.OpenAI(base_url=f"{address}/v1", api_key=house.key(), max_retries=0)
+        asking = threading.Thread(
+            target=lambda: got.append(len(ai.audio.speech.create(model="voicekit", voice="ada", input=TEXT).content))
+        )
+        with app.turn:
+            asking.start()
+            asking.join(1.0)
+            assert asking.is_alive() and not got
+        asking.join(60.0)
+    assert got
+
+
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("stream_format", ["audio", "file"])
 def test_speech_in_every_format_is_as_long_as_what_was_said(ai: openai.OpenAI, name: Any, stream_format: Any) -> None:

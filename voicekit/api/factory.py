@@ -26,7 +26,7 @@ Errors have one shape; their `code` is stable and `remedy` says what to do."""
 def make_api(app: App, keys_required: bool = True, limits: Limits | None = None) -> FastAPI:
     """Keys may be left out only by a server that is bound to loopback."""
     limits = limits or Limits()
-    server = Server(app, ModelThread(limits.sessions), limits, keys_required)
+    server = Server(app, ModelThread(limits.sessions, app.turn), limits, keys_required)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:

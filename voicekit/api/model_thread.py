@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
 from voicekit.api.errors import ApiError
@@ -19,10 +20,14 @@ _END: Any = object()
 
 
 class ModelThread:
-    """`most_sessions` may wait and talk at once; who comes then is told to come again."""
+    """`most_sessions` may wait and talk at once; who comes then is told to come again.
 
-    def __init__(self, most_sessions: int) -> None:
+    `turn` is held in every piece of work: the studio of the same server is in the same models.
+    """
+
+    def __init__(self, most_sessions: int, turn: Lock) -> None:
         self._most_sessions = most_sessions
+        self._turn = turn
         self._sessions = 0
         self._thread = _thread()
 
@@ -40,7 +45,7 @@ class ModelThread:
                     yield item
             finally:
                 # A cancelled wait leaves its piece running; the queue puts the closing behind it.
-                self._thread.submit(_close, items)
+                self._thread.submit(self._in_turn, lambda: _close(items))
 
     def shut(self) -> None:
         """What waits is given up. A server that is started again begins with a new thread."""
@@ -48,7 +53,11 @@ class ModelThread:
         self._thread = _thread()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_turn, work)
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        with self._turn:
+            return work()
 
     @contextmanager
     def _session(self) -> Generator[None, None, None]:

@@ -37,7 +37,7 @@ def voice_of(server: Server, caller: Caller, reference: str, newest: bool = Fals
 
 def _where_it_is(server: Server, caller: Caller, name: str) -> str:
     """What to do about a voice that is not there: a name that was just sent is often still being made."""
-    mine = (job for job in server.app.jobs(caller.owner) if job.name == name and not job.state.over)
+    mine = (job for job in server.app.jobs_of(name) if caller.owns(job.owner) and not job.state.over)
     making = next(mine, None)
     return f"It is being made: GET /v1/jobs/{making.id}" if making else "GET /v1/audio/voices lists yours."
 
