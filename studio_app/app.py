@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -148,6 +149,8 @@ class Served:
             time.sleep(0.05)
 
     def close(self) -> None:
+        """Open pages hold requests that are cut off here; Uvicorn would print a traceback for each."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
         self._thread.join(10.0)
 

@@ -213,7 +213,7 @@ def _about(voice: Voice) -> str:
 
 def _preview(shell: Shell, slug: str) -> str:
     try:
-        with shell.turn:
+        with shell.app.turn:
             file = shell.app.preview(slug)
     except VoicekitError as error:
         return problem(error)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from tests.browser.house import House
 
+# Long conversations used to run on underneath the line where the next question is typed.
+NEWEST_ABOVE_THE_QUESTION = """() => {
+  const newest = [...document.querySelectorAll('#transcript .bubble.voice-says')].at(-1).getBoundingClientRect();
+  return newest.top > 0 && newest.bottom <= document.querySelector('#question').getBoundingClientRect().top;
+}"""
 Visit = Callable[[str], "Page"]
 EVERYTHING = "VOICEKIT_TEST_BROWSER"
 thorough = pytest.mark.skipif(os.environ.get(EVERYTHING) != "all", reason=f"takes minutes: set {EVERYTHING}=all")
@@ -71,6 +76,11 @@ def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> Non
     page.keyboard.press("Enter")
     page.wait_for_selector("#transcript .bubble.voice-says audio")
     assert "five" in page.inner_text("#transcript")
+    for answered in range(1, 4):
+        page.fill("#question textarea, #question input", "what is two plus three")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#transcript .bubble.voice-says audio >> nth={answered}")
+    page.wait_for_function(NEWEST_ABOVE_THE_QUESTION)
 
 
 @thorough
