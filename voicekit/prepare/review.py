@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from voicekit import audio
@@ -108,15 +109,9 @@ class Desk:
             raise UsageError("There are not two words in this clip whose place is known.", remedy)
         if (at_s is None) == (word is None):
             raise UsageError("A clip is split at one place.", "Give either a time or the number of a word.")
-        if at_s is not None:
-            middles = [(a.end_s + b.start_s) / 2 for a, b in zip(words, words[1:], strict=False)]
-            number = min(range(len(middles)), key=lambda i: abs(middles[i] - at_s)) + 1
-            if not 0.0 < at_s < clip.duration_s:
-                raise UsageError(f"{at_s:g} s is not inside the clip.", f"It is {clip.duration_s:.2f} s long.")
-        else:
-            number = (word or 0) - 1
-            if not 0 < number < len(words):
-                raise UsageError(f"The clip cannot be split before word {word}.", f"Name one of its words 2 to {len(words)}.")
+        number = _nearest_pause(clip, at_s) if at_s is not None else (word or 0) - 1
+        if not 0 < number < len(words):
+            raise UsageError(f"The clip cannot be split before word {word}.", f"Name one of its words 2 to {len(words)}.")
         low_s, high_s = sorted((words[number - 1].end_s, words[number].start_s))
         wave = audio.read(self._folder / clip.audio)
         time_s = loudness_of(wave.mono(), wave.sample_rate_hz).quietest(low_s, high_s)
@@ -177,3 +172,10 @@ class Desk:
         with locked(self._folder / WORK / ".lock", "Somebody else decides on these clips right now.", "Try again.", _WAIT_S):
             yield made
 
+
+def _nearest_pause(clip: Clip, at_s: float) -> int:
+    """How many words come before the pause nearest to a time of the clip."""
+    if not 0.0 < at_s < clip.duration_s:
+        raise UsageError(f"{at_s:g} s is not inside the clip.", f"It is {clip.duration_s:.2f} s long.")
+    pauses = [(a.end_s, b.start_s) for a, b in pairwise(clip.transcript.words)]
+    return min(range(len(pauses)), key=lambda i: max(pauses[i][0] - at_s, at_s - pauses[i][1], 0.0)) + 1
