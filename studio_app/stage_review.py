@@ -152,7 +152,7 @@ class ReviewStage(Stage):
 
     def undone(self, draft_id: str, clip_id: str, wanted: str) -> Updates:
         try:
-            self.app.reviewer.undo(draft_id, clip_id)
+            self.app.reviewer.reset(draft_id, clip_id)
         except VoicekitError as error:
             return {self.told: problem(error)}
         return {self.told: "", **self.shown(draft_id, clip_id, wanted)}

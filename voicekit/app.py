@@ -12,6 +12,7 @@ import numpy as np
 
 from voicekit import __version__, audio, creation, files, voice_files
 from voicekit.access import Access
+from voicekit.curation import Curation
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
@@ -35,8 +36,9 @@ DEMO_VOICE = "sample"
 PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
 
 
-class App(Making, Access):
-    """Everything lies under `home`. Making voices, also as jobs, is in `making`; this adds what is done with them."""
+class App(Making, Access, Curation):
+    """Everything lies under `home`. Making voices, also as jobs, is in `making`, datasets are in `curation`; this adds what is done
+    with voices."""
 
     @cached_property
     def drafts(self) -> Drafts:
@@ -52,6 +54,8 @@ class App(Making, Access):
     def steps(action: str = "create") -> dict[str, str]:
         """The steps whose progress an action reports, in order: key -> title."""
         match action:
+            case "prepare":
+                return {"prepare": creation.STEPS["prepare"]}
             case "evaluate":
                 return {"evaluate": creation.STEPS["evaluate"]}
             case "demo":

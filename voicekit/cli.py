@@ -15,6 +15,7 @@ import typer
 
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
+from voicekit.commands import prepare as prepare_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
 from voicekit.errors import UsageError, VoicekitError
@@ -221,6 +222,7 @@ def demo(
     raise typer.Exit(0 if shown.details.published else REFUSED)
 
 
+prepare_commands.add(cli)
 job_commands.add(cli)
 studio_commands.add(cli)
 serve_commands.add(cli)

@@ -149,6 +149,7 @@ def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
         job.engines.aligners(job.base),
         report,
         languages=job.base.info.languages,
+        speaker=job.engines.speaker_encoder(),
     )
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 

@@ -15,7 +15,7 @@ class Engines:
     `find_base` turns what a user typed into a name or an absolute folder that `open_base` takes, or raises MissingModel;
     `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
     given sentences. `base_revision` is what `open_base(...).info.revision` will be, without opening it. `queue` is the
-    kind of this machine's device: cpu or gpu.
+    kind of this machine's device: cpu or gpu. `phones` pronounces the words of a language; None for one it does not know.
     """
 
     find_base: Callable[[str], str]
@@ -28,3 +28,4 @@ class Engines:
     pitch: Callable[[], PitchTracker]
     base_revision: Callable[[str], str]
     queue: Callable[[], str]
+    phones: Callable[[str], Callable[[str], Sequence[str] | None] | None] = lambda _: None

@@ -202,6 +202,8 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 
 
 def _build_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in choices:
+        return None  # and not a float that is no number
     reasons: list[str] = []
     for choice in choices:
         try:

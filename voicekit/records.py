@@ -96,22 +96,39 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What is said in a clip and who says so (`source`: "script", "pocketsphinx 5.1 en-us", ...)."""
+    """What is said in a clip and who says so (`source`: "script", "pocketsphinx 5.1 en-us", ...).
+
+    `heard` is what a transcriber understood where `text` comes from a script ("" if none was asked), `differences` the words in
+    which the two differ: (written, heard), "" where one side has none.
+    """
 
     text: str
     words: tuple[Word, ...] = ()
     source: str = "script"
+    heard: str = ""
+    differences: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Grades:
-    """Measured on the clip before loudness normalisation. `script_match` is 0..1, 1 = the audio says exactly the text."""
+    """Measured on the clip before loudness normalisation; None is not measured.
+
+    `script_match` is 0..1, 1 = the audio says exactly the text; `heard_match` the share of its words that a transcriber heard.
+    `bandwidth_hz` is how far up speech reaches, `srmr_db` the less the more a room rings (voicekit.prepare.acoustics),
+    `overlap_ratio` the share of the clip in which two people speak, `speaker_similarity` the cosine to the rest of the dataset.
+    """
 
     snr_db: float
     loudness_lufs: float
     clipped_ratio: float
     speaking_rate_wps: float
     script_match: float
+    bandwidth_hz: float | None = None
+    srmr_db: float | None = None
+    overlap_ratio: float = 0.0
+    speaker_similarity: float | None = None
+    predicted_mos: float | None = None
+    heard_match: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from voicekit.audio import SUFFIXES
 from voicekit.errors import UsageError
+from voicekit.prepare.decisions import log_of
 from voicekit.prepare.intake import SCRIPT_SUFFIXES
 from voicekit.records import Question
 from voicekit.shipped import shipped
@@ -43,8 +44,10 @@ class Request:
         script = "" if self.script is None else tree_sha256(self.script)
         questions = [f"{q.text}\n{q.answer}" for q in self.questions]
         owner = [f"owner {self.owner}"] if self.owner else []
+        decided = log_of(self.recordings)  # in a folder it is one of the recordings' files
+        review = [f"review {tree_sha256(decided)}"] if self.recordings.is_file() and decided.is_file() else []
         return combined_sha256(
-            [self.slug, tree_sha256(self.recordings, _INPUTS), script, recipe.digest(), base_revision, *questions, *owner]
+            [self.slug, tree_sha256(self.recordings, _INPUTS), script, recipe.digest(), base_revision, *questions, *owner, *review]
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from voicekit.errors import UsageError
 
@@ -21,7 +21,11 @@ class _Spec(BaseModel):
 
 
 class PrepareSpec(_Spec):
-    """Recordings -> dataset. Lengths in seconds; a clip outside the thresholds is rejected with a reason."""
+    """Recordings -> dataset. Lengths in seconds; a clip outside the thresholds is rejected with a reason.
+
+    `min_srmr_db` is about echo (see voicekit.prepare.acoustics), `min_speaker_similarity` the cosine to the other clips,
+    `min_heard_match` the share of the script's words that a transcriber heard too (0: it is only noted), `min_predicted_mos` 1..5.
+    """
 
     language: str = "en"
     min_clip_s: float = 0.8
@@ -33,6 +37,32 @@ class PrepareSpec(_Spec):
     min_speech_s: float = 20.0
     held_out_ratio: float = 0.1
     max_failed_ratio: float = 0.5
+    min_bandwidth_hz: float = 0.0
+    min_srmr_db: float = 6.0
+    max_overlap_ratio: float = 0.1
+    min_speaker_similarity: float = 0.6
+    max_speaking_rate_wps: float = 8.0
+    min_heard_match: float = 0.0
+    min_predicted_mos: float = 0.0
+
+    @model_serializer(mode="wrap")
+    def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {k: v for k, v in plainly(self).items() if k not in _LATER or v != fields[k].default}
+
+
+# Settings of PrepareSpec that are written only where they were changed: without them a recipe is what it was before they came.
+_LATER = frozenset(
+    {
+        "min_bandwidth_hz",
+        "min_srmr_db",
+        "max_overlap_ratio",
+        "min_speaker_similarity",
+        "max_speaking_rate_wps",
+        "min_heard_match",
+        "min_predicted_mos",
+    }
+)
 
 
 class Lora(_Spec):

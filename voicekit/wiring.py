@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def engines(settings: Settings) -> Engines:
         pitch=cache(_pitch),
         base_revision=revision_of,
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
+        phones=cache(_phones),
     )
 
 
@@ -149,3 +150,12 @@ def _pitch() -> PitchTracker:
     from voicekit.backends.pitch import WorldPitch
 
     return WorldPitch()
+
+
+def _phones(language: str) -> Callable[[str], Sequence[str] | None] | None:
+    """Of English words alone."""
+    if language.replace("_", "-").split("-")[0].lower() != "en":
+        return None
+    from voicekit.backends.phones import EnglishPhones
+
+    return EnglishPhones()

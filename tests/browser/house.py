@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.fake_base import FakeBase, codes_of
-from tests.fake_engines import SENTENCES, FakeVad, fake_engines
+from tests.fake_engines import SENTENCES, FakeVad, fake_engines, with_syllables
 from voicekit import audio
 from voicekit.app import App
 from voicekit.carrying import Carrier, fault_of
@@ -43,7 +43,7 @@ class LoudVad(FakeVad):
 
 def speech(text: str, pitch: int, level: float = 0.5) -> Waveform:
     """A sentence of the fake speaker with silence around it."""
-    spoken = FakeBase().voice("low").decode(np.array(codes_of(text, pitch), dtype=np.int64)).mono()
+    spoken = with_syllables(FakeBase().voice("low").decode(np.array(codes_of(text, pitch), dtype=np.int64))).mono()
     rest = np.zeros(int(_SILENCE_S * MODEL_RATE_HZ), np.float32)
     return Waveform(level * np.concatenate([rest, spoken, rest])[None], MODEL_RATE_HZ)
 

@@ -64,7 +64,7 @@ def test_what_was_decided_is_what_the_voice_is_made_of(app: App, tmp_path: Path)
     last = [*app.watch(job.id, 0.1)][-1]
     assert last.state in (JobState.FINISHED, JobState.REFUSED), last.fault
     assert app.show("ada").clips_accepted == 19
-    assert app.reviewer.undo(draft.id, first.id).accepted == 20
+    assert app.reviewer.reset(draft.id, first.id).accepted == 20
 
 
 def test_the_lessons_shown_learn_the_sound_of_a_recording_and_not_its_text(app: App, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Where recordings are cut, how clips are graded, what is held out: pure decisions."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,16 @@ from hypothesis import strategies as st
 
 from tests.fake_speech import bursts, say
 from voicekit.prepare import grade, segment
+from voicekit.prepare.loudness import Loudness, loudness_of
 from voicekit.prepare.grade import clipped_ratio, judge, noise_power, snr_db
 from voicekit.prepare.split import held_out_recordings
-from voicekit.records import FloatArray, Grades, Verdict, Word
+from voicekit.records import FloatArray, Grades, Transcript, Verdict, Word
 from voicekit.specs import PrepareSpec
 
 GOOD = Grades(snr_db=30.0, loudness_lufs=-20.0, clipped_ratio=0.0, speaking_rate_wps=2.5, script_match=0.9)
+
+
+SILENT = Loudness(np.zeros(0, np.float32))
 
 
 def spoken(*phrases: tuple[str, float]) -> list[Word]:
@@ -69,17 +74,19 @@ def test_a_long_silence_is_never_inside_a_clip() -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 1.5), st.sampled_from(["a", "a,", "a."])), min_size=1, max_size=40)
+    st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 1.5), st.sampled_from(["a", "a,", "a."])), min_size=1, max_size=40),
+    st.integers(0, 2**32 - 1),
 )
-def test_cuts_use_every_word_once_and_never_touch_one(shapes: list[tuple[float, float, str]]) -> None:
+def test_cuts_use_every_word_once_and_never_touch_one(shapes: list[tuple[float, float, str]], seed: int) -> None:
     words: list[Word] = []
     now_s = 0.2
     for length_s, gap_s, text in shapes:
         words.append(Word(text, now_s, now_s + length_s))
         now_s += length_s + gap_s
     cuts = segment.cut_at_words(words, 5.0)
+    loudness = Loudness(np.random.default_rng(seed).random(int(now_s / 0.005)).astype(np.float32))
     assert list(itertools.chain(*(range(a, b) for a, b in cuts))) == list(range(len(words)))
-    edges = [segment.clip_edges(words, a, b, (0.0, now_s)) for a, b in cuts]
+    edges = [segment.clip_edges(words, a, b, (0.0, now_s), loudness, 5.0) for a, b in cuts]
     for (start_s, end_s), (a, b) in zip(edges, cuts, strict=True):
         assert start_s <= words[a].start_s and end_s >= words[b - 1].end_s
         if end_s - start_s > 5.0 + 1e-6:
@@ -90,11 +97,64 @@ def test_cuts_use_every_word_once_and_never_touch_one(shapes: list[tuple[float, 
 
 def test_speech_without_a_script_is_joined_up_to_a_good_length() -> None:
     spans = [(1.0, 3.0), (3.5, 5.0), (9.0, 12.0), (12.1, 20.0)]
-    assert segment.cut_at_pauses(spans, 15.0, 21.0) == [
+    assert segment.cut_at_pauses(spans, 15.0, 21.0, SILENT) == [
         pytest.approx((0.9, 5.1)),
         pytest.approx((8.9, 12.05)),
         pytest.approx((12.05, 20.1)),
     ]
+
+
+def test_speech_that_is_too_long_is_parted_where_it_is_silent_and_nowhere_else() -> None:
+    words = say("a b c d e f g h i j k l m n o p q r s t u v w x y z " * 3, edge_s=0.0, noise=0.0)
+    whole = [(0.0, words.duration_s)]
+    assert segment.cut_at_pauses(whole, 12.0, words.duration_s, loudness_of(words.samples[0], 16_000)) == whole
+    talk = say("a b c d e f g h i j k l m n o p q r s. " * 4, pause_s=0.14, edge_s=0.0, noise=0.0)
+    level = loudness_of(talk.samples[0], 16_000)
+    cut = segment.cut_at_pauses([(0.0, talk.duration_s)], 12.0, talk.duration_s, level)
+    assert len(cut) == 4 and all(b - a <= 12.0 for a, b in cut)
+    spoken_s = bursts(talk)
+    for a, b in cut:
+        assert all(not (start < edge < end) for edge in (a, b) for start, end in spoken_s)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.floats(0.1, 6.0), st.floats(0.05, 1.5)), min_size=1, max_size=20),
+    st.lists(st.floats(0.0, 60.0), max_size=4),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_stretch_of_speech_is_wholly_in_one_clip(
+    shapes: list[tuple[float, float]], breaks_s: list[float], seed: int
+) -> None:
+    spans: list[tuple[float, float]] = []
+    now_s = 0.3
+    for length_s, gap_s in shapes:
+        spans.append((now_s, now_s + length_s))
+        now_s += length_s + gap_s
+    others = [(a, a + 0.02) for a in sorted(breaks_s) if not any(s - 0.03 < a < e for s, e in spans)]
+    loudness = Loudness(np.random.default_rng(seed).random(int(now_s / 0.005)).astype(np.float32))
+    cut = segment.cut_at_pauses(spans, 7.0, now_s, loudness, others)
+    assert cut == sorted(cut) and all(left[1] <= right[0] + 1e-9 for left, right in itertools.pairwise(cut))
+    for span in spans:
+        assert sum(a <= span[0] + 1e-9 and span[1] <= b + 1e-9 for a, b in cut) == 1
+    assert not any(a < start_s and end_s < b for a, b in cut for start_s, end_s in others)
+    assert all(b - a <= 7.0 + 1e-6 for a, b in cut)
+
+
+def test_a_short_pause_is_cut_at_its_quietest_point() -> None:
+    powers = np.full(600, 1.0, np.float32)
+    powers[198:204] = 0.01  # at one second, in a pause from 0.92 to 1.08
+    words = [Word("a", 0.3, 0.92), Word("b", 1.08, 1.6)]
+    left = segment.clip_edges(words, 0, 1, (0.0, 3.0), Loudness(powers))
+    right = segment.clip_edges(words, 1, 2, (0.0, 3.0), Loudness(powers))
+    assert left[1] == pytest.approx(1.0, abs=0.02) and left[1] <= right[0] <= 1.02
+
+
+def test_an_edge_in_the_middle_of_sound_moves_out_to_where_it_is_quiet() -> None:
+    powers = np.full(600, 1e-6, np.float32)
+    powers[60:246] = 1.0  # the word goes on until 1.23 s, whatever its times say
+    start_s, end_s = segment.clip_edges([Word("a", 0.3, 1.1)], 0, 1, (0.0, 3.0), Loudness(powers))
+    assert end_s == pytest.approx(1.23, abs=0.011) and start_s == pytest.approx(0.2, abs=1e-6)
 
 
 def noisy(level_db: float) -> tuple[FloatArray, list[tuple[float, float]]]:
@@ -146,11 +206,37 @@ def test_clipping_is_flat_tops_at_any_level() -> None:
         ({"script_match": 0.31}, 3.0, True, "script does not match: 0.31 of at least 0.5"),
         ({"script_match": 0.0}, 3.0, False, "script does not match: its words could not be found in the audio"),
         ({"snr_db": 4.2, "script_match": 0.1}, 3.0, True, "too quiet against noise: 4 dB"),
+        ({"overlap_ratio": 0.124}, 3.0, True, "two people speak at once: 12 % of it"),
+        ({"srmr_db": 4.21}, 3.0, True, "too much echo: 4.2 dB of at least 6 dB"),
+        ({"speaking_rate_wps": 9.14}, 3.0, True, "too fast: 9.1 words a second, at most 8"),
     ],
 )
 def test_a_rejected_clip_has_one_plain_reason(changes: dict[str, float], duration_s: float, aligned: bool, reason: str) -> None:
     verdict = judge(Grades(**{**vars(GOOD), **changes}), duration_s, PrepareSpec(), aligned)
     assert verdict == ((Verdict.REJECTED if reason else Verdict.ACCEPTED), reason)
+
+
+@pytest.mark.parametrize(
+    ("setting", "grade_of_it", "reason"),
+    [
+        ("min_bandwidth_hz", {"bandwidth_hz": 4000.0}, "dull sound: nothing above 4.0 kHz, at least 5 kHz are needed"),
+        ("min_predicted_mos", {"predicted_mos": 2.13}, "sounds bad: predicted MOS 2.1 of at least 3"),
+        ("min_heard_match", {"heard_match": 0.4}, "script does not match: 40 % of its words were heard, at least 60 % are needed"),
+    ],
+)
+def test_what_is_only_noted_by_default_rejects_where_a_recipe_says_so(
+    setting: str, grade_of_it: dict[str, float], reason: str
+) -> None:
+    limits = {"min_bandwidth_hz": 5000.0, "min_predicted_mos": 3.0, "min_heard_match": 0.6}
+    grades = Grades(**{**vars(GOOD), **grade_of_it})
+    assert judge(grades, 3.0, PrepareSpec(), True) == (Verdict.ACCEPTED, "")
+    assert judge(grades, 3.0, PrepareSpec(**{setting: limits[setting]}), True) == (Verdict.REJECTED, reason)
+
+
+def test_a_reason_names_the_words_that_differ() -> None:
+    said = Transcript("one two", differences=(("two", "too"), ("", "three"), ("four", "")))
+    _, reason = judge(replace(GOOD, script_match=0.3), 3.0, PrepareSpec(), True, said)
+    assert reason.endswith("; heard too for two, three for nothing, nothing for four")
 
 
 @settings(deadline=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +11,14 @@ import numpy as np
 
 from voicekit import audio
 from voicekit.ports import Aligner, Transcriber, VoiceActivityDetector
-from voicekit.prepare import grade, segment
-from voicekit.prepare.segment import Span
-from voicekit.prepare.spoken import normalise, spoken_form, spoken_tokens
-from voicekit.records import Clip, FloatArray, Grades, Recording, Transcript, Verdict, Waveform, Word
+from voicekit.prepare import grade
+from voicekit.prepare.align import align, within_speech
+from voicekit.prepare.matching import differences
+from voicekit.prepare.pieces import NothingToCutError, Piece, pieces_of
+from voicekit.prepare.sound import Heard, Sound, listen
+from voicekit.prepare.spans import inside, total_s
+from voicekit.prepare.spoken import normalise, spoken_form
+from voicekit.records import Clip, FloatArray, Grades, Recording, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
 
@@ -24,48 +28,35 @@ CLIPS = "clips"
 
 @dataclass(frozen=True)
 class Tools:
-    """What cuts and judges. Aligners are asked in order; the first that can answer does."""
+    """What cuts and judges. Aligners are asked in order; the first that can answer does.
+
+    `transcriber` says what is said where no script does, and is compared with the script where there is one; `mos` predicts the
+    mean opinion score of a clip (1..5).
+    """
 
     vad: VoiceActivityDetector
     aligners: Sequence[Aligner]
     transcriber: Transcriber | None = None
+    mos: Callable[[Waveform], float] | None = None
+
+    def names(self) -> list[str]:
+        """What the clips depend on."""
+        every = (self.vad, *self.aligners, self.transcriber, self.mos)
+        return [getattr(tool, "name", type(tool).__name__) for tool in every]
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a recording with what is said in it, in seconds of the recording."""
-
-    start_s: float
-    end_s: float
-    text: str
-    source: str
-
-
-def clips_of(recording: Recording, wave: Waveform, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path) -> list[Clip]:
+def clips_of(recording: Recording, heard: Heard, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path) -> list[Clip]:
     """Every clip of a recording, accepted or rejected; the audio is written below `folder`/clips.
 
-    `text` is None when the script does not know the recording: then the transcriber says what is said, if there is one.
+    `text` is None when the script does not know the recording: then the transcriber says what is said, if there is one. Where
+    another than the wanted speaker talks, or two at once, the clips are there but rejected.
     """
-    mono = wave.mono()
-    mono = mono - mono.mean(dtype=np.float64).astype(np.float32)
-    spans = tools.vad.speech_spans(Waveform(mono[None], wave.sample_rate_hz))
-    region = segment.trim(spans, wave.duration_s)
-    if region is None:
-        return [refused(recording, "no speech in it", text or "")]
-    if text is None and tools.transcriber is None:
-        return [refused(recording, "the script has no text for it")]
-    if text is not None and not spoken_form(text, recording.language):
-        return [refused(recording, "its text in the script is empty", text)]
-    if text is None:
-        pieces = _unscripted(mono, wave.sample_rate_hz, spans, spec, tools)
-    elif region[1] - region[0] <= spec.max_clip_s:
-        pieces = [Piece(*region, normalise(text), "script")]
-    else:
-        pieces = _scripted(mono, wave.sample_rate_hz, region, text, recording.language, spec, tools)
-        if not pieces:
-            return [refused(recording, f"script does not match: it cannot be followed over {region[1] - region[0]:.0f} s", text)]
-    noise = grade.noise_power(mono, wave.sample_rate_hz, spans)
-    return [_clip(recording, mono, piece, spans, noise, spec, tools, folder) for piece in pieces]
+    sound = listen(recording, heard, tools.vad)
+    try:
+        pieces = pieces_of(sound, text, spec, tools.aligners, tools.transcriber)
+    except NothingToCutError as error:
+        return [refused(recording, str(error), text or "")]
+    return [clip_of(sound, piece, spec, tools, folder) for piece in pieces]
 
 
 def refused(recording: Recording, reason: str, text: str = "") -> Clip:
@@ -92,60 +83,30 @@ def clip_id(recording: Recording, start_sample: int, num_samples: int, spec_hash
     return hashlib.sha256(place.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _scripted(
-    mono: FloatArray, rate_hz: int, region: Span, text: str, language: str, spec: PrepareSpec, tools: Tools
-) -> list[Piece]:
-    """A long scripted recording in pieces cut at pauses; [] if the script cannot be followed."""
-    stretch = mono[seconds_to_samples(region[0], rate_hz) : seconds_to_samples(region[1], rate_hz)]
-    aligned = align(Waveform(stretch[None], rate_hz), text, language, tools.aligners)
-    if aligned is None:
-        return []
-    words = [replace(w, start_s=w.start_s + region[0], end_s=w.end_s + region[0]) for w in aligned[0]]
-    pieces: list[Piece] = []
-    for first, after in segment.cut_at_words(words, spec.max_clip_s):
-        edges = segment.clip_edges(words, first, after, region)
-        pieces.append(Piece(*edges, " ".join(w.text for w in words[first:after]), "script"))
-    return pieces
-
-
-def _unscripted(mono: FloatArray, rate_hz: int, spans: Sequence[Span], spec: PrepareSpec, tools: Tools) -> list[Piece]:
-    assert tools.transcriber is not None
-    pieces: list[Piece] = []
-    for start_s, end_s in segment.cut_at_pauses(spans, spec.max_clip_s, samples_to_seconds(len(mono), rate_hz)):
-        samples = mono[seconds_to_samples(start_s, rate_hz) : seconds_to_samples(end_s, rate_hz)]
-        said = tools.transcriber.transcribe(Waveform(samples[None], rate_hz))
-        pieces.append(Piece(start_s, end_s, normalise(said), tools.transcriber.name))
-    return pieces
-
-
-def _clip(
-    recording: Recording,
-    mono: FloatArray,
-    piece: Piece,
-    spans: Sequence[Span],
-    noise_power: float,
-    spec: PrepareSpec,
-    tools: Tools,
-    folder: Path,
-) -> Clip:
-    rate_hz = recording.sample_rate_hz
-    start = seconds_to_samples(piece.start_s, rate_hz)
-    samples = mono[start : seconds_to_samples(piece.end_s, rate_hz)]
+def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder: Path) -> Clip:
+    """One piece of a recording as a clip: its audio written, its words found, its verdict given."""
+    recording, rate_hz = sound.recording, sound.recording.sample_rate_hz
+    start, samples = seconds_to_samples(piece.start_s, rate_hz), sound.between(piece.start_s, piece.end_s)
     duration_s = samples_to_seconds(len(samples), rate_hz)
-    speech = segment.inside(spans, piece.start_s, piece.end_s)
+    speech = inside(sound.speech, piece.start_s, piece.end_s)
     name = clip_id(recording, start, len(samples), spec.digest())
     cleaned = clean(samples, rate_hz, spec.target_lufs)
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
-    nothing = "no speech in it" if not speech else "" if piece.text else "no words were heard in it"
+    nothing = "no speech in it" if not speech else piece.reason or ("" if piece.text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, piece.text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
-    words = _within_speech(words, speech)
     num_words = len(spoken_form(piece.text, recording.language).split())
-    grades = grade.measure(samples, rate_hz, speech, noise_power, num_words, match)
-    verdict, reason = (Verdict.REJECTED, nothing) if nothing else grade.judge(grades, duration_s, spec, aligned is not None)
+    both_s = total_s(inside(sound.both, piece.start_s, piece.end_s))
+    said, heard_match = _said(piece, cleaned if fits else None, recording.language, tools)
+    said = replace(said, words=within_speech(words, speech))
+    grades = grade.measure(samples, rate_hz, speech, sound.noise_power, num_words, match, both_s / max(duration_s, 1e-9))
+    mos = round(tools.mos(cleaned), 3) if tools.mos and fits else None
+    grades = replace(grades, heard_match=heard_match, predicted_mos=mos)
+    judged = grade.judge(grades, duration_s, spec, aligned is not None, said)
+    verdict, reason = (Verdict.REJECTED, nothing) if nothing else judged
     return Clip(
         id=name,
         recording_id=recording.id,
@@ -155,11 +116,21 @@ def _clip(
         num_samples=len(samples),
         audio=file,
         duration_s=round(cleaned.duration_s, 4),
-        transcript=Transcript(piece.text, words, piece.source),
+        transcript=said,
         grades=grades,
         verdict=verdict,
         reason=reason,
     )
+
+
+def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
+    """The piece's text, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
+    plain = Transcript(piece.text, (), piece.source)
+    if wave is None or tools.transcriber is None or piece.source == tools.transcriber.name:
+        return plain, None
+    heard = normalise(tools.transcriber.transcribe(wave))
+    differing, share = differences(piece.text, heard, language)
+    return replace(plain, heard=heard, differences=differing), round(share, 4)
 
 
 def clean(samples: FloatArray, sample_rate_hz: int, target_lufs: float) -> Waveform:
@@ -171,48 +142,3 @@ def clean(samples: FloatArray, sample_rate_hz: int, target_lufs: float) -> Wavef
     faded[:, :length] *= ramp
     faded[:, wave.num_samples - length :] *= ramp[::-1]
     return Waveform(faded, MODEL_RATE_HZ)
-
-
-def align(wave: Waveform, text: str, language: str, aligners: Sequence[Aligner]) -> tuple[tuple[Word, ...], float] | None:
-    """The written words of `text` with times, and the script match; None if no aligner can tell.
-
-    A written token may be several spoken words ("1984") or none (a dash, which goes to the word before it).
-    """
-    tokens = spoken_tokens(text, language)
-    spoken = [word for _, words in tokens for word in words]
-    if not spoken:
-        return None
-    for aligner in aligners:
-        found = aligner.align(wave, " ".join(spoken))
-        if found is not None and len(found[0]) == len(spoken):
-            return _written(tokens, found[0]), found[1]
-    return None
-
-
-def _written(tokens: Sequence[tuple[str, tuple[str, ...]]], spoken: Sequence[Word]) -> tuple[Word, ...]:
-    words: list[Word] = []
-    waiting: list[str] = []
-    position = 0
-    for token, said in tokens:
-        if not said:
-            if words:
-                words[-1] = replace(words[-1], text=f"{words[-1].text} {token}")
-            else:
-                waiting.append(token)
-            continue
-        group = spoken[position : position + len(said)]
-        position += len(said)
-        confidence = sum(w.confidence for w in group) / len(group)
-        text = " ".join([*waiting, token])
-        words.append(Word(text, round(group[0].start_s, 3), round(group[-1].end_s, 3), round(confidence, 3)))
-        waiting = []
-    return tuple(words)
-
-
-def _within_speech(words: Sequence[Word], speech: Sequence[Span]) -> tuple[Word, ...]:
-    """The last word ends with the speech: aligners tend to give it the silence behind it."""
-    if not words or not speech:
-        return tuple(words)
-    last = words[-1]
-    end_s = round(max(min(last.end_s, speech[-1][1]), last.start_s), 3)
-    return (*words[:-1], replace(last, end_s=end_s))

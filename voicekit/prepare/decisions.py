@@ -1,107 +1,144 @@
-"""What a person who heard the clips decided: take it, leave it, or what is really said in it.
+"""What a person decided about clips: take it, leave it, what is really said in it, where it is parted, what belongs together.
 
-Decisions lie beside the recordings as review.csv, so that they are part of what a voice is made from. They name a stretch
-of a recording, not a clip's id: another target loudness does not undo them.
+The decisions are a list that only grows and lies beside the recordings, so that it is part of what a voice is made from:
+review.csv in their folder, or `<name>.review` beside a zip or a single file. To undo one is a decision too. They name a
+stretch of a recording, not a clip's id: another target loudness does not undo them.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from voicekit import files
 from voicekit.errors import ScriptError
 from voicekit.prepare.spoken import normalise
-from voicekit.records import Clip, Transcript, Verdict, Word
+from voicekit.records import Clip, Verdict
 
 FILE = "review.csv"
-_COLUMNS = ("recording", "start_sample", "num_samples", "verdict", "text")
-BY_HAND = "left out by hand"
+_BESIDE = ".review"
+_COLUMNS = ("action", "recording", "start_sample", "num_samples", "at_sample", "text", "made_at")
+_FIRST_COLUMNS = ("recording", "start_sample", "num_samples", "verdict", "text")  # before 0.4: what held, one row a clip
 
-Realign = Callable[[Clip, str], tuple[tuple[Word, ...], float] | None]
+Place = tuple[str, int, int]
+
+
+class Action(StrEnum):
+    ACCEPT = "accept"
+    REJECT = "reject"
+    TEXT = "text"
+    SPLIT = "split"
+    JOIN = "join"
+    REALIGN = "realign"
+    RESET = "reset"
+    UNDO = "undo"
+    REDO = "redo"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`verdict` None leaves the machine's; `text` "" leaves the script's."""
+    """About the clip of a place. TEXT: what is said in it; SPLIT: `at_sample` of the recording begins the second part; JOIN: with
+    the next clip; REALIGN: by whichever aligner fits best; RESET: the machine's verdict and the script's text. UNDO and REDO are
+    about the decision before. `made_at` is for people."""
 
-    recording: str
-    start_sample: int
-    num_samples: int
-    verdict: Verdict | None = None
+    action: Action
+    recording: str = ""
+    start_sample: int = 0
+    num_samples: int = 0
+    at_sample: int = 0
     text: str = ""
+    made_at: str = ""
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def place(self) -> Place:
         return self.recording, self.start_sample, self.num_samples
 
 
-def place_of(clip: Clip) -> tuple[str, int, int]:
+def place_of(clip: Clip) -> Place:
     return clip.recording, clip.start_sample, clip.num_samples
 
 
-def read_decisions(folder: Path) -> tuple[Decision, ...]:
-    """What review.csv in a recordings' folder says; () without one."""
-    path = folder / FILE
+def log_of(recordings: Path) -> Path:
+    """Where the decisions about a folder of recordings, a zip or a single file lie."""
+    return recordings / FILE if recordings.is_dir() else recordings.with_name(recordings.name + _BESIDE)
+
+
+def read_log(path: Path) -> tuple[Decision, ...]:
+    """Every decision in the order in which it was made; () without a file. Raises ScriptError for a file that is no such list."""
     if not path.is_file():
         return ()
     try:
         rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
-        if tuple(rows.fieldnames or ()) != _COLUMNS:
-            raise ValueError("it has other columns")
-        return tuple(
-            Decision(
-                row["recording"],
-                int(row["start_sample"]),
-                int(row["num_samples"]),
-                Verdict(row["verdict"]) if row["verdict"] else None,
-                row["text"],
-            )
-            for row in rows
-        )
+        columns = tuple(rows.fieldnames or ())
+        if columns == _COLUMNS:
+            return tuple(_decision(row) for row in rows)
+        if columns == _FIRST_COLUMNS:
+            return tuple(decision for row in rows for decision in _first_decisions(row))
+        raise ValueError("it has other columns")
     except (KeyError, TypeError, ValueError) as error:
         raise ScriptError(f"{path} is not a list of decisions: {error}.", f"Its columns are {', '.join(_COLUMNS)}.") from None
 
 
-def write_decisions(folder: Path, decisions: Sequence[Decision]) -> None:
-    """Sorted, so that equal decisions are equal bytes; no file for no decisions."""
-    path = folder / FILE
-    if not decisions:
-        path.unlink(missing_ok=True)
-        return
+def append(path: Path, made: Sequence[Decision]) -> None:
+    """Add decisions to a list; a killed process leaves it with or without them, never with half of one."""
     out = io.StringIO(newline="")
     rows = csv.writer(out)
     rows.writerow(_COLUMNS)
-    for d in sorted(decisions, key=lambda d: d.place):
-        rows.writerow([d.recording, d.start_sample, d.num_samples, d.verdict.value if d.verdict else "", d.text])
+    rows.writerows(astuple(replace(d, text=normalise(d.text))) for d in [*read_log(path), *made])
     files.write_text(path, out.getvalue())
 
 
-def decided(clips: Sequence[Clip], decisions: Sequence[Decision], realign: Realign) -> tuple[list[Clip], int]:
-    """The clips as people want them, and how many decisions fit no clip. A clip without sound stays rejected."""
-    by_place = {d.place: d for d in decisions}
-    out = [_apply(clip, by_place.pop(place_of(clip), None), realign) for clip in clips]
-    return out, len(by_place)
+def effective(log: Sequence[Decision]) -> tuple[Decision, ...]:
+    """What holds: the decisions that were not undone, or were done again."""
+    return tuple(_folded(log)[0])
 
 
-def _apply(clip: Clip, decision: Decision | None, realign: Realign) -> Clip:
-    if decision is None or not clip.audio:
-        return clip
-    text = normalise(decision.text)
-    if text and text != clip.transcript.text:
-        found = realign(clip, text)
-        words, match = found if found else ((), 0.0)
-        transcript = Transcript(text, words, "by hand")
-        clip = replace(clip, transcript=transcript, grades=replace(clip.grades, script_match=round(match, 4)))
-        if found and clip.reason.startswith("script does not match"):
-            clip = replace(clip, verdict=Verdict.ACCEPTED, reason="")
-    match decision.verdict:
-        case Verdict.ACCEPTED:
-            return replace(clip, verdict=Verdict.ACCEPTED, reason="")
-        case Verdict.REJECTED:
-            return replace(clip, verdict=Verdict.REJECTED, reason=clip.reason or BY_HAND)
-        case None:
-            return clip
+def undoable(log: Sequence[Decision]) -> Decision | None:
+    """What UNDO would take back."""
+    done, _ = _folded(log)
+    return done[-1] if done else None
+
+
+def redoable(log: Sequence[Decision]) -> Decision | None:
+    """What REDO would do again: the last undone one, until another decision is made."""
+    _, undone = _folded(log)
+    return undone[-1] if undone else None
+
+
+def digest(held: Sequence[Decision]) -> str:
+    """Equal for equal decisions, whenever they were made."""
+    return hashlib.sha256(repr([astuple(replace(d, made_at="")) for d in held]).encode(errors="surrogatepass")).hexdigest()
+
+
+def _folded(log: Sequence[Decision]) -> tuple[list[Decision], list[Decision]]:
+    done: list[Decision] = []
+    undone: list[Decision] = []
+    for decision in log:
+        match decision.action:
+            case Action.UNDO:
+                undone.extend([done.pop()] if done else [])
+            case Action.REDO:
+                done.extend([undone.pop()] if undone else [])
+            case _:
+                done.append(decision)
+                undone.clear()
+    return done, undone
+
+
+def _decision(row: dict[str, str]) -> Decision:
+    numbers = (int(row[name]) for name in ("start_sample", "num_samples", "at_sample"))
+    return Decision(Action(row["action"]), row["recording"], *numbers, row["text"], row["made_at"])
+
+
+def _first_decisions(row: dict[str, str]) -> list[Decision]:
+    place = row["recording"], int(row["start_sample"]), int(row["num_samples"])
+    text = [Decision(Action.TEXT, *place, text=row["text"])] if row["text"] else []
+    verdicts = {"": [], Verdict.ACCEPTED.value: [Action.ACCEPT], Verdict.REJECTED.value: [Action.REJECT]}
+    if row["verdict"] not in verdicts:
+        raise ValueError(f"{row['verdict']!r} is no verdict")
+    return [*text, *(Decision(action, *place) for action in verdicts[row["verdict"]])]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicekit.audio import loudness_lufs
-from voicekit.records import FloatArray, Grades, Verdict, Waveform
+from voicekit.prepare import acoustics
+from voicekit.records import FloatArray, Grades, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import seconds_to_samples
 
@@ -20,17 +22,30 @@ _MIN_PAUSE_S = 0.2
 _FLOOR_POWER = 1e-9
 _FLAT_RUN = 3
 _QUIETEST = 0.05
+_SHOWN_WORDS = 3
 
 
-def measure(samples: FloatArray, sample_rate_hz: int, spans: Spans, noise_power: float, num_words: int, match: float) -> Grades:
+def measure(
+    samples: FloatArray,
+    sample_rate_hz: int,
+    spans: Spans,
+    noise_power: float,
+    num_words: int,
+    match: float,
+    overlap_ratio: float = 0.0,
+) -> Grades:
     """Grades of a clip float32 [T] before any cleaning; `spans` are its stretches of speech, in seconds from its start."""
     speech_s = sum(b - a for a, b in spans)
+    echo_db = acoustics.srmr_db(samples, sample_rate_hz)
     return Grades(
         snr_db=round(snr_db(samples, sample_rate_hz, spans, noise_power), 2),
         loudness_lufs=round(loudness_lufs(Waveform(samples[None], sample_rate_hz)), 2),
         clipped_ratio=round(clipped_ratio(samples), 5),
         speaking_rate_wps=round(num_words / speech_s, 3) if speech_s > 0 else 0.0,
         script_match=round(match, 4),
+        bandwidth_hz=round(acoustics.bandwidth_hz(samples, sample_rate_hz, spans), 1),
+        srmr_db=None if echo_db is None else round(echo_db, 2),
+        overlap_ratio=round(overlap_ratio, 4),
     )
 
 
@@ -66,25 +81,58 @@ def clipped_ratio(samples: FloatArray) -> float:
     return float(runs[runs >= _FLAT_RUN].sum() / len(samples))
 
 
-def judge(grades: Grades, duration_s: float, spec: PrepareSpec, aligned: bool) -> tuple[Verdict, str]:
-    """Verdict and, for a rejected clip, the first reason in plain words."""
-    reason = ""
-    if duration_s < spec.min_clip_s:
-        reason = f"too short: {duration_s:.1f} s of at least {spec.min_clip_s:g} s"
-    elif duration_s > spec.max_clip_s:
-        reason = f"too long: {duration_s:.1f} s of at most {spec.max_clip_s:g} s, and no pause to cut at"
-    elif grades.clipped_ratio > spec.max_clipped_ratio:
-        reason = f"clipped: {100 * grades.clipped_ratio:.1f} % of samples"
-    elif grades.snr_db < spec.min_snr_db:
-        reason = f"too quiet against noise: {grades.snr_db:.0f} dB"
-    elif not aligned:
-        reason = "script does not match: its words could not be found in the audio"
-    elif grades.script_match < spec.min_script_match:
-        reason = f"script does not match: {grades.script_match:.2f} of at least {spec.min_script_match:g}"
+def judge(
+    grades: Grades, duration_s: float, spec: PrepareSpec, aligned: bool, said: Transcript | None = None
+) -> tuple[Verdict, str]:
+    """Verdict and, for a rejected clip, the first reason in plain words; `said` names the words that differ."""
+    reason = next(_faults(grades, duration_s, spec, aligned, said), "")
     return (Verdict.REJECTED if reason else Verdict.ACCEPTED), reason
 
 
-def _frames(samples: FloatArray, sample_rate_hz: int, spans: Spans) -> tuple[FloatArray, np.ndarray, np.ndarray]:
+def _faults(g: Grades, duration_s: float, spec: PrepareSpec, aligned: bool, said: Transcript | None) -> Iterator[str]:
+    """Everything that is wrong, in the order in which it is named."""
+    if duration_s < spec.min_clip_s:
+        yield f"too short: {duration_s:.1f} s of at least {spec.min_clip_s:g} s"
+    if duration_s > spec.max_clip_s:
+        yield f"too long: {duration_s:.1f} s of at most {spec.max_clip_s:g} s, and no pause to cut at"
+    yield from _sound_faults(g, spec)
+    differing = _in_words(said)
+    if not aligned:
+        yield f"script does not match: its words could not be found in the audio{differing}"
+    if g.script_match < spec.min_script_match:
+        yield f"script does not match: {g.script_match:.2f} of at least {spec.min_script_match:g}{differing}"
+    if g.heard_match is not None and g.heard_match < spec.min_heard_match:
+        percent = f"{100 * g.heard_match:.0f} % of its words were heard"
+        yield f"script does not match: {percent}, at least {100 * spec.min_heard_match:g} % are needed{differing}"
+    if g.speaking_rate_wps > spec.max_speaking_rate_wps:
+        yield f"too fast: {g.speaking_rate_wps:.1f} words a second, at most {spec.max_speaking_rate_wps:g}"
+
+
+def _sound_faults(g: Grades, spec: PrepareSpec) -> Iterator[str]:
+    if g.clipped_ratio > spec.max_clipped_ratio:
+        yield f"clipped: {100 * g.clipped_ratio:.1f} % of samples"
+    if g.snr_db < spec.min_snr_db:
+        yield f"too quiet against noise: {g.snr_db:.0f} dB"
+    if g.overlap_ratio > spec.max_overlap_ratio:
+        yield f"two people speak at once: {100 * g.overlap_ratio:.0f} % of it"
+    if g.bandwidth_hz is not None and g.bandwidth_hz < spec.min_bandwidth_hz:
+        yield f"dull sound: nothing above {g.bandwidth_hz / 1000:.1f} kHz, at least {spec.min_bandwidth_hz / 1000:g} kHz are needed"
+    if g.srmr_db is not None and g.srmr_db < spec.min_srmr_db:
+        yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
+    if g.predicted_mos is not None and g.predicted_mos < spec.min_predicted_mos:
+        yield f"sounds bad: predicted MOS {g.predicted_mos:.1f} of at least {spec.min_predicted_mos:g}"
+
+
+def _in_words(said: Transcript | None) -> str:
+    """The first words in which script and what was heard differ, as the end of a reason."""
+    if said is None or not said.differences:
+        return ""
+    pairs = [f"{heard or 'nothing'} for {written or 'nothing'}" for written, heard in said.differences]
+    more = ", ..." if len(pairs) > _SHOWN_WORDS else ""
+    return f"; heard {', '.join(pairs[:_SHOWN_WORDS])}{more}"
+
+
+def _frames(samples: FloatArray, sample_rate_hz: int, spans: Spans) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Of each frame of 20 ms: mean power, whether it is speech, whether speech is near."""
     size = seconds_to_samples(_FRAME_S, sample_rate_hz)
     count = len(samples) // size

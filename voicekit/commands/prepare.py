@@ -1,0 +1,95 @@
+"""`voicekit prepare`: recordings become a dataset, and what is in it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voicekit.commands.common import Json, opened
+from voicekit.errors import InputError
+
+if TYPE_CHECKING:
+    from voicekit.curation import Prepared
+
+
+def add(cli: typer.Typer) -> None:
+    """The command becomes part of `voicekit`."""
+    cli.command()(prepare)
+
+
+def prepare(
+    recordings: Annotated[Path, typer.Argument(metavar="RECORDINGS", help="Folder, zip or file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DATASET", help="The dataset's folder; made if missing.")],
+    script: Annotated[Path | None, typer.Option(metavar="FILE", help="What is said. Default: found in RECORDINGS.")] = None,
+    speaker: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A sound of the wanted speaker; other voices are left out.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
+    json: Json = False,
+) -> None:
+    """Cut, align and grade recordings, without making a voice. Interrupted? Run it again: it continues.
+
+    Exit code 3 says that there is less usable speech than a voice needs; the dataset is there all the same.
+    """
+    from voicekit import terminal
+
+    with terminal.stdout_for_results() as result:
+        app = opened()
+        with terminal.progress(app.steps("prepare")) as report:
+            made = app.prepare(recordings, out, script=script, speaker=speaker, language=language, recipe=recipe, report=report)
+        if json:
+            result.json(prepared_json(made))
+        else:
+            for line in summary_lines(made):
+                result.line(line)
+    raise typer.Exit(0 if made.summary.enough else InputError.exit_code)
+
+
+def prepared_json(made: Prepared) -> dict[str, Any]:
+    """A dataset in one object."""
+    s = made.summary
+    return {
+        "dataset": made.dataset.id,
+        "folder": str(made.folder),
+        "clips": s.clips,
+        "accepted": s.accepted,
+        "usable_s": s.usable_s,
+        "needed_s": s.needed_s,
+        "enough": s.enough,
+        "rejected": [vars(r) for r in s.rejected],
+        "lengths": [{"up_to_s": None if row.up_to_s == float("inf") else row.up_to_s, "count": row.count} for row in s.lengths],
+        "median_s": s.median_s,
+        "phonemes": None if s.coverage is None else {"counts": s.coverage.counts, "rare": s.coverage.rare, "share": s.coverage.share},
+        "advice": s.advice,
+        "with_less": s.with_less,
+        "notes": made.notes,
+    }
+
+
+def summary_lines(made: Prepared) -> list[str]:
+    """The same for people."""
+    s = made.summary
+    lines = [
+        f"{made.folder}  dataset {made.dataset.id[:12]}",
+        f"  usable     {s.usable_s / 60:.1f} min ({s.usable_s:.0f} s) in {s.accepted} of {s.clips} clips"
+        + ("" if s.enough else f"; a voice needs {s.needed_s:g} s"),
+    ]
+    if s.accepted:
+        counts = "  ".join(f"{_length(row.up_to_s)}: {row.count}" for row in s.lengths)
+        lines.append(f"  lengths    median {s.median_s:.1f} s;  {counts}")
+    if s.coverage is not None:
+        rare = f"; hardly said: {' '.join(s.coverage.rare)}" if s.coverage.rare else ""
+        lines.append(f"  phonemes   {100 * s.coverage.share:.0f} % of them are said{rare}")
+    width = max((len(r.reason) for r in s.rejected), default=0)
+    lines += [f"  left out   {r.count:4d} × {r.reason:<{width}}  {r.seconds:6.1f} s  e.g. {r.example}" for r in s.rejected]
+    lines += [f"  advice     {line}" for line in s.advice]
+    lines += [f"  note       {line}" for line in made.notes]
+    lines += [f"  with less  {line}" for line in s.with_less]
+    return lines
+
+
+def _length(up_to_s: float) -> str:
+    return "longer" if up_to_s == float("inf") else f"to {up_to_s:g} s"

@@ -1,0 +1,102 @@
+"""A dataset's folder:
+
+DATASET/dataset.json       id, split, seconds, notes
+DATASET/clips.jsonl        one line a clip, rejected ones with their reason
+DATASET/recordings.jsonl   the files they come from
+DATASET/clips/*.flac       24 kHz mono, at the target loudness
+DATASET/work/              what makes a second call continue and lets clips be decided on: unpacked zip, journals,
+                           made.json (what the clips were made of), machine.jsonl (the clips before anybody decided)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicekit import manifest
+from voicekit.errors import InputError
+from voicekit.prepare.decisions import Decision
+from voicekit.records import Clip, Dataset, Recording
+from voicekit.specs import PrepareSpec
+
+FACTS = "dataset.json"
+CLIPS = "clips.jsonl"
+RECORDINGS = "recordings.jsonl"
+WORK = "work"
+
+
+@dataclass(frozen=True)
+class DatasetFile:
+    """dataset.json: a Dataset without its clips, and remarks for people. `by_hand` are the clips somebody decided on, `decisions`
+    the digest of what was decided, `with_less` says what was done without."""
+
+    id: str
+    spec_hash: str
+    train_ids: tuple[str, ...]
+    held_out_ids: tuple[str, ...]
+    speech_s: float
+    notes: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    decisions: str = ""
+    with_less: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the clips of a folder were made of. `spec` is JSON; `log` is the list of decisions, `before` those that came with the
+    recordings, `reference` a sound of the wanted speaker ("" if none was given)."""
+
+    recordings: str
+    spec: str
+    log: str
+    before: tuple[Decision, ...] = ()
+    notes: tuple[str, ...] = ()
+    with_less: tuple[str, ...] = ()
+    reference: str = ""
+
+    def prepare_spec(self) -> PrepareSpec:
+        return PrepareSpec.model_validate_json(self.spec)
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """The dataset that prepare_dataset left in `folder`; raises InputError if it is not complete."""
+    facts = load_facts(folder)
+    clips = manifest.read_records(folder / CLIPS, Clip)
+    return Dataset(facts.id, facts.spec_hash, clips, facts.train_ids, facts.held_out_ids, facts.speech_s)
+
+
+def load_recordings(folder: Path) -> tuple[Recording, ...]:
+    """The recordings behind a dataset's clips, each once; unreadable ones have no samples."""
+    return manifest.read_records(folder / RECORDINGS, Recording)
+
+
+def load_notes(folder: Path) -> tuple[str, ...]:
+    """Remarks on a dataset for people: a split that was impossible, names in the script that fit nothing."""
+    return load_facts(folder).notes
+
+
+def load_facts(folder: Path) -> DatasetFile:
+    if not (folder / FACTS).is_file():
+        raise InputError(f"There is no dataset in {folder}.", "Prepare the recordings first.")
+    return manifest.read_record(folder / FACTS, DatasetFile)
+
+
+def write_dataset(folder: Path, dataset: Dataset, facts: DatasetFile) -> None:
+    """Clips first: a dataset.json always has its clips beside it."""
+    manifest.write_records(folder / CLIPS, dataset.clips)
+    manifest.write_record(folder / FACTS, facts)
+
+
+def write_made(folder: Path, made: Made, machine: tuple[Clip, ...]) -> None:
+    manifest.write_records(folder / WORK / "machine.jsonl", machine)
+    manifest.write_record(folder / WORK / "made.json", made)
+
+
+def load_made(folder: Path) -> tuple[Made, tuple[Clip, ...]]:
+    """What the clips were made of, and they themselves as the machine left them; raises InputError where that is not known."""
+    path = folder / WORK / "made.json"
+    if not path.is_file():
+        load_facts(folder)
+        remedy = "Prepare the recordings again: voicekit prepare RECORDINGS -o FOLDER."
+        raise InputError(f"The dataset in {folder} is finished: what its clips were cut from is not kept.", remedy)
+    return manifest.read_record(path, Made), manifest.read_records(folder / WORK / "machine.jsonl", Clip)

@@ -1,0 +1,24 @@
+"""Where a script and what was heard disagree."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+from voicekit.prepare.spoken import spoken_form, spoken_tokens
+
+Differences = tuple[tuple[str, str], ...]
+
+
+def differences(text: str, heard: str, language: str) -> tuple[Differences, float]:
+    """(written, heard) of each stretch in which the words said for `text` are not those heard, and the share (0..1) of the
+    script's words that were heard in their order. Written words keep their spelling; one side is "" where it has none."""
+    tokens = [(token, word) for token, words in spoken_tokens(text, language) for word in words]
+    said, found = [word for _, word in tokens], spoken_form(heard, language).split()
+    matcher = SequenceMatcher(None, said, found, autojunk=False)
+    out: list[tuple[str, str]] = []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind != "equal":
+            written = list(dict.fromkeys(token for token, _ in tokens[a:b]))
+            out.append((" ".join(written), " ".join(found[c:d])))
+    same = sum(block.size for block in matcher.get_matching_blocks())
+    return tuple(out), same / max(len(said), 1)

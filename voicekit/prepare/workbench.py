@@ -1,0 +1,178 @@
+"""What decisions need of the recordings: stretches cut anew, texts found in a sound, voices compared. Each is done once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from voicekit import audio, manifest
+from voicekit.errors import InputError, RecordingsError
+from voicekit.ports import SpeakerEncoder
+from voicekit.prepare.align import Alignment, align
+from voicekit.prepare.clips import Tools, clip_of
+from voicekit.prepare.decisions import Place
+from voicekit.prepare.folder import WORK
+from voicekit.prepare.intake import find_audio
+from voicekit.prepare.pieces import Piece
+from voicekit.prepare.sound import Heard, Sound, listen
+from voicekit.prepare.speakers import compared, similarities
+from voicekit.records import Clip, FloatArray, Recording, Verdict, Waveform, Word
+from voicekit.specs import PrepareSpec
+from voicekit.timebase import samples_to_seconds
+
+# Part of every journal's keys: raise it when the same input would make other clips.
+METHOD = "2"
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Finds out about a recording before it is cut: who talks when, a cleaned sound, cues. `name` and `key` of a recording say
+    all that the answer depends on beside its bytes."""
+
+    name: str
+    key: Callable[[Recording], str]
+    hear: Callable[[Recording, Waveform], Heard]
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Everything that listens, opened when it is needed. `speaker` None: voices are not compared."""
+
+    tools: Callable[[], Tools]
+    speaker: Callable[[], SpeakerEncoder] | None = None
+    listening: Listening | None = None
+
+    def heard(self, recording: Recording, wave: Waveform) -> Heard:
+        return self.listening.hear(recording, wave) if self.listening else Heard(wave)
+
+    def key(self, recording: Recording) -> str:
+        return f"{self.listening.name} {self.listening.key(recording)}" if self.listening else ""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    key: str
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    key: str
+    words: tuple[Word, ...]
+    match: float | None
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    key: str
+    vector: tuple[float, ...]
+
+
+class Workbench:
+    """An edits.Bench over the dataset in `folder`, cut from `source` (a folder, a zip or a file of recordings)."""
+
+    def __init__(
+        self, folder: Path, source: Path, recordings: Sequence[Recording], spec: PrepareSpec, instruments: Instruments
+    ) -> None:
+        self._folder, self._source, self._spec, self._instruments = folder, source, spec, instruments
+        self._recordings = {r.path: r for r in recordings}
+        self._work = folder / WORK
+        self._sound: tuple[str, Sound] | None = None
+        self._cuts = {c.key: c.clip for c in manifest.read_journal(self._work / "cuts.jsonl", _Cut)}
+        self._alignments = {a.key: a for a in manifest.read_journal(self._work / "aligned.jsonl", _Aligned)}
+
+    @property
+    def min_script_match(self) -> float:
+        return self._spec.min_script_match
+
+    def cut(self, place: Place, text: str, source: str) -> Clip:
+        """A stretch of a recording as a clip of its own."""
+        path, start, count = place
+        recording = self._recordings.get(path)
+        if recording is None:
+            raise InputError(f"The recording {path} is no longer known.", "Prepare the recordings again.")
+        tools, engine_key = self._instruments.tools(), self._instruments.key(recording)
+        key = _key(METHOD, manifest.to_json(recording), start, count, text, source, self._spec.digest(), engine_key, *tools.names())
+        known = self._cuts.get(key)
+        if known is None or not (self._folder / known.audio).is_file():
+            sound = self._listened(recording)
+            times = (samples_to_seconds(n, recording.sample_rate_hz) for n in (start, start + count))
+            known = clip_of(sound, Piece(*times, text, source), self._spec, tools, self._folder)
+            manifest.append_record(self._work / "cuts.jsonl", _Cut(key, known))
+            self._cuts[key] = known
+        return known
+
+    def align(self, clip: Clip, text: str, best: bool) -> Alignment | None:
+        """The words of a text in a clip, and how well they match."""
+        tools = self._instruments.tools()
+        key = _key(METHOD, self._digest(clip), text, best, self._spec.language, *tools.names())
+        known = self._alignments.get(key)
+        if known is None:
+            found = align(audio.read(self._folder / clip.audio), text, self._spec.language, tools.aligners, best)
+            known = _Aligned(key, *found) if found else _Aligned(key, (), None)
+            manifest.append_record(self._work / "aligned.jsonl", known)
+            self._alignments[key] = known
+        return None if known.match is None else (known.words, known.match)
+
+    def compare(self, clips: Sequence[Clip], reference: str = "") -> list[Clip]:
+        """The clips with their likeness to the rest, or to the sound of the wanted speaker in the file `reference`."""
+        sounding = [c for c in clips if c.audio and c.duration_s >= self._spec.min_clip_s]
+        if self._instruments.speaker is None or len(sounding) < (1 if reference else 2):
+            return list(clips)
+        encoder = self._instruments.speaker()
+        known = {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
+        vectors = np.stack([self._embedded(known, encoder, self._folder / c.audio) for c in sounding])
+        counted = np.array([c.verdict is Verdict.ACCEPTED for c in sounding])
+        wanted = self._embedded(known, encoder, Path(reference)) if reference else None
+        found = similarities(vectors, counted, wanted)
+        if found is None:
+            return list(clips)
+        by_id = {c.id: float(value) for c, value in zip(sounding, found, strict=True)}
+        return compared(clips, [by_id.get(c.id) for c in clips], self._spec, bool(reference))
+
+    def _embedded(self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, file: Path) -> FloatArray:
+        key = _key(encoder.name, sha256_of(file))
+        if key not in known:
+            vector = tuple(round(float(x), 5) for x in encoder.embed(audio.read(file)))
+            manifest.append_record(self._work / "speakers.jsonl", _Embedded(key, vector))
+            known[key] = vector
+        return np.array(known[key], np.float32)
+
+    def _digest(self, clip: Clip) -> str:
+        return sha256_of(self._folder / clip.audio)
+
+    def _listened(self, recording: Recording) -> Sound:
+        if self._sound is None or self._sound[0] != recording.path:
+            wave = audio.read(self._file(recording))
+            heard = self._instruments.heard(recording, wave)
+            self._sound = recording.path, listen(recording, heard, self._instruments.tools().vad)
+        return self._sound[1]
+
+    def _file(self, recording: Recording) -> Path:
+        root = find_audio(self._source, self._work)[0]
+        path = root / recording.path
+        if not path.is_file() or sha256_of(path) != recording.id:
+            problem = f"{recording.path} is gone, or not the recording any more that the clips were cut from."
+            raise RecordingsError(problem, "Put it back, or prepare the recordings again.")
+        return path
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a sound's file, remembered while the file stays as it is."""
+    stat = path.stat()
+    return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _sha256(path: str, size: int, mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256("\0".join(str(p) for p in parts).encode(errors="surrogatepass")).hexdigest()
