@@ -23,7 +23,7 @@ from voicekit.records import Recording
 from voicekit.storage import copy_file, file_sha256, visible_files
 
 _DRAFT = "draft.json"
-_SCRIPTS = frozenset({".csv", ".tsv"})
+_SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl"})
 
 
 @dataclass(frozen=True)

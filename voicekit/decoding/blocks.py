@@ -219,13 +219,18 @@ def _frames(container: Any) -> Iterator[tuple[FloatArray, int]]:
             for block in resampler.resample(frame):
                 rate_hz = block.sample_rate
                 count += block.samples
-                yield block.to_ndarray(), rate_hz
+                yield _floats(block), rate_hz
     except (FFmpegError, ValueError):
         if count < _LEAST_S * rate_hz or not rate_hz:
             raise
     if count:
         for block in resampler.resample(None):
-            yield block.to_ndarray(), block.sample_rate
+            yield _floats(block), block.sample_rate
+
+
+def _floats(block: Any) -> FloatArray:
+    """float32 [C, n] of a frame that was resampled to planar float."""
+    return block.to_ndarray()
 
 
 def _in_words(duration_s: float) -> str:
