@@ -1,6 +1,7 @@
 """One audio file -> its samples, block by block: an hour costs as much memory as ten seconds.
 
-soundfile decodes what it knows (wav, flac, ogg, opus, mp3), PyAV the rest, and goes on where soundfile gives up.
+soundfile decodes what is lossless (wav, flac, aiff, ...), PyAV the rest, and goes on where soundfile gives up. soundfile seeks
+after every block, which upsets the decoders of ogg, opus and mp3: the samples behind a block's edge would not be the file's.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ BLOCK_S = 10.0
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 MAX_CHANNELS = 8
 
+_LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # beginnings of soundfile's subtypes; FLAC's is PCM
 _UNKNOWN_FRAMES = 2**62  # what soundfile says of a flac that was streamed: its header has no length
 _CONTAINERS = "aac,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav,webm"
 _HINT = "Give wav, flac, ogg, opus, mp3, m4a, mp4, webm, aac or wma files that play in an ordinary player."
@@ -114,7 +116,7 @@ def _decoded(path: Path, block_s: float, max_duration_s: float) -> Iterator[tupl
     except GivenUpError:
         pass
     passed = 0
-    for samples, rate_hz in _by_pyav(path, block_s, max_duration_s):
+    for samples, rate_hz in _by_pyav(path, block_s):
         fresh = samples[:, max(0, done - passed) :]
         passed += samples.shape[1]
         yield np.clip(fresh, -1.0, 1.0) if np.isfinite(fresh).all() else fresh, rate_hz
@@ -133,7 +135,7 @@ def giving_up() -> Iterator[None]:
 
 @contextmanager
 def opened_by_soundfile(path: Path) -> Iterator[Any]:
-    """A soundfile.SoundFile of known length; GivenUpError where soundfile gives up, also inside the block."""
+    """A lossless soundfile.SoundFile of known length; GivenUpError for others, and where soundfile gives up in the block."""
     import soundfile
 
     try:
@@ -141,7 +143,7 @@ def opened_by_soundfile(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise RecordingsError(f"{path.name} cannot be opened: {error.strerror}.", "Check that it may be read.") from None
     with giving_up(), soundfile.SoundFile(descriptor, closefd=True) as file:
-        if file.frames >= _UNKNOWN_FRAMES:
+        if file.frames >= _UNKNOWN_FRAMES or not file.subtype.startswith(_LOSSLESS):
             raise GivenUpError
         yield file
 
@@ -189,12 +191,8 @@ def _container(path: Path) -> Iterator[Any]:
         raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
 
 
-def _by_pyav(path: Path, block_s: float, max_duration_s: float) -> Iterator[tuple[FloatArray, int]]:
-    import av
-
+def _by_pyav(path: Path, block_s: float) -> Iterator[tuple[FloatArray, int]]:
     with _container(path) as container:
-        if container.duration:
-            check_duration(path, container.duration / av.time_base, max_duration_s)
         gathered: list[FloatArray] = []
         count = rate_hz = 0
         for samples, rate_hz in _frames(container):

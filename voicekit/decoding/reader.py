@@ -17,8 +17,9 @@ from voicekit.records import FloatArray, Waveform
 class Reader:
     """Stretches of one file, equal to slices of what `blocks` gives.
 
-    What soundfile can read is sought in; of other formats (m4a, webm, mp4) only decoding from the beginning is exact, so
-    stretches in ascending order cost one pass and a step back begins another. Raises RecordingsError as `blocks` does.
+    Lossless files are sought in; in others (mp3, ogg, m4a, ...) a sample depends on those before it and only decoding from the
+    beginning is exact, so stretches in ascending order cost one pass and a step back begins another. Raises RecordingsError
+    as `blocks` does.
     """
 
     def __init__(self, path: Path, max_duration_s: float) -> None:

@@ -167,7 +167,7 @@ def _all_clips(intake: Intake, script: Script, spec: PrepareSpec, tools: Tools, 
         key = _key(recording, text, spec, tools)
         known = done.get(key)
         if known is None or not all((folder / c.audio).is_file() for c in known):
-            wave = audio.read(intake.root / recording.path)
+            wave = audio.read(intake.root / recording.path, mono=True)
             known = tuple(clips_of(recording, wave, text, spec, tools, folder))
             manifest.append_record(journal, _Done(key, known))
         clips.extend(known)
