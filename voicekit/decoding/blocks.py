@@ -6,6 +6,7 @@ after every block, which upsets the decoders of ogg, opus and mp3: the samples b
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import stat
@@ -174,6 +175,16 @@ def scaled(samples: FloatArray, peak: float) -> FloatArray:
     return np.clip(samples, -1.0, 1.0) if np.isfinite(samples).all() else samples
 
 
+class _File(io.FileIO):
+    """A damaged header sends FFmpeg to places that no file has: that is not the disk's fault."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError) as error:
+            raise ValueError(f"no place in a file: {offset}") from error
+
+
 @contextmanager
 def _container(path: Path) -> Iterator[Any]:
     """An av container that has an audio track; what FFmpeg cannot read is a RecordingsError."""
@@ -183,12 +194,14 @@ def _container(path: Path) -> Iterator[Any]:
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
         # As a file object: a name with a colon would be taken for a protocol.
-        with path.open("rb") as raw, av.open(raw, options=options) as container:
+        with _File(path) as raw, av.open(raw, options=options) as container:
             if not container.streams.audio:
                 raise RecordingsError(f"{path.name} has no audio track.", _HINT)
             yield container
     except (FFmpegError, ValueError, EOFError) as error:
         raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
+    except OSError as error:
+        raise RecordingsError(f"{path.name} cannot be read: {error.strerror}.", "Check the disk and its rights.") from None
 
 
 def _by_pyav(path: Path, block_s: float) -> Iterator[tuple[FloatArray, int]]:

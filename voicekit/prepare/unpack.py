@@ -50,9 +50,12 @@ def unpack(archive: Path, work: Path, wanted: frozenset[str]) -> Path:
     except RuntimeError as error:  # what zipfile raises for a password, and for a method it does not know
         raise RecordingsError(f"{archive.name} cannot be opened: {error}.", "Give an ordinary zip without a password.") from None
     except OSError as error:
-        if error.errno not in _BAD_NAME:
+        if error.errno in _BAD_NAME:
+            problem = f"{archive.name} holds a name that no file can have: {error.strerror}."
+            raise RecordingsError(problem, _AGAIN) from None
+        if error.errno is not None:
             raise
-        raise RecordingsError(f"{archive.name} holds a name that no file can have: {error.strerror}.", _AGAIN) from None
+        raise RecordingsError(f"{archive.name} is a damaged zip file: {error}.", _AGAIN) from None  # bz2 says it so
     except _DAMAGED as error:
         raise RecordingsError(f"{archive.name} is a damaged zip file: {error}.", _AGAIN) from None
     files.write_bytes(folder / _DONE, b"")
