@@ -90,11 +90,11 @@ def main() -> int:
         work()
         return 0
     ends: Counter[str] = Counter()
-    worker, slowest_s, begun_s = Worker(), 0.0, time.monotonic()
+    worker, slowest, begun_s = Worker(), (0.0, 0), time.monotonic()
     for number in range(given.first, given.first + given.count):
         asked_s = time.monotonic()
         good, how = worker.ask(number)
-        slowest_s = max(slowest_s, time.monotonic() - asked_s)
+        slowest = max(slowest, (round(time.monotonic() - asked_s, 2), number))
         ends[how.split(":")[0] if good else "failed"] += 1
         if given.verbose or not good:
             print(f"{number} {case(number).name} ({case(number).how}): {how}", flush=True)
@@ -102,7 +102,8 @@ def main() -> int:
             worker = Worker()
     worker.end()
     took_s = time.monotonic() - begun_s
-    print(json.dumps({"files": given.count, **ends, "slowest_s": round(slowest_s, 2), "seconds": round(took_s, 1)}))
+    summary = {"files": given.count, **ends, "slowest_s": slowest[0], "slowest": slowest[1], "seconds": round(took_s, 1)}
+    print(json.dumps(summary))
     return int(ends["failed"] > 0)
 
 

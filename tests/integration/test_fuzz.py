@@ -32,3 +32,8 @@ def test_bzip2_reports_damage_as_an_error_of_the_system(tmp_path: Path) -> None:
 def test_a_header_that_points_before_the_file_is_damage(tmp_path: Path) -> None:
     """Found at 230: FFmpeg asked for a place before the beginning, and the system's answer was taken for a broken disk."""
     assert check(case(230), tmp_path / "case").startswith("refused: a.aiff cannot be read as audio: it is damaged")
+
+
+def test_a_flac_whose_frames_lie_about_their_place_is_not_sought_in(tmp_path: Path) -> None:
+    """Found at 1717: with frames repeated, a stretch that was sought came from elsewhere than the same stretch of the whole."""
+    assert check(case(1717), tmp_path / "case") == "readable: 1"

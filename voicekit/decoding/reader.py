@@ -17,9 +17,9 @@ from voicekit.records import FloatArray, Waveform
 class Reader:
     """Stretches of one file, equal to slices of what `blocks` gives.
 
-    Lossless files are sought in; in others (mp3, ogg, m4a, ...) a sample depends on those before it and only decoding from the
-    beginning is exact, so stretches in ascending order cost one pass and a step back begins another. Raises RecordingsError
-    as `blocks` does.
+    Uncompressed files are sought in. In others a sample depends on those before it (mp3, ogg, m4a, ...), or the place of a frame
+    on what the file says of it (flac, which may be damaged): only decoding from the beginning is exact, so stretches in
+    ascending order cost one pass and a step back begins another. Raises RecordingsError as `blocks` does.
     """
 
     def __init__(self, path: Path, max_duration_s: float) -> None:
@@ -33,6 +33,8 @@ class Reader:
         try:
             self._file = self._open.enter_context(opened_by_soundfile(path))
             with giving_up():
+                if self._file.format == "FLAC":
+                    raise GivenUpError
                 self._peak = peak_of(self._file)
         except GivenUpError:
             self._file = None
