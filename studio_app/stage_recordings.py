@@ -14,7 +14,8 @@ from studio_app.stage import Stage
 from voicekit.drafts import Added, Draft, Material
 from voicekit.errors import VoicekitError
 
-_KINDS = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac", ".zip", ".txt", ".lab", ".csv", ".tsv"]
+_SOUNDS = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac", ".zip"]
+_KINDS = [*_SOUNDS, ".txt", ".lab", ".csv", ".tsv", ".xlsx", ".jsonl", ".srt", ".vtt", ".TextGrid"]
 _SHOWN = 300
 
 

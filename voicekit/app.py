@@ -17,6 +17,7 @@ from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, Use
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
 from voicekit.errors import UsageError, error_of
+from voicekit.exchange import Exported, export_dataset
 from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
 from voicekit.measure import Subject, measure
@@ -141,6 +142,11 @@ class App(Making, Access, Curation):
     def hear(self, file: Path | str) -> Waveform:
         """A sound file as the models hear it."""
         return audio.read(Path(file))
+
+    @staticmethod
+    def export_dataset(folder: Path | str, form: str, out: Path | str) -> Exported:
+        """Write a prepared dataset in another form: ljspeech, hf, textgrid or rttm."""
+        return export_dataset(Path(folder), form, Path(out))
 
     def lessons(self, draft_id: str, clips: int = 4) -> tuple[Lesson, ...]:
         """Samples of what the model will learn of a draft's clips, token by token."""

@@ -23,7 +23,7 @@ from voicekit.records import Recording
 from voicekit.storage import copy_file, file_sha256, visible_files
 
 _DRAFT = "draft.json"
-_SCRIPTS = frozenset({".csv", ".tsv"})
+_SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl"})
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Drafts:
 
     def add_take(self, draft_id: str, sound: Path, text: str) -> str:
         """A recording from the microphone with what was read; returns its name."""
-        audio.read(sound)
+        audio.probe(sound)
         folder, number = self.recordings(draft_id), 1
         while any(folder.glob(f"take-{number:03d}.*")):
             number += 1
@@ -203,7 +203,7 @@ class Drafts:
             shutil.rmtree(root, ignore_errors=True)
             return sum(m.suffix.lower() in audio.SUFFIXES for m in members)
         if suffix in audio.SUFFIXES:
-            audio.read(path)
+            audio.probe(path)
             _place(path, folder / path.name)
             return 1
         if suffix in _SCRIPTS:

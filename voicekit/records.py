@@ -61,8 +61,8 @@ class Waveform:
         return self.num_samples / self.sample_rate_hz
 
     def mono(self) -> FloatArray:
-        """float32 [T]: the mean of the channels."""
-        return self.samples.mean(axis=0, dtype=np.float32)
+        """float32 [T]: the mean of the channels; of one channel the samples themselves, not a copy."""
+        return self.samples[0] if len(self.samples) == 1 else self.samples.mean(axis=0, dtype=np.float32)
 
     def digest(self) -> str:
         """sha256 of rate, shape and samples: `Turn.clip_id` of a spoken turn."""

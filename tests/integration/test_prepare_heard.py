@@ -14,6 +14,7 @@ from tests.makers import recording
 from voicekit import audio
 from voicekit.prepare import prepare_dataset
 from voicekit.prepare.clips import Tools, clips_of
+from voicekit.prepare.scripts import Cue
 from voicekit.prepare.sound import Heard
 from voicekit.prepare.workbench import Listening
 from voicekit.records import Clip, Recording, Verdict, Waveform
@@ -100,23 +101,24 @@ def test_cues_give_the_pieces_and_are_joined_to_sentences(tmp_path: Path) -> Non
     first, second = t.texts[1].split()[:3], t.texts[1].split()[3:]
     middle_s = bursts(t.wave)[8][1] + 0.03
     cues = (
-        (t.spans[0][0] - 0.2, t.spans[0][1] + 0.15, t.texts[0]),
-        (t.spans[1][0] - 0.1, middle_s, " ".join(first)),
-        (middle_s, t.spans[1][1] + 0.1, " ".join(second)),
-        (t.spans[2][0], t.spans[2][1], t.texts[2]),
+        Cue(t.spans[0][0] - 0.2, t.spans[0][1] + 0.15, t.texts[0]),
+        Cue(t.spans[1][0] - 0.1, middle_s, " ".join(first)),
+        Cue(middle_s, t.spans[1][1] + 0.1, " ".join(second)),
+        Cue(t.spans[2][0], t.spans[2][1], t.texts[2]),
     )
     made = cut(tmp_path, Heard(t.wave, cues=cues), None)
     assert " ".join(c.transcript.text for c in made) == " ".join(t.texts)
     assert all(c.reason == "" and c.transcript.text.endswith(".") and c.transcript.source == "cue" for c in made)
     for c in made:
         assert len(bursts(audio.read(tmp_path / c.audio))) == len(c.transcript.text.split()), "no word was cut"
-    long = cut(tmp_path, Heard(t.wave, cues=((0.0, t.wave.duration_s, " ".join(t.texts)),)), None, spec=SPEC.model_copy(update={"max_clip_s": 5.0}))
+    whole = (Cue(0.0, t.wave.duration_s, " ".join(t.texts)),)
+    long = cut(tmp_path, Heard(t.wave, cues=whole), None, spec=SPEC.model_copy(update={"max_clip_s": 5.0}))
     assert " ".join(c.transcript.text for c in long) == " ".join(t.texts) and all(c.duration_s <= 5.0 for c in long)
 
 
 def test_a_cue_of_somebody_else_is_rejected_with_its_text(tmp_path: Path) -> None:
     t = talk(3)
-    cues = tuple((*span, text) for span, text in zip(t.spans, t.texts, strict=True))
+    cues = tuple(Cue(*span, text) for span, text in zip(t.spans, t.texts, strict=True))
     made = cut(tmp_path, Heard(t.wave, allowed_spans=t.of(0, 2), cues=cues), None)
     assert shown(made) == [(t.texts[0], ""), (t.texts[1], "another speaker"), (t.texts[2], "")]
 

@@ -130,9 +130,10 @@ def test_one_recording_may_have_any_text_file(tmp_path: Path) -> None:
         ("x1|text\nx2|text\n", r"names no recording: it names x1, x2; the recordings are wavs/a\.wav"),
         ("", "is empty"),
         ("speaker,age\nanna,7\n", "no column for the file and one for the text; it has: speaker, age"),
-        ("a|one\na|two\n", "two different texts for a"),
-        ("file,text\na\n", "Row 2 of s.csv has no file or no text"),
-        (b"a|caf\xe9\n", "not UTF-8"),
+        ("a|one\na|two\n", r"s\.csv, line 2: another text for a"),
+        ('file,text\nb 2,"two\nlines"\n\na\n', r"s\.csv, line 5 has no file or no text: a"),
+        (b"a|\x00\x01\x81\n", "is not text: neither UTF-8, UTF-16 nor Windows-1252"),
+        (b"a|caf\xe9 \x81\n", "is not text"),
     ],
 )
 def test_a_script_that_does_not_fit_says_why(content: str | bytes, said: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from voicekit.shipped import shipped
 
 router = APIRouter(prefix="/v1/audio/voices", tags=["voices"])
 _MADE = shown.example({"id": "ada", "object": "voice.making", "job": shown.JOB_EXAMPLE}, 202, "The job that makes the voice.")
-_SCRIPTS = frozenset({".csv", ".tsv", ".txt"})
+_SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".srt", ".vtt", ".textgrid"})
 Name = Annotated[str, Form(pattern="^[a-z0-9][a-z0-9_-]{1,39}$", description="The voice's name.", examples=["ada"])]
 Word = Annotated[str, Form(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 

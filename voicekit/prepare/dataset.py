@@ -20,7 +20,7 @@ from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
 from voicekit.prepare.intake import Intake, take_in
-from voicekit.prepare.scripts import Script, find_script
+from voicekit.prepare.scripts import Cue, Script, find_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
@@ -189,19 +189,20 @@ def _all_clips(
     for number, recording in enumerate(intake.recordings):
         report(Progress("prepare", number / len(intake.recordings), recording.path))
         text = script.texts.get(recording.id)
-        key = _key(recording, text, spec, instruments)
+        key = _key(recording, (text, *script.cues.get(recording.id, ())), spec, instruments)
         known = done.get(key)
         if known is None or not all((folder / c.audio).is_file() for c in known):
-            heard = instruments.heard(recording, audio.read(intake.root / recording.path))
+            heard = instruments.heard(recording, audio.read(intake.root / recording.path, mono=True))
+            heard = replace(heard, cues=script.cues.get(recording.id, ()))
             known = tuple(clips_of(recording, heard, text, spec, tools, folder))
             manifest.append_record(journal, _Done(key, known))
         clips.extend(known)
     return clips
 
 
-def _key(recording: Recording, text: str | None, spec: PrepareSpec, instruments: Instruments) -> str:
+def _key(recording: Recording, said: Sequence[str | Cue | None], spec: PrepareSpec, instruments: Instruments) -> str:
     engines = (*instruments.tools().names(), instruments.key(recording))
-    parts = [METHOD, manifest.to_json(recording), repr(text), spec.digest(), *engines]
+    parts = [METHOD, manifest.to_json(recording), repr(said), spec.digest(), *engines]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 

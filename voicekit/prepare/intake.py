@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +15,10 @@ from voicekit.errors import RecordingsError
 from voicekit.ports import OnProgress, Progress
 from voicekit.prepare.unpack import unpack
 from voicekit.records import Recording
+from voicekit.storage import file_sha256
 
-SCRIPT_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".lab"})
+SCRIPT_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".lab", ".srt", ".vtt", ".textgrid"})
 JUNK_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
-MIN_RATE_HZ = 8_000
 _KINDS = "Give a folder, a zip or a file of wav, flac, mp3, m4a, ogg, opus, webm, mp4, aac or wma."
 
 
@@ -56,8 +58,7 @@ def take_in(recordings: Path, language: str, work: Path, max_failed_ratio: float
     for number, path in enumerate(paths):
         report(Progress("recordings", number / len(paths), path))
         try:
-            with (root / path).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = _digest(root / path)
         except OSError as error:
             unopened = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()
             refused.append(Refused(Recording(unopened, path, 0, 0, 0, language), f"cannot be opened: {error.strerror}"))
@@ -102,7 +103,7 @@ def find_audio(recordings: Path, work: Path) -> tuple[Path, list[str]]:
 
 def _walk(root: Path) -> list[str]:
     found: list[str] = []
-    for folder, subfolders, names in os.walk(root):
+    for folder, subfolders, names in os.walk(root, onerror=_unreadable):
         subfolders[:] = [s for s in subfolders if not s.startswith(".") and s.lower() not in JUNK_FOLDERS]
         here = Path(folder)
         for name in names:
@@ -111,15 +112,24 @@ def _walk(root: Path) -> list[str]:
     return found
 
 
+def _unreadable(error: OSError) -> None:
+    raise RecordingsError(f"The folder {error.filename} cannot be read: {error.strerror}.", "Check that it may be read.")
+
+
+def _digest(file: Path) -> str:
+    """sha256 of a file's bytes; OSError also for what only looks like a file: reading a pipe would wait for ever."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "It is not an ordinary file")
+    return file_sha256(file)
+
+
 def _decoded(root: Path, path: str, digest: str, language: str) -> Refused:
     """What a file holds; `reason` is "" if it can be used."""
     try:
-        wave = audio.read(root / path)
+        facts = audio.probe(root / path)
     except RecordingsError as error:
         return Refused(Recording(digest, path, 0, 0, 0, language), error.problem.rstrip("."))
-    recording = Recording(digest, path, wave.sample_rate_hz, wave.num_samples, int(wave.samples.shape[0]), language)
-    low = wave.sample_rate_hz < MIN_RATE_HZ
-    return Refused(recording, f"sampled at {wave.sample_rate_hz} Hz; at least {MIN_RATE_HZ} Hz are needed" if low else "")
+    return Refused(Recording(digest, path, facts.sample_rate_hz, facts.num_samples, facts.channels, language), "")
 
 
 def _check_failures(failed: Sequence[Refused], total: int, max_failed_ratio: float) -> None:

@@ -108,7 +108,8 @@ def _transcribed(sound: Sound, spec: PrepareSpec, transcriber: Transcriber) -> I
 
 def _cued(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner]) -> Iterator[Piece]:
     """Cues joined to sentences and cut at the pauses between them; one that is too long is followed word by word."""
-    cues = [(a, b, normalise(text)) for a, b, text in sorted(sound.cues) if b > a and normalise(text)]
+    cues = sorted((cue.start_s, cue.end_s, normalise(cue.text)) for cue in sound.cues)
+    cues = [(a, b, text) for a, b, text in cues if b > a and text]
     words = [w for w in _as_words(cues, sound.speech) if w.end_s > w.start_s]
     for reason, group in groupby(words, lambda w: _whose(w, sound)):
         run = list(group)

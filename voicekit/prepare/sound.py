@@ -10,13 +10,10 @@ from voicekit.audio import resample
 from voicekit.ports import VoiceActivityDetector
 from voicekit.prepare import grade
 from voicekit.prepare.loudness import Loudness, loudness_of
+from voicekit.prepare.scripts.script import Cue
 from voicekit.prepare.spans import Span, common, merged, without
 from voicekit.records import FloatArray, Recording, Waveform
 from voicekit.timebase import samples_to_seconds, seconds_to_samples
-
-Cue = tuple[float, float, str]
-"""start_s, end_s and the text said between them."""
-
 
 @dataclass(frozen=True, eq=False)
 class Heard:

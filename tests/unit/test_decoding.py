@@ -1,0 +1,182 @@
+"""Whatever the format: pieces of a recording are slices of the whole, and the whole is what was recorded."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.test_audio import encode, tone
+from voicekit import audio
+from voicekit.errors import RecordingsError
+from voicekit.records import Waveform
+
+CODECS = {"m4a": "aac", "webm": "libopus", "mp4": "aac", "mp3": "libmp3lame", "opus": "libopus"}
+FORMATS = ("wav", "flac", "ogg", *CODECS)
+
+
+def noise(seconds: float = 3.3, rate_hz: int = 48_000, channels: int = 2, level: float = 0.1) -> Waveform:
+    shape = (channels, int(seconds * rate_hz))
+    samples = level * np.random.default_rng(channels).standard_normal(shape)
+    return Waveform(np.clip(samples, -1, 1).astype(np.float32), rate_hz)
+
+
+@cache
+def file_of(suffix: str) -> Path:
+    """Three seconds of stereo noise in a format."""
+    path = Path(mkdtemp()) / f"a.{suffix}"
+    if suffix in CODECS:
+        encode(path, noise(), CODECS[suffix])
+    else:
+        soundfile.write(path, noise().samples.T, 48_000)
+    return path
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_blocks_and_stretches_are_slices_of_the_whole(suffix: str) -> None:
+    whole = audio.read(file_of(suffix))
+    pieces = list(audio.blocks(file_of(suffix), block_s=1.0))
+    assert len(pieces) >= 3 and max(p.duration_s for p in pieces) < 1.2
+    assert np.array_equal(np.concatenate([p.samples for p in pieces], axis=1), whole.samples)
+    end = whole.num_samples
+    with audio.reader(file_of(suffix)) as reader:
+        for start, after in ((0, 10), (70_000, 70_001), (60_000, 120_000), (end - 5, end + 5), (end + 9, end + 10), (7, 7)):
+            stretch = reader.read(start, after)
+            assert stretch.sample_rate_hz == 48_000
+            assert np.array_equal(stretch.samples, whole.samples[:, start:after]), (start, after)
+    assert audio.probe(file_of(suffix)) == audio.Facts(48_000, 2, end)
+    assert np.array_equal(audio.read(file_of(suffix), mono=True).samples[0], whole.mono())
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from(("mp3", "m4a", "flac")), st.lists(st.tuples(st.integers(0, 170_000), st.integers(0, 60_000)), max_size=5))
+def test_stretches_in_any_order(suffix: str, wanted: list[tuple[int, int]]) -> None:
+    whole = audio.read(file_of(suffix))
+    with audio.reader(file_of(suffix)) as reader:
+        for start, length in wanted:
+            assert np.array_equal(reader.read(start, start + length).samples, whole.samples[:, start : start + length])
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 44_100, 96_000, 192_000])
+@pytest.mark.parametrize("channels", [1, 2, 6, 8])
+def test_every_rate_and_number_of_channels(rate_hz: int, channels: int, tmp_path: Path) -> None:
+    given = noise(0.3, rate_hz, channels)
+    for name in ("a.wav", "a.flac"):
+        soundfile.write(tmp_path / name, given.samples.T, rate_hz, subtype="PCM_24")
+        back = audio.read(tmp_path / name)
+        assert back.sample_rate_hz == rate_hz and np.abs(back.samples - given.samples).max() <= 2**-23
+
+
+@pytest.mark.parametrize(
+    ("subtype", "container", "step"),
+    [
+        ("PCM_U8", "WAV", 2**-7),
+        ("PCM_S8", "AIFF", 2**-7),
+        ("PCM_16", "WAV", 2**-15),
+        ("PCM_24", "WAV", 2**-23),
+        ("PCM_32", "WAV", 2**-23),
+        ("FLOAT", "WAV", 0.0),
+        ("DOUBLE", "WAV", 0.0),
+        ("FLOAT", "RF64", 0.0),
+    ],
+)
+def test_every_depth_is_read_as_exactly_as_it_can_be(subtype: str, container: str, step: float, tmp_path: Path) -> None:
+    given = noise(0.3)
+    soundfile.write(tmp_path / "a.wav", given.samples.T, 48_000, subtype=subtype, format=container)
+    assert np.abs(audio.read(tmp_path / "a.wav").samples - given.samples).max() <= step
+
+
+def test_a_loud_float_file_has_one_scale_from_beginning_to_end(tmp_path: Path) -> None:
+    quiet, loud = tone(12.0, level=0.1).samples[0], tone(1.0, level=4.0).samples[0]
+    soundfile.write(tmp_path / "a.wav", np.concatenate([quiet, loud]), 24_000, subtype="FLOAT")
+    first = next(audio.blocks(tmp_path / "a.wav"))
+    assert np.abs(first.samples).max() == pytest.approx(0.1 / 4.0, rel=1e-3)
+    with audio.reader(tmp_path / "a.wav") as reader:
+        assert np.abs(reader.read(0, 24_000).samples).max() == pytest.approx(0.1 / 4.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(("rate_hz", "expected"), [(0, 48_000), (16_000, 16_000), (44_100, 44_100)])
+def test_a_working_copy_is_what_reading_and_resampling_the_whole_gives(rate_hz: int, expected: int, tmp_path: Path) -> None:
+    source = tmp_path / "a.m4a"
+    encode(source, noise(25.0), "aac")
+    facts = audio.write_working_copy(source, tmp_path / "work" / "copy.wav", rate_hz)
+    whole = audio.read(source, mono=True)
+    wanted = audio.resample(whole, rate_hz) if rate_hz else whole
+    copy = audio.read(tmp_path / "work" / "copy.wav")
+    assert facts == audio.Facts(expected, 1, wanted.num_samples)
+    assert np.array_equal(copy.samples, wanted.samples)
+    assert [p.name for p in (tmp_path / "work").iterdir()] == ["copy.wav"]
+
+
+def test_a_source_that_breaks_leaves_no_half_copy(tmp_path: Path) -> None:
+    samples = np.zeros(48_000 * 15, np.float32)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 48_000, subtype="FLOAT")
+    with pytest.raises(RecordingsError, match="not numbers"):
+        audio.write_working_copy(tmp_path / "a.wav", tmp_path / "work" / "copy.wav")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+
+
+def scratched(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    at = len(content) * 3 // 4
+    content[at : at + 2000] = bytes(2000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, scratched])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "webm", "opus"])
+def test_a_file_that_breaks_in_the_middle_gives_what_it_holds(
+    suffix: str, damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(file_of(suffix).read_bytes())
+    damage(path)
+    good = audio.read(file_of(suffix))
+    pieces = list(audio.blocks(path, block_s=1.0))
+    found = np.concatenate([p.samples for p in pieces], axis=1)
+    assert good.num_samples // 2 < found.shape[1] <= good.num_samples
+    assert np.array_equal(found[:, :48_000], good.samples[:, :48_000])
+    with audio.reader(path) as reader:
+        assert np.array_equal(reader.read(24_000, found.shape[1]).samples, found[:, 24_000:])
+
+
+@pytest.mark.parametrize("name", ["12:30 interview.m4a", "pipe:0.m4a", "-i.m4a", b"caf\xe9.m4a", b"caf\xe9.wav", "é\n'.m4a"])
+def test_odd_names_are_names(name: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(os.fsdecode(name))
+    path.write_bytes(file_of(path.suffix[1:]).read_bytes())
+    assert audio.probe(path).channels == 2
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels", "said"),
+    [
+        (4_000, 1, r"a\.wav is sampled at 4000 Hz; 8000 to 192000 Hz are needed"),
+        (384_000, 1, r"a\.wav is sampled at 384000 Hz"),
+        (48_000, 12, r"a\.wav has 12 channels; at most 8 are read"),
+    ],
+)
+def test_what_no_recording_is_like_is_refused(rate_hz: int, channels: int, said: str, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(0.2, rate_hz, channels).samples.T, rate_hz)
+    for use in (audio.read, audio.probe, lambda path: audio.reader(path).read(0, 100)):
+        with pytest.raises(RecordingsError, match=said):
+            use(tmp_path / "a.wav")
+
+
+def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    for name in ("pipe.wav", "folder.wav"):
+        with pytest.raises(RecordingsError, match="a folder or a device"):
+            audio.read(tmp_path / name)

@@ -1,0 +1,84 @@
+"""What is written in the form of another program is read again as it was."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.makers import clip, recording
+from voicekit.errors import InputError
+from voicekit.exchange import SpeakerTurn, read_rttm, write_rttm
+from voicekit.exchange.textgrids import recording_grid, transcript_of
+from voicekit.prepare.scripts import find_script
+from voicekit.prepare.scripts.textgrid import format_textgrid, read_textgrid
+from voicekit.records import Clip, Transcript, Word
+
+TIMES = st.floats(0, 1e6, allow_nan=False)
+# File names on POSIX are bytes: those that are no UTF-8 become surrogates.
+NAMES = st.text(st.characters(exclude_characters="/\0"), max_size=20)
+TURNS = st.builds(SpeakerTurn, NAMES, TIMES, TIMES, NAMES, st.integers(1, 8))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(TURNS, max_size=6))
+def test_rttm_comes_back_exactly(turns: list[SpeakerTurn]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.rttm"
+        write_rttm(path, turns)
+        assert read_rttm(path) == tuple(turns)
+        assert len(path.read_bytes().splitlines()) == len(turns)
+
+
+def test_rttm_of_other_programs_is_read(tmp_path: Path) -> None:
+    content = ";; made elsewhere\nSPKR-INFO a 1 <NA> <NA> <NA> unknown ann <NA> <NA>\n\nSPEAKER a 1 0.5 1.25 <NA> <NA> ann <NA>\n"
+    (tmp_path / "a.rttm").write_text(content)
+    assert read_rttm(tmp_path / "a.rttm") == (SpeakerTurn("a", 0.5, 1.25, "ann"),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SPEAKER a 1 0.5", "SPEAKER a 1 x 1 <NA> <NA> ann", "SPEAKER a 1 -1 1 <NA> <NA> ann", "SPEAKER a 1 nan 1 . . b"],
+)
+def test_a_line_that_is_no_turn_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.rttm").write_text(f"SPEAKER a 1 0 1 <NA> <NA> ann <NA> <NA>\n{line}\n")
+    with pytest.raises(InputError, match=r"a\.rttm, line 2: .* is no turn"):
+        read_rttm(tmp_path / "a.rttm")
+    (tmp_path / "a.rttm").write_text("hello there\n")
+    with pytest.raises(InputError, match=r"a\.rttm, line 1: 'hello there' is no line of RTTM"):
+        read_rttm(tmp_path / "a.rttm")
+
+
+TEXTS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
+
+
+@st.composite
+def words(draw: st.DrawFn) -> tuple[Word, ...]:
+    """In order; some of no length, some overlapping, as aligners leave them."""
+    found: list[Word] = []
+    for start_s in sorted(draw(st.lists(st.floats(0, 9), max_size=8))):
+        length_s = draw(st.sampled_from((0.0, 0.001, 0.2, 1.0)))
+        found.append(Word(draw(TEXTS), start_s, start_s + length_s))
+    return tuple(sorted(found, key=lambda w: (w.start_s, w.end_s)))
+
+
+@settings(deadline=None, max_examples=80)
+@given(words(), st.text(st.characters(exclude_categories=("C", "Z")), min_size=1))
+def test_the_words_of_a_clip_come_back_from_its_textgrid(said: tuple[Word, ...], text: str) -> None:
+    whole = recording(num_samples=48_000 * 12)
+    only = clip(0, whole, start_sample=0, num_samples=48_000 * 10, transcript=Transcript(text, said))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.TextGrid"
+        path.write_text(format_textgrid(recording_grid(whole, [only])), encoding="utf-8")
+        assert transcript_of(read_textgrid(path)) == Transcript(text, said, "textgrid")
+
+
+def test_a_recordings_textgrid_is_a_timed_script_again(tmp_path: Path) -> None:
+    whole = recording("talk.wav")
+    clips: list[Clip] = [clip(n, whole, transcript=Transcript(f"sentence {n}")) for n in range(3)]
+    (tmp_path / "talk.TextGrid").write_text(format_textgrid(recording_grid(whole, clips)))
+    script = find_script(None, tmp_path, (whole,))
+    assert script is not None
+    found = [(c.start_s, c.end_s, c.text) for c in script.cues[whole.id]]
+    assert found == [(2.0 * n, 2.0 * n + 2.0, f"sentence {n}") for n in range(3)]

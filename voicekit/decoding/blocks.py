@@ -1,0 +1,248 @@
+"""One audio file -> its samples, block by block: an hour costs as much memory as ten seconds.
+
+soundfile decodes what is lossless (wav, flac, aiff, ...), PyAV the rest, and goes on where soundfile gives up. soundfile seeks
+after every block, which upsets the decoders of ogg, opus and mp3: the samples behind a block's edge would not be the file's.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicekit.errors import RecordingsError
+from voicekit.records import FloatArray, Waveform
+
+BLOCK_S = 10.0
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
+MAX_CHANNELS = 8
+
+_LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # beginnings of soundfile's subtypes; FLAC's is PCM
+_UNKNOWN_FRAMES = 2**62  # what soundfile says of a flac that was streamed: its header has no length
+_CONTAINERS = "aac,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav,webm"
+_HINT = "Give wav, flac, ogg, opus, mp3, m4a, mp4, webm, aac or wma files that play in an ordinary player."
+_LEAST_S = 1.0  # a file cut off in the middle counts as recording if it holds so much
+
+
+class GivenUpError(Exception):
+    """soundfile does not know the format, or cannot go on."""
+
+
+def blocks(path: Path, max_duration_s: float, block_s: float = BLOCK_S) -> Iterator[Waveform]:
+    """The samples of a file, or of the first audio track of a video, at its own rate and channels.
+
+    Blocks follow each other without a gap and are at most about `block_s` long (not below 1 s). A file cut off in the middle
+    gives what it holds. A float file with samples beyond -1..1 is scaled by its peak, an overshooting codec is clipped.
+
+    Raises RecordingsError naming the file if it is missing, empty, damaged, without an audio track or samples, of too many
+    channels or an odd rate, longer than `max_duration_s`, or holds samples that are not numbers.
+    """
+    _check_file(path)
+    count, shape = 0, (0, 0)
+    for samples, rate_hz in _decoded(path, max(block_s, _LEAST_S), max_duration_s):
+        block = checked(path, samples, rate_hz)
+        if shape not in ((0, 0), (rate_hz, len(samples))):
+            raise RecordingsError(f"{path.name} changes its rate or channels on the way.", "Export it again.")
+        shape = (rate_hz, len(samples))
+        count += block.num_samples
+        check_duration(path, count / rate_hz, max_duration_s)
+        if block.num_samples:
+            yield block
+    if count == 0:
+        raise RecordingsError(f"{path.name} holds no samples.", "Record or export it again.")
+
+
+def expected_samples(path: Path) -> int:
+    """How many samples the header promises, 0 if it does not say: to make room with, not to rely on."""
+    try:
+        with opened_by_soundfile(path) as file:
+            return file.frames
+    except GivenUpError:
+        pass
+    with _container(path) as container:
+        import av
+
+        rate_hz = container.streams.audio[0].rate or 0
+        return int(container.duration / av.time_base * rate_hz) if container.duration else 0
+
+
+def checked(path: Path, samples: FloatArray, rate_hz: int) -> Waveform:
+    """float32 [C, n] as a Waveform, if it can be one."""
+    check_shape(path, rate_hz, len(samples))
+    if not np.isfinite(samples).all():
+        raise RecordingsError(f"{path.name} holds samples that are not numbers.", "Export it again.")
+    return Waveform(np.ascontiguousarray(samples, np.float32), rate_hz)
+
+
+def check_duration(path: Path, duration_s: float, max_duration_s: float) -> None:
+    if duration_s > max_duration_s:
+        problem = f"{path.name} is {_in_words(duration_s)} long; it may be {_in_words(max_duration_s)} long."
+        raise RecordingsError(problem, "Split it at pauses.")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise RecordingsError(f"There is no file {path}: {error.strerror}.", "Check the path.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise RecordingsError(f"There is no file {path}: it is a folder or a device.", "Check the path.")
+    if found.st_size == 0:
+        raise RecordingsError(f"{path.name} is an empty file.", "Record or export it again.")
+
+
+def check_shape(path: Path, rate_hz: int, channels: int) -> None:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        problem = f"{path.name} is sampled at {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are needed."
+        raise RecordingsError(problem, "Record it again, or export it at 48000 Hz.")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise RecordingsError(f"{path.name} has {channels} channels; at most {MAX_CHANNELS} are read.", "Export it as mono.")
+
+
+def _decoded(path: Path, block_s: float, max_duration_s: float) -> Iterator[tuple[FloatArray, int]]:
+    """float32 [C, n] and rate: by soundfile as far as it comes, the rest by PyAV."""
+    done = 0
+    try:
+        for samples, rate_hz in _by_soundfile(path, block_s, max_duration_s):
+            done += samples.shape[1]
+            yield samples, rate_hz
+        return
+    except GivenUpError:
+        pass
+    passed = 0
+    for samples, rate_hz in _by_pyav(path, block_s):
+        fresh = samples[:, max(0, done - passed) :]
+        passed += samples.shape[1]
+        yield np.clip(fresh, -1.0, 1.0) if np.isfinite(fresh).all() else fresh, rate_hz
+
+
+@contextmanager
+def giving_up() -> Iterator[None]:
+    """What soundfile cannot do in the block is a GivenUpError."""
+    import soundfile
+
+    try:
+        yield
+    except (soundfile.LibsndfileError, RuntimeError, TypeError):
+        raise GivenUpError from None
+
+
+@contextmanager
+def opened_by_soundfile(path: Path) -> Iterator[Any]:
+    """A lossless soundfile.SoundFile of known length; GivenUpError for others, and where soundfile gives up in the block."""
+    import soundfile
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY)  # a name may hold bytes that are no text
+    except OSError as error:
+        raise RecordingsError(f"{path.name} cannot be opened: {error.strerror}.", "Check that it may be read.") from None
+    with giving_up(), soundfile.SoundFile(descriptor, closefd=True) as file:
+        if file.frames >= _UNKNOWN_FRAMES or not file.subtype.startswith(_LOSSLESS):
+            raise GivenUpError
+        yield file
+
+
+def _by_soundfile(path: Path, block_s: float, max_duration_s: float) -> Iterator[tuple[FloatArray, int]]:
+    with opened_by_soundfile(path) as file:
+        check_shape(path, file.samplerate, file.channels)
+        check_duration(path, file.frames / file.samplerate, max_duration_s)
+        peak = peak_of(file)
+        while len(read := file.read(int(block_s * file.samplerate), dtype="float32", always_2d=True)):
+            yield scaled(read.T, peak), file.samplerate
+
+
+def peak_of(file: Any) -> float:
+    """Of a float file, the largest sample (at least 1); 1 for the others. The file is at its beginning again."""
+    if file.subtype not in ("FLOAT", "DOUBLE"):
+        return 1.0
+    peak = 1.0
+    while len(read := file.read(int(BLOCK_S * file.samplerate), dtype="float32", always_2d=True)):
+        peak = max(peak, float(np.abs(read).max()))
+    file.seek(0)
+    return peak
+
+
+def scaled(samples: FloatArray, peak: float) -> FloatArray:
+    if peak > 1.0 and math.isfinite(peak):
+        return samples / np.float32(peak)
+    return np.clip(samples, -1.0, 1.0) if np.isfinite(samples).all() else samples
+
+
+class _File(io.FileIO):
+    """A damaged header sends FFmpeg to places that no file has: that is not the disk's fault."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError) as error:
+            raise ValueError(f"no place in a file: {offset}") from error
+
+
+@contextmanager
+def _container(path: Path) -> Iterator[Any]:
+    """An av container that has an audio track; what FFmpeg cannot read is a RecordingsError."""
+    import av
+    from av.error import FFmpegError
+
+    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        # As a file object: a name with a colon would be taken for a protocol.
+        with _File(path) as raw, av.open(raw, options=options) as container:
+            if not container.streams.audio:
+                raise RecordingsError(f"{path.name} has no audio track.", _HINT)
+            yield container
+    except (FFmpegError, ValueError, EOFError) as error:
+        raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
+    except OSError as error:
+        raise RecordingsError(f"{path.name} cannot be read: {error.strerror}.", "Check the disk and its rights.") from None
+
+
+def _by_pyav(path: Path, block_s: float) -> Iterator[tuple[FloatArray, int]]:
+    with _container(path) as container:
+        gathered: list[FloatArray] = []
+        count = rate_hz = 0
+        for samples, rate_hz in _frames(container):
+            gathered.append(samples)
+            count += samples.shape[1]
+            if count >= block_s * rate_hz:
+                yield np.concatenate(gathered, axis=1), rate_hz
+                gathered, count = [], 0
+        if gathered:
+            yield np.concatenate(gathered, axis=1), rate_hz
+
+
+def _frames(container: Any) -> Iterator[tuple[FloatArray, int]]:
+    """float32 [C, n] and rate of each frame of the first audio track; an error behind the first second ends it."""
+    import av
+    from av.error import FFmpegError
+
+    resampler = av.AudioResampler(format="fltp")
+    count = rate_hz = 0
+    try:
+        for frame in container.decode(container.streams.audio[0]):
+            for block in resampler.resample(frame):
+                rate_hz = block.sample_rate
+                count += block.samples
+                yield _floats(block), rate_hz
+    except (FFmpegError, ValueError):
+        if count < _LEAST_S * rate_hz or not rate_hz:
+            raise
+    if count:
+        for block in resampler.resample(None):
+            yield _floats(block), block.sample_rate
+
+
+def _floats(block: Any) -> FloatArray:
+    """float32 [C, n] of a frame that was resampled to planar float."""
+    return block.to_ndarray()
+
+
+def _in_words(duration_s: float) -> str:
+    return f"{duration_s / 3600:.1f} h" if duration_s >= 3600 else f"{duration_s:.0f} s"
