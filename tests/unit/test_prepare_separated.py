@@ -22,7 +22,7 @@ class Halver:
 
     def separate(self, wave: Waveform) -> Waveform:
         self.asked.append(wave)
-        return Waveform(wave.samples / 2, wave.sample_rate_hz)
+        return Waveform(wave.samples * np.float32(0.5), wave.sample_rate_hz)
 
 
 def speech() -> FloatArray:

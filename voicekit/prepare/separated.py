@@ -100,9 +100,9 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
 
 def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
     """Logarithmic spectra [N, bins] of frames [N, size] without their envelope, and without the mean of all of them."""
-    spectra = np.log(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) + 1e-7)
-    hz = np.arange(spectra.shape[1]) * rate_hz / frames.shape[1]
-    spectra = spectra[:, (hz >= _LOW_HZ) & (hz < _HIGH_HZ)]
+    spectra: FloatArray = np.log(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) + 1e-7).astype(np.float32)
+    first, after = (int(hz * frames.shape[1] / rate_hz) for hz in (_LOW_HZ, _HIGH_HZ))
+    spectra = spectra[:, first:after]
     width = max(3, int(_SMOOTH_HZ * frames.shape[1] / rate_hz) | 1)
     kernel = np.ones(width) / width
     padded = np.pad(spectra, ((0, 0), (width // 2, width // 2)), mode="edge")
