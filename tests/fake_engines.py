@@ -11,7 +11,7 @@ import numpy as np
 from tests.fake_base import FakeBase, codes_of
 from voicekit import audio
 from voicekit.engines import Engines
-from voicekit.records import FloatArray, Waveform
+from voicekit.records import FloatArray, Heard, Waveform
 from voicekit.specs import EvaluateSpec, HarvestSpec, PrepareSpec, Recipe, TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -91,6 +91,9 @@ class FakeJudge:
     def transcribe(self, wave: Waveform) -> str:
         at_24k = audio.resample(Waveform(wave.mono()[None], wave.sample_rate_hz), MODEL_RATE_HZ)
         return " ".join(self._base.read_speech(self._base.encode_speech(at_24k)).split())
+
+    def hear(self, wave: Waveform, language: str | None = None) -> Heard:
+        return Heard(self.transcribe(wave), language=language or "en")
 
 
 def with_syllables(wave: Waveform) -> Waveform:

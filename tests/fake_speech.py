@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from voicekit.records import FloatArray, Waveform, Word
+from voicekit.records import FloatArray, Heard, Waveform, Word
 
 RATE_HZ = 16_000
 WORD_S = 0.25
@@ -82,7 +82,11 @@ class BurstCounter:
     name = "burst counter"
 
     def transcribe(self, wave: Waveform) -> str:
-        return " ".join(["la"] * len(bursts(wave)))
+        return self.hear(wave).text
+
+    def hear(self, wave: Waveform, language: str | None = None) -> Heard:
+        words = tuple(Word("la", *span) for span in bursts(wave))
+        return Heard(" ".join(word.text for word in words), words, language or "en")
 
 
 def bursts(wave: Waveform) -> list[tuple[float, float]]:

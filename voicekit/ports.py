@@ -1,7 +1,7 @@
 """Protocols of everything heavy or stored. numpy arrays and records cross these borders, never tensors or sessions.
 
 Each has an embedded implementation that needs no download; wiring.py picks. Errors of libraries are turned into
-voicekit.errors inside the implementation.
+voicekit.errors inside the implementation. What hears recordings is in `instrument_ports`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from voicekit.instrument_ports import Aligner as Aligner
+from voicekit.instrument_ports import Diarizer as Diarizer
+from voicekit.instrument_ports import PitchTracker as PitchTracker
+from voicekit.instrument_ports import Quality as Quality
+from voicekit.instrument_ports import Separator as Separator
+from voicekit.instrument_ports import SpeakerEncoder as SpeakerEncoder
+from voicekit.instrument_ports import Transcriber as Transcriber
+from voicekit.instrument_ports import VoiceActivityDetector as VoiceActivityDetector
 from voicekit.prompt import PromptFormat
 from voicekit.records import (
     ApiKey,
@@ -55,43 +63,6 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-
-
-class VoiceActivityDetector(Protocol):
-    def speech_spans(self, wave: Waveform) -> list[tuple[float, float]]:
-        """(start_s, end_s) of every stretch of speech, in order, not overlapping."""
-        ...
-
-
-class Aligner(Protocol):
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
-        """One Word for each space-separated word of `text`, and a script match in 0..1; None if this aligner cannot.
-
-        An aligner with an attribute `languages` is asked only about texts of these.
-        """
-        ...
-
-
-class Transcriber(Protocol):
-    name: str
-
-    def transcribe(self, wave: Waveform) -> str:
-        """Lower-case words separated by single spaces; "" for silence."""
-        ...
-
-
-class SpeakerEncoder(Protocol):
-    name: str
-
-    def embed(self, wave: Waveform) -> FloatArray:
-        """Unit-length float32 [D]: equal speakers have cosine near 1."""
-        ...
-
-
-class PitchTracker(Protocol):
-    def track(self, wave: Waveform) -> FloatArray:
-        """F0 in Hz, float32 [T], one value every 10 ms; 0 where there is no voice."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,24 @@ class Transcript:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What a transcriber heard: the text as it would be written, its words with their times, the language (BCP-47)."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class SpeakerTurn:
+    """A stretch of a recording in which one speaker speaks. `speaker` is a label of this recording, not a name."""
+
+    speaker: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
 class Grades:
     """Measured on the clip before loudness normalisation; None is not measured.
 

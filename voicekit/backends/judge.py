@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
@@ -23,13 +24,18 @@ import numpy as np
 import soxr
 
 from voicekit.backends.pronounce import guess
+from voicekit.errors import LanguageError
 from voicekit.evaluate.text import spoken_words
-from voicekit.records import Waveform
+from voicekit.prepare.spoken import primary
+from voicekit.records import FloatArray, Heard, Waveform, Word
 
 _RATE_HZ = 16_000
 _PEAK = 0.5
 _MARGIN_SAMPLES = _RATE_HZ // 5
 _SHORTEST_S = 0.1
+_LONGEST_SAMPLES = 30 * _RATE_HZ
+_FRAME_S = 0.01
+_FILLERS = "<[+"
 _SILENCE = 1e-4
 _DISCOUNT = 0.8
 _UNIFORM = 0.5
@@ -61,16 +67,60 @@ class PocketsphinxJudge:
 
     def transcribe(self, wave: Waveform) -> str:
         """Lower-case words separated by single spaces; "" for silence and for less than 0.1 s of audio."""
-        samples = soxr.resample(wave.mono(), wave.sample_rate_hz, _RATE_HZ)
+        return self.hear(wave).text
+
+    def hear(self, wave: Waveform, language: str | None = None) -> Heard:
+        """The same with the time of every word; it hears every language as English, so another one is refused."""
+        if language is not None and primary(language) != "en":
+            raise LanguageError(
+                f"The embedded transcriber hears English, not {language!r}.",
+                "Give a script, or fetch a model that knows the language: voicekit models list.",
+            )
+        samples = np.asarray(soxr.resample(wave.mono(), wave.sample_rate_hz, _RATE_HZ), np.float32)
         peak = float(np.abs(samples).max()) if len(samples) else 0.0
         if peak < _SILENCE or wave.duration_s < _SHORTEST_S:
-            return ""
-        padded = np.pad(samples * (_PEAK / peak), _MARGIN_SAMPLES)
+            return Heard("", language="en")
+        texts: list[str] = []
+        words: list[Word] = []
+        for start, end in _stretches(samples):
+            said, found = self._decode(samples[start:end] * np.float32(_PEAK / peak))
+            texts += spoken_words(said)
+            late_s = (start - _MARGIN_SAMPLES) / _RATE_HZ
+            words += [_placed(word, late_s, start / _RATE_HZ, min(end / _RATE_HZ, wave.duration_s)) for word in found]
+        return Heard(" ".join(texts), tuple(words), "en")
+
+    def _decode(self, samples: FloatArray) -> tuple[str, list[Word]]:
+        """What a stretch says, and its words with their times from the margin before it."""
         self._decoder.start_utt()
-        self._decoder.process_raw((padded * 32767).astype("<i2").tobytes(), full_utt=True)
+        self._decoder.process_raw((np.pad(samples, _MARGIN_SAMPLES) * 32767).astype("<i2").tobytes(), full_utt=True)
         self._decoder.end_utt()
         found = self._decoder.hyp()
-        return " ".join(spoken_words(found.hypstr)) if found is not None else ""
+        if found is None:
+            return "", []
+        words = [
+            Word(said, part.start_frame * _FRAME_S, (part.end_frame + 1) * _FRAME_S, round(min(1.0, float(part.prob)), 4))
+            for part in self._decoder.seg()
+            for said in spoken_words(part.word.partition("(")[0] if part.word[0] not in _FILLERS else "")
+        ]
+        return found.hypstr, words
+
+
+def _placed(word: Word, late_s: float, start_s: float, end_s: float) -> Word:
+    """A word of a stretch in seconds of the whole, inside the stretch."""
+    begin_s, after_s = (round(min(max(t + late_s, start_s), end_s), 3) for t in (word.start_s, word.end_s))
+    return replace(word, start_s=begin_s, end_s=after_s)
+
+
+def _stretches(samples: FloatArray) -> list[tuple[int, int]]:
+    """Long audio in pieces of 20 to 30 s, cut where it is quietest; the search gets slow and vague in longer ones."""
+    cuts = [0]
+    while len(samples) - cuts[-1] > _LONGEST_SAMPLES:
+        first = cuts[-1] + _LONGEST_SAMPLES * 2 // 3
+        size = _RATE_HZ // 10
+        frames = samples[first : cuts[-1] + _LONGEST_SAMPLES]
+        powers = np.square(frames[: len(frames) // size * size].reshape(-1, size)).mean(axis=1)
+        cuts.append(first + int(powers.argmin()) * size + size // 2)
+    return list(pairwise([*cuts, len(samples)]))
 
 
 def language_model(sentences: Iterable[Sequence[str]], discount: float = _DISCOUNT) -> str:

@@ -9,6 +9,7 @@ d' 4.3, equal error rate 5 % on 60 readers), and speech shorter than one window 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ _LOUDNESS_DB = -30.0
 _GATE_BELOW_SPEECH_DB = 30.0
 _GATE_FRAME_SAMPLES = 480
 _SILENCE_RMS = 1e-5
+_BATCH = 256
 
 
 class Ge2eSpeakerEncoder:
@@ -61,14 +63,22 @@ class Ge2eSpeakerEncoder:
         """The same for speech that is already float32 [T] at 16 kHz, levelled and without pauses; T > 0."""
         if len(samples) < _PARTIAL_SAMPLES:
             samples = np.tile(samples, -(-_PARTIAL_SAMPLES // len(samples)))[:_PARTIAL_SAMPLES]
-        starts = _partial_starts(len(samples))
-        samples = np.pad(samples, (0, max(0, (starts[-1] + _PARTIAL_FRAMES) * _HOP_SAMPLES - len(samples))))
+        return _unit(self.windows(samples, _partial_starts(len(samples))).mean(axis=0))
+
+    def windows(self, samples: FloatArray, starts: Sequence[int]) -> FloatArray:
+        """Unit-length float32 [N, 256] of the windows of 1.6 s that begin at these frames of 10 ms of float32 [T] at 16 kHz."""
+        if not starts:
+            return np.zeros((0, 256), np.float32)
+        samples = np.pad(samples, (0, max(0, (max(starts) + _PARTIAL_FRAMES) * _HOP_SAMPLES - len(samples))))
         mel = self._spectrogram(samples)
         torch = self._torch
+        made: list[FloatArray] = []
         with torch.inference_mode():
-            _, (hidden, _) = self._lstm(torch.from_numpy(np.stack([mel[s : s + _PARTIAL_FRAMES] for s in starts])))
-            partials = torch.relu(self._linear(hidden[-1])).numpy()
-        return _unit(_unit(partials).mean(axis=0))
+            for first in range(0, len(starts), _BATCH):
+                batch = np.stack([mel[s : s + _PARTIAL_FRAMES] for s in starts[first : first + _BATCH]])
+                _, (hidden, _) = self._lstm(torch.from_numpy(batch))
+                made.append(torch.relu(self._linear(hidden[-1])).numpy())
+        return _unit(np.concatenate(made))
 
     def _spectrogram(self, samples: FloatArray) -> FloatArray:
         """Power mel spectrogram float32 [frames, 40]."""

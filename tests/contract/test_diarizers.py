@@ -1,0 +1,145 @@
+"""What every diarizer promises, and whom the embedded one tells apart. pyannote.audio runs for real on tiny random weights."""
+
+import os
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny_models import write_tiny_pyannote
+from voicekit import audio
+from voicekit.backends.diarization import Ge2eDiarizer
+from voicekit.backends.pyannote_diarization import PyannoteDiarizer
+from voicekit.backends.speaker import Ge2eSpeakerEncoder
+from voicekit.backends.vad import SileroVad
+from voicekit.errors import MissingModel
+from voicekit.ports import Diarizer
+from voicekit.prepare.diarized import by_reference, spans_of, voices_of
+from voicekit.records import FloatArray, SpeakerTurn, Waveform
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RATE_HZ = 16_000
+
+
+@cache
+def embedded() -> Ge2eDiarizer:
+    return Ge2eDiarizer(SileroVad(), Ge2eSpeakerEncoder())
+
+
+@pytest.fixture(scope="module")
+def pyannote_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_pyannote(tmp_path_factory.mktemp("pyannote") / "tiny")
+
+
+@pytest.fixture(scope="module", params=["embedded", "pyannote"])
+def diarizer(request: pytest.FixtureRequest, pyannote_folder: Path) -> Diarizer:
+    return embedded() if request.param == "embedded" else PyannoteDiarizer(pyannote_folder)
+
+
+@cache
+def said(name: str) -> FloatArray:
+    """float32 [T] at 16 kHz and one level: a sentence of a synthetic voice (kal-1, ...) or of the reader (reader-0)."""
+    voice, _, number = name.partition("-")
+    path = sorted((GOLDEN / "reader").glob("*.flac"))[int(number)] if voice == "reader" else GOLDEN / "voices" / f"{name}.ogg"
+    samples = audio.resample(audio.read(path), RATE_HZ).mono()
+    return samples * np.float32(0.05 / samples.std())
+
+
+@cache
+def talk(*names: str) -> tuple[Waveform, tuple[SpeakerTurn, ...]]:
+    """The sentences one after the other with half a second between them, and who says what when."""
+    gap = np.zeros(RATE_HZ // 2, np.float32)
+    parts, turns, now_s = [gap], [], 0.5
+    for name in names:
+        parts += [said(name), gap]
+        turns.append(SpeakerTurn(name.split("-")[0], now_s, now_s + len(said(name)) / RATE_HZ))
+        now_s = turns[-1].end_s + 0.5
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(sum(map(len, parts))).astype(np.float32)
+    return Waveform((np.concatenate(parts) + noise)[None], RATE_HZ), tuple(turns)
+
+
+TWO = ("kal-1", "slt-1", "kal-2", "slt-2", "kal-1", "slt-1")
+THREE = ("reader-0", "slt-2", "kal-1", "reader-1", "slt-1", "kal-2", "reader-2")
+
+
+def test_turns_are_in_order_inside_the_recording_and_the_same_again(diarizer: Diarizer) -> None:
+    wave, _ = talk(*TWO)
+    turns = diarizer.diarize(wave)
+    assert turns and diarizer.name
+    assert all(0.0 <= t.start_s < t.end_s <= wave.duration_s and t.speaker for t in turns)
+    assert list(turns) == sorted(turns, key=lambda t: t.start_s)
+    for speaker in {t.speaker for t in turns}:
+        own = [t for t in turns if t.speaker == speaker]
+        assert all(a.end_s <= b.start_s for a, b in pairwise(own))
+    assert diarizer.diarize(wave) == turns
+    assert len({t.speaker for t in diarizer.diarize(wave, num_speakers=1)}) == 1
+
+
+def test_rate_and_channels_do_not_matter_much(diarizer: Diarizer) -> None:
+    wave, _ = talk(*TWO[:2])
+    stereo = Waveform(np.repeat(audio.resample(wave, 44_100).samples, 2, axis=0), 44_100)
+    shares = [sum(b - a for t in turns for a, b in [(t.start_s, t.end_s)]) for turns in map(diarizer.diarize, (wave, stereo))]
+    assert shares[0] == pytest.approx(shares[1], rel=0.15)
+
+
+def test_nobody_speaks_in_silence(diarizer: Diarizer) -> None:
+    assert diarizer.diarize(Waveform(np.zeros((1, 32_000), np.float32), RATE_HZ)) == ()
+    assert diarizer.diarize(Waveform(np.zeros((2, 0), np.float32), RATE_HZ)) == ()
+    assert diarizer.diarize(Waveform(np.zeros((1, 3), np.float32), RATE_HZ)) == ()
+
+
+def test_a_blink_of_speech_is_no_crash(diarizer: Diarizer) -> None:
+    blink = Waveform(said("slt-1")[None, 8_000:13_000], RATE_HZ)
+    assert all(0.0 <= t.start_s < t.end_s <= blink.duration_s for t in diarizer.diarize(blink))
+
+
+def mistaken(found: tuple[SpeakerTurn, ...], truth: tuple[SpeakerTurn, ...], label_of: dict[str, str]) -> float:
+    """Share of the time in which somebody is found speaking that is somebody else's, away from the edges of the sentences."""
+    at = np.arange(0.0, truth[-1].end_s, 0.01)
+
+    def who(turns: tuple[SpeakerTurn, ...], inside_s: float) -> list[str]:
+        return [next((t.speaker for t in turns if t.start_s + inside_s <= a < t.end_s - inside_s), "") for a in at]
+
+    pairs = [(label_of[f], t) for f, t in zip(who(found, 0.0), who(truth, 0.25), strict=True) if f and t]
+    return sum(f != t for f, t in pairs) / len(pairs)
+
+
+@pytest.mark.parametrize("names", [TWO, THREE, ("reader-0", "reader-1", "reader-2"), ("slt-1", "slt-2", "slt-1")])
+@pytest.mark.parametrize("told", [False, True])
+def test_the_embedded_one_tells_voices_apart(names: tuple[str, ...], told: bool) -> None:
+    wave, truth = talk(*names)
+    speakers = list(dict.fromkeys(t.speaker for t in truth))
+    found = embedded().diarize(wave, len(speakers) if told else None)
+    labels = list(dict.fromkeys(t.speaker for t in found))
+    assert len(labels) == len(speakers)
+    assert mistaken(found, truth, dict(zip(labels, speakers, strict=True))) < 0.03
+
+
+def test_a_reference_clip_finds_its_speaker() -> None:
+    wave, truth = talk(*THREE)
+    encoder = Ge2eSpeakerEncoder()
+    found = embedded().diarize(wave)
+    chosen = by_reference(voices_of(wave, found, encoder), encoder.embed(Waveform(said("slt-2")[None], RATE_HZ)))
+    (first, *_), expected = spans_of(found, chosen), truth[1]
+    assert first == (pytest.approx(expected.start_s, abs=0.3), pytest.approx(expected.end_s, abs=0.3))
+
+
+def test_its_makers_are_told_nothing(pyannote_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYANNOTE_METRICS_ENABLED", "1")
+    PyannoteDiarizer(pyannote_folder)
+    assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
+
+
+def test_a_damaged_or_missing_pipeline_is_named(pyannote_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingModel, match=r"no config\.yaml"):
+        PyannoteDiarizer(tmp_path)
+    (tmp_path / "config.yaml").write_bytes((pyannote_folder / "config.yaml").read_bytes())
+    with pytest.raises(MissingModel, match="cannot open the model"):
+        PyannoteDiarizer(tmp_path)
+    (tmp_path / "segmentation").mkdir()
+    (tmp_path / "segmentation" / "pytorch_model.bin").write_bytes(b"this is no checkpoint")
+    with pytest.raises(MissingModel, match="cannot open the model") as caught:
+        PyannoteDiarizer(tmp_path)
+    assert str(tmp_path) in caught.value.problem

@@ -1,0 +1,108 @@
+"""Clean speech is left alone, noise is subtracted, music is separated."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from voicekit.prepare.separated import Background, Cleaning, background_of, cleaned, cleaning_for
+from voicekit.records import FloatArray, Waveform
+
+RATE_HZ = 16_000
+SPANS = [(float(start), start + 1.2) for start in range(0, 12, 2)]
+SECONDS = 12
+
+
+@dataclass
+class Halver:
+    """A separator that can be seen to have been asked."""
+
+    name: str = "halver"
+    asked: list[Waveform] = field(default_factory=list[Waveform])
+
+    def separate(self, wave: Waveform) -> Waveform:
+        self.asked.append(wave)
+        return Waveform(wave.samples * np.float32(0.5), wave.sample_rate_hz)
+
+
+def speech() -> FloatArray:
+    """Something loud with a moving pitch in the spans, nothing between them."""
+    time_s = np.arange(SECONDS * RATE_HZ) / RATE_HZ
+    phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 2.3 * time_s)) / RATE_HZ
+    voice = np.sum([np.sin(h * phase) / h for h in range(1, 20)], axis=0)
+    heard = np.zeros(len(time_s))
+    for start_s, end_s in SPANS:
+        heard[(time_s >= start_s) & (time_s < end_s)] = 1.0
+    return (0.1 * voice * heard).astype(np.float32)
+
+
+def noise(seed: int = 0) -> FloatArray:
+    return np.random.default_rng(seed).standard_normal(SECONDS * RATE_HZ).astype(np.float32)
+
+
+def hum() -> FloatArray:
+    time_s = np.arange(SECONDS * RATE_HZ) / RATE_HZ
+    tones = np.sum([np.sin(2 * np.pi * 50 * h * time_s) / h for h in range(1, 12)], axis=0)
+    return (tones + 0.01 * noise(1)).astype(np.float32)
+
+
+def music() -> FloatArray:
+    """A chord every 0.6 s, each with eight partials, dying away."""
+    draw = np.random.default_rng(2)
+    made = np.zeros(SECONDS * RATE_HZ)
+    time_s = np.arange(int(0.6 * RATE_HZ)) / RATE_HZ
+    for start in range(0, len(made) - len(time_s) + 1, len(time_s)):
+        for step in draw.choice(12, 3, replace=False):
+            tone = 220.0 * 2 ** (step / 12)
+            made[start : start + len(time_s)] += np.sum(
+                [np.sin(2 * np.pi * tone * h * time_s) / h for h in range(1, 9)], axis=0
+            ) * np.exp(-time_s)
+    return made.astype(np.float32)
+
+
+def mixed(background: FloatArray, snr_db: float) -> Waveform:
+    said = speech()
+    power = np.mean(np.square(said[: int(1.2 * RATE_HZ)]))
+    gain = np.sqrt(power / np.mean(np.square(background))) * 10 ** (-snr_db / 20)
+    return Waveform((said + gain * background).astype(np.float32)[None], RATE_HZ)
+
+
+def test_clean_speech_comes_back_byte_for_byte() -> None:
+    wave = mixed(noise(), 40.0)
+    background = background_of(wave, SPANS)
+    assert background.snr_db == pytest.approx(40.0, abs=1.0) and cleaning_for(background) is Cleaning.NONE
+    nobody = Halver()
+    before = wave.samples.tobytes()
+    assert cleaned(wave, Cleaning.NONE, nobody, nobody).samples.tobytes() == before and nobody.asked == []
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 6.0, 12.0])
+@pytest.mark.parametrize("kind", [noise, hum])
+def test_noise_and_hum_are_subtracted(kind: object, snr_db: float) -> None:
+    wave = mixed(noise() if kind is noise else hum(), snr_db)
+    background = background_of(wave, SPANS)
+    assert background.snr_db == pytest.approx(snr_db, abs=1.5) and background.music < 0.1
+    denoiser, separator = Halver(), Halver()
+    made = cleaned(wave, cleaning_for(background), denoiser, separator)
+    assert denoiser.asked == [wave] and separator.asked == [] and np.array_equal(made.samples, wave.samples / 2)
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
+def test_music_is_separated_also_where_noise_would_be_left(snr_db: float) -> None:
+    wave = mixed(music(), snr_db)
+    background = background_of(wave, SPANS)
+    assert background.music > 0.3
+    denoiser, separator = Halver(), Halver()
+    cleaned(wave, cleaning_for(background), denoiser, separator)
+    assert separator.asked == [wave] and denoiser.asked == []
+
+
+def test_music_that_is_hardly_heard_is_left() -> None:
+    assert cleaning_for(Background(snr_db=35.0, music=0.9)) is Cleaning.NONE
+
+
+def test_without_pauses_or_speech_nothing_is_made_up() -> None:
+    wave = mixed(music(), 10.0)
+    assert background_of(wave, [(0.0, float(SECONDS))]).music == 0.0
+    assert background_of(wave, []).snr_db == 0.0
+    assert background_of(Waveform(np.zeros((1, 0), np.float32), RATE_HZ), []) == Background(0.0, 0.0)

@@ -1,0 +1,86 @@
+"""Protocols of what hears recordings: where speech is, who speaks, what is said, how it sounds. See `voicekit.ports`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform, Word
+
+
+class VoiceActivityDetector(Protocol):
+    def speech_spans(self, wave: Waveform) -> list[tuple[float, float]]:
+        """(start_s, end_s) of every stretch of speech, in order, not overlapping."""
+        ...
+
+
+class Aligner(Protocol):
+    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+        """One Word for each space-separated word of `text`, and a script match in 0..1; None if this aligner cannot.
+
+        An aligner with an attribute `languages` is asked only about texts of these.
+        """
+        ...
+
+
+class Transcriber(Protocol):
+    """One that cannot hear a language raises LanguageError."""
+
+    name: str
+
+    def transcribe(self, wave: Waveform) -> str:
+        """The words alone, to be compared: lower-case, separated by single spaces; "" for silence."""
+        ...
+
+    def hear(self, wave: Waveform, language: str | None = None) -> Heard:
+        """The text with its words' times in seconds of `wave`, in order; nothing for silence.
+
+        `language` is BCP-47; None: the transcriber finds out (one that knows a single language takes it for that).
+        """
+        ...
+
+
+class SpeakerEncoder(Protocol):
+    name: str
+
+    def embed(self, wave: Waveform) -> FloatArray:
+        """Unit-length float32 [D]: equal speakers have cosine near 1."""
+        ...
+
+
+class PitchTracker(Protocol):
+    def track(self, wave: Waveform) -> FloatArray:
+        """F0 in Hz, float32 [T], one value every 10 ms; 0 where there is no voice."""
+        ...
+
+
+class Separator(Protocol):
+    """Takes away what is not speech. The same sound gives the same result; memory does not grow with the length."""
+
+    name: str
+
+    def separate(self, wave: Waveform) -> Waveform:
+        """The speech alone: samples of the same shape [C, T] at the same rate, each sample at its own time."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Tells speakers apart."""
+
+    name: str
+
+    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+        """Who spoke when, by start; turns of different speakers may overlap. () without speech.
+
+        `num_speakers` is how many there are, if that is known. Names are labels that hold inside one recording.
+        """
+        ...
+
+
+class Quality(Protocol):
+    """Predicts how people would rate a recording."""
+
+    name: str
+
+    def predict(self, wave: Waveform) -> float | None:
+        """Mean opinion score 1..5; None if this instrument cannot tell (no predictor, silence)."""
+        ...

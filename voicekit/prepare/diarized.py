@@ -1,0 +1,145 @@
+"""Whose recording it is: pure decisions on the turns a diarizer found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from voicekit.errors import RecordingsError, UsageError
+from voicekit.ports import SpeakerEncoder
+from voicekit.prepare.segment import Span
+from voicekit.records import FloatArray, SpeakerTurn, Waveform
+from voicekit.timebase import seconds_to_samples
+
+LISTEN_S = 6.0
+MIN_LIKENESS = 0.65
+CLEAR_LEAD = 0.05
+_EMBEDDED_S = 60.0
+
+
+@dataclass(frozen=True)
+class SpeakerSummary:
+    """One speaker of a recording: seconds in which they speak (`alone_s` of them without anybody else), their share of all
+    speech, and a stretch to listen to, of at most LISTEN_S, in which they speak alone if there is one."""
+
+    speaker: str
+    speech_s: float
+    alone_s: float
+    share: float
+    listen: Span
+
+
+def summaries(turns: Sequence[SpeakerTurn]) -> tuple[SpeakerSummary, ...]:
+    """Every speaker, who speaks most first."""
+    total_s = sum(seconds(spans_of(turns, speaker)) for speaker in _speakers(turns))
+    made: list[SpeakerSummary] = []
+    for speaker in _speakers(turns):
+        own, alone = spans_of(turns, speaker), solo(turns, speaker)
+        start_s, end_s = max(alone or own, key=lambda span: span[1] - span[0])
+        share = seconds(own) / total_s if total_s > 0 else 0.0
+        listen = (start_s, min(end_s, start_s + LISTEN_S))
+        made.append(SpeakerSummary(speaker, round(seconds(own), 3), round(seconds(alone), 3), round(share, 4), listen))
+    return tuple(sorted(made, key=lambda s: (-s.speech_s, s.speaker)))
+
+
+def overlaps(turns: Sequence[SpeakerTurn]) -> tuple[Span, ...]:
+    """Stretches in which two or more speakers speak, in order."""
+    edges = sorted({t for turn in turns for t in (turn.start_s, turn.end_s)})
+    found: list[Span] = []
+    for start_s, end_s in pairwise(edges):
+        if len({t.speaker for t in turns if t.start_s <= start_s and t.end_s >= end_s}) > 1:
+            found.append((start_s, end_s))
+    return _joined(found)
+
+
+def spans_of(turns: Sequence[SpeakerTurn], speaker: str) -> tuple[Span, ...]:
+    """When a speaker speaks, in order, alone or not."""
+    return _joined([(t.start_s, t.end_s) for t in turns if t.speaker == speaker])
+
+
+def solo(turns: Sequence[SpeakerTurn], speaker: str) -> tuple[Span, ...]:
+    """When a speaker speaks and nobody else does."""
+    others = _joined([(t.start_s, t.end_s) for t in turns if t.speaker != speaker])
+    left: list[Span] = []
+    for start_s, end_s in spans_of(turns, speaker):
+        for a, b in others:
+            if b <= start_s or a >= end_s:
+                continue
+            if a > start_s:
+                left.append((start_s, a))
+            start_s = max(start_s, b)
+        if end_s > start_s:
+            left.append((start_s, end_s))
+    return tuple(left)
+
+
+def seconds(spans: Sequence[Span]) -> float:
+    return sum(end_s - start_s for start_s, end_s in spans)
+
+
+def by_most_speech(turns: Sequence[SpeakerTurn]) -> str:
+    """RecordingsError when nobody speaks."""
+    found = summaries(turns)
+    if not found:
+        raise RecordingsError("Nobody speaks in the recordings.", "Give recordings of the speaker.")
+    return found[0].speaker
+
+
+def by_name(turns: Sequence[SpeakerTurn], speaker: str) -> str:
+    """UsageError with the names there are if nobody is called so."""
+    if speaker not in _speakers(turns):
+        shown = ", ".join(f"{s.speaker} ({s.share:.0%} of the speech)" for s in summaries(turns)) or "nobody"
+        raise UsageError(f"No speaker of the recordings is called {speaker!r}.", f"There are: {shown}.")
+    return speaker
+
+
+def by_reference(voices: Mapping[str, FloatArray], reference: FloatArray) -> str:
+    """Whoever sounds most like the reference (unit-length embeddings of one encoder).
+
+    RecordingsError if nobody does (cosine below MIN_LIKENESS) or if two do (less than CLEAR_LEAD between them).
+    """
+    likeness = {speaker: float(voice @ reference) for speaker, voice in voices.items()}
+    ranked = sorted(likeness, key=lambda speaker: (-likeness[speaker], speaker))
+    shown = ", ".join(f"{speaker} {likeness[speaker]:.2f}" for speaker in ranked) or "nobody speaks"
+    if not ranked or likeness[ranked[0]] < MIN_LIKENESS:
+        raise RecordingsError(
+            f"Nobody in the recordings sounds like the reference clip (likeness: {shown}; {MIN_LIKENESS:g} is needed).",
+            "Give a clip of the right speaker, at least a few seconds alone, or name the speaker.",
+        )
+    if len(ranked) > 1 and likeness[ranked[0]] - likeness[ranked[1]] < CLEAR_LEAD:
+        raise RecordingsError(
+            f"Two speakers sound like the reference clip (likeness: {shown}).", "Listen to them and name the speaker."
+        )
+    return ranked[0]
+
+
+def voices_of(wave: Waveform, turns: Sequence[SpeakerTurn], encoder: SpeakerEncoder) -> dict[str, FloatArray]:
+    """The embedding of each speaker, from up to a minute of what they say alone; who never speaks alone is left out."""
+    made: dict[str, FloatArray] = {}
+    mono, rate_hz = wave.mono(), wave.sample_rate_hz
+    for speaker in _speakers(turns):
+        alone = sorted(solo(turns, speaker), key=lambda span: span[0] - span[1])
+        parts = [mono[seconds_to_samples(a, rate_hz) : seconds_to_samples(b, rate_hz)] for a, b in alone]
+        samples = np.concatenate(parts)[: seconds_to_samples(_EMBEDDED_S, rate_hz)] if parts else np.zeros(0, np.float32)
+        voice = encoder.embed(Waveform(samples[None], rate_hz))
+        if voice.any():
+            made[speaker] = voice
+    return made
+
+
+def _speakers(turns: Sequence[SpeakerTurn]) -> list[str]:
+    """In the order in which they begin to speak."""
+    return list(dict.fromkeys(t.speaker for t in sorted(turns, key=lambda t: (t.start_s, t.end_s, t.speaker))))
+
+
+def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
+    made: list[Span] = []
+    for start_s, end_s in sorted(spans):
+        if made and start_s <= made[-1][1]:
+            made[-1] = (made[-1][0], max(made[-1][1], end_s))
+        else:
+            made.append((start_s, end_s))
+    return tuple(made)

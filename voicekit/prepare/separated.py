@@ -1,0 +1,111 @@
+"""Whether a recording has to be cleaned before it is cut, and how: pure decisions on what is measured between the words.
+
+Speech is found by the voice activity detector; what sounds in the pauses is what lies under the speech too. Noise is as
+loud in one moment as in the next and has no pitch; music holds notes for longer than a frame, and changes them. A steady hum has
+pitch but does not change: it is noise. Clean speech is never touched: the wave that comes back is the one that was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from voicekit.ports import Separator
+from voicekit.prepare.grade import noise_power, snr_db
+from voicekit.prepare.segment import Span
+from voicekit.records import FloatArray, Waveform
+
+CLEAN_ABOVE_DB = 15.0
+MUSIC_ABOVE_DB = 30.0
+MUSIC_FROM = 0.15
+_FRAME_S = 0.064
+_GUARD_S = 0.1
+_MIN_PAUSE_FRAMES = 12
+_LOW_HZ, _HIGH_HZ = 150.0, 4000.0
+_SMOOTH_HZ = 250.0
+_INAUDIBLE = 1e-12
+
+
+class Cleaning(StrEnum):
+    NONE = "none"
+    DENOISE = "denoise"
+    SEPARATE = "separate"
+
+
+@dataclass(frozen=True)
+class Background:
+    """`snr_db` of the speech against what sounds in the pauses; `music` 0..1: how much of that holds and changes notes
+    (0 if there are too few pauses to tell)."""
+
+    snr_db: float
+    music: float
+
+
+def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
+    """Measured on the mean of the channels; `spans` are the stretches of speech in seconds."""
+    if wave.num_samples == 0:
+        return Background(0.0, 0.0)
+    mono = wave.mono()
+    mono = mono - mono.mean(dtype=np.float64).astype(np.float32)
+    noise = noise_power(mono, wave.sample_rate_hz, spans)
+    snr = snr_db(mono, wave.sample_rate_hz, spans, noise) if spans else 0.0
+    return Background(round(snr, 2), round(_note_continuity(mono, wave.sample_rate_hz, spans), 3))
+
+
+def cleaning_for(background: Background) -> Cleaning:
+    """Music is heard at levels at which noise is not, and subtraction cannot take it away."""
+    if background.music >= MUSIC_FROM and background.snr_db < MUSIC_ABOVE_DB:
+        return Cleaning.SEPARATE
+    return Cleaning.DENOISE if background.snr_db < CLEAN_ABOVE_DB else Cleaning.NONE
+
+
+def cleaned(wave: Waveform, how: Cleaning, denoiser: Separator, separator: Separator) -> Waveform:
+    """The speech of a recording: the wave itself when there is nothing to be cleaned."""
+    match how:
+        case Cleaning.NONE:
+            return wave
+        case Cleaning.DENOISE:
+            return denoiser.separate(wave)
+        case Cleaning.SEPARATE:
+            return separator.separate(wave)
+
+
+def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> float:
+    """Mean correlation of the fine spectra of neighbouring frames in the pauses, after what never changes is taken out.
+
+    0 for noise, since frames do not overlap; towards 1 for notes that last. Never below 0.
+    """
+    size = int(_FRAME_S * rate_hz)
+    count = len(mono) // size
+    middles_s = (np.arange(count) + 0.5) * size / rate_hz
+    pause = np.ones(count, bool)
+    for start_s, end_s in spans:
+        pause &= (middles_s < start_s - _GUARD_S) | (middles_s >= end_s + _GUARD_S)
+    frames = mono[: count * size].reshape(count, size)
+    pause &= np.square(frames).mean(axis=1) > _INAUDIBLE
+    if pause.sum() < _MIN_PAUSE_FRAMES:
+        return 0.0
+    place = np.flatnonzero(pause)
+    fine = _fine_spectra(frames[place], rate_hz)
+    follows = np.flatnonzero(np.diff(place) == 1)
+    if len(follows) < _MIN_PAUSE_FRAMES // 2:
+        return 0.0
+    before, after = fine[follows], fine[follows + 1]
+    scale = np.sqrt((before**2).sum(axis=1) * (after**2).sum(axis=1))
+    return float(max(0.0, np.mean((before * after).sum(axis=1) / np.maximum(scale, 1e-9))))
+
+
+def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
+    """Logarithmic spectra [N, bins] of frames [N, size] without their envelope, and without the mean of all of them."""
+    spectra: FloatArray = np.log(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) + 1e-7).astype(np.float32)
+    first, after = (int(hz * frames.shape[1] / rate_hz) for hz in (_LOW_HZ, _HIGH_HZ))
+    spectra = spectra[:, first:after]
+    width = max(3, int(_SMOOTH_HZ * frames.shape[1] / rate_hz) | 1)
+    kernel = np.ones(width) / width
+    padded = np.pad(spectra, ((0, 0), (width // 2, width // 2)), mode="edge")
+    envelope = np.stack([np.convolve(row, kernel, "valid") for row in padded])
+    fine = spectra - envelope
+    return fine - fine.mean(axis=0)
