@@ -110,7 +110,12 @@ def test_cues_give_the_pieces_and_are_joined_to_sentences(tmp_path: Path) -> Non
     assert all(c.reason == "" and c.transcript.text.endswith(".") and c.transcript.source == "cue" for c in made)
     for c in made:
         assert len(bursts(audio.read(tmp_path / c.audio))) == len(c.transcript.text.split()), "no word was cut"
-    long = cut(tmp_path, Heard(t.wave, cues=((0.0, t.wave.duration_s, " ".join(t.texts)),)), None, spec=SPEC.model_copy(update={"max_clip_s": 5.0}))
+    long = cut(
+        tmp_path,
+        Heard(t.wave, cues=((0.0, t.wave.duration_s, " ".join(t.texts)),)),
+        None,
+        spec=SPEC.model_copy(update={"max_clip_s": 5.0}),
+    )
     assert " ".join(c.transcript.text for c in long) == " ".join(t.texts) and all(c.duration_s <= 5.0 for c in long)
 
 
@@ -123,7 +128,8 @@ def test_a_cue_of_somebody_else_is_rejected_with_its_text(tmp_path: Path) -> Non
 
 def test_a_cleaned_sound_of_another_rate_takes_the_recordings_place(tmp_path: Path) -> None:
     t = talk(1)
-    noisy = Waveform(t.wave.samples + 0.004 * np.random.default_rng(0).standard_normal(t.wave.samples.shape).astype(np.float32), 16_000)
+    hiss = np.random.default_rng(0).standard_normal(t.wave.samples.shape).astype(np.float32)
+    noisy = Waveform((t.wave.samples + 0.004 * hiss).astype(np.float32), 16_000)
     plain = cut(tmp_path, Heard(noisy), t.texts[0])[0]
     cleaned = cut(tmp_path, Heard(audio.resample(t.wave, 44_100)), t.texts[0])[0]
     assert cleaned.sample_rate_hz == 16_000
