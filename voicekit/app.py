@@ -38,8 +38,8 @@ PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
 
 
 class App(Making, Access, Curation):
-    """Everything lies under `home`. Making voices, also as jobs, is in `making`, datasets are in `curation`; this adds what is done
-    with voices."""
+    """Everything lies under `home`. Making voices, also as jobs, is in `making`, datasets by themselves are in `curation`; this
+    adds what is done with voices."""
 
     @cached_property
     def drafts(self) -> Drafts:

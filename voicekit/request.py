@@ -47,7 +47,16 @@ class Request:
         decided = log_of(self.recordings)  # in a folder it is one of the recordings' files
         review = [f"review {tree_sha256(decided)}"] if self.recordings.is_file() and decided.is_file() else []
         return combined_sha256(
-            [self.slug, tree_sha256(self.recordings, _INPUTS), script, recipe.digest(), base_revision, *questions, *owner, *review]
+            [
+                self.slug,
+                tree_sha256(self.recordings, _INPUTS),
+                script,
+                recipe.digest(),
+                base_revision,
+                *questions,
+                *owner,
+                *review,
+            ]
         )
 
     def as_json(self) -> dict[str, Any]:

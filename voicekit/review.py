@@ -89,7 +89,9 @@ class Reviewer:
     def desk(self, draft_id: str) -> Desk:
         """Where the clips of a draft are decided on one by one."""
         language, engines = self._drafts.get(draft_id).language, self._engines
-        tools = Instruments(lambda: tools_for(language, engines.vad(), engines.aligners(self._open_base())), engines.speaker_encoder)
+        tools = Instruments(
+            lambda: tools_for(language, engines.vad(), engines.aligners(self._open_base())), engines.speaker_encoder
+        )
         return Desk(self._drafts.dataset(draft_id), tools)
 
     def decide(self, draft_id: str, clip_id: str, verdict: Verdict | None = None, text: str | None = None) -> Review:
@@ -117,4 +119,3 @@ class Reviewer:
         kinds = audio.SUFFIXES | {".txt", ".lab", ".tsv"}
         parts = [tree_sha256(folder, kinds) if folder.exists() else "", tree_sha256(script) if script else ""]
         return "-".join([METHOD, *parts, self.recipe(draft_id).prepare.digest()])
-

@@ -24,7 +24,7 @@ class PrepareSpec(_Spec):
     """Recordings -> dataset. Lengths in seconds; a clip outside the thresholds is rejected with a reason.
 
     `min_srmr_db` is about echo (see voicekit.prepare.acoustics), `min_speaker_similarity` the cosine to the other clips,
-    `min_heard_match` the share of the script's words that a transcriber heard too (0: it is only noted), `min_predicted_mos` 1..5.
+    `min_heard_match` the share of the script's words that a transcriber heard too (0: only noted), `min_predicted_mos` 1..5.
     """
 
     language: str = "en"

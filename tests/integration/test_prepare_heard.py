@@ -125,7 +125,8 @@ def test_a_cue_of_somebody_else_is_rejected_with_its_text(tmp_path: Path) -> Non
 
 def test_a_cleaned_sound_of_another_rate_takes_the_recordings_place(tmp_path: Path) -> None:
     t = talk(1)
-    noisy = Waveform(t.wave.samples + 0.004 * np.random.default_rng(0).standard_normal(t.wave.samples.shape).astype(np.float32), 16_000)
+    hiss = np.random.default_rng(0).standard_normal(t.wave.samples.shape).astype(np.float32)
+    noisy = Waveform((t.wave.samples + 0.004 * hiss).astype(np.float32), 16_000)
     plain = cut(tmp_path, Heard(noisy), t.texts[0])[0]
     cleaned = cut(tmp_path, Heard(audio.resample(t.wave, 44_100)), t.texts[0])[0]
     assert cleaned.sample_rate_hz == 16_000

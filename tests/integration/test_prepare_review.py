@@ -20,7 +20,8 @@ from voicekit.prepare.decisions import FILE, Action, read_log
 from voicekit.prepare.review import Desk
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, FloatArray, Verdict, Waveform
-from voicekit.specs import PrepareSpec
+from voicekit.request import Request
+from voicekit.specs import PrepareSpec, Recipe
 
 SPEC = PrepareSpec(min_speech_s=3.0)
 TEXTS = [*sentences(3), "one two three four. five six seven eight."]
@@ -149,7 +150,7 @@ def test_a_realigned_clip_takes_the_best_of_all_aligners(given: Path, tmp_path: 
     class Poor(BurstAligner):
         name = "poor"
 
-        def align(self, wave: Waveform, text: str):  # noqa: ANN202
+        def align(self, wave: Waveform, text: str):
             found = super().align(wave, text)
             return found and (found[0], 0.2)
 
@@ -269,7 +270,10 @@ def test_decisions_about_a_zip_lie_beside_it_and_are_part_of_its_dataset(given: 
             zipped.write(file, file.name)
     made = prepared(archive, tmp_path / "d")
     desk = Desk(tmp_path / "d", Instruments(tools))
+    request = Request("ada", archive, None, Recipe(), "fake")
+    undecided = request.job_id("base")
     split = desk.split(made.clips[3].id, word=5)
+    assert request.job_id("base") != undecided, "another voice is made of it"
     assert len(split.clips) == 5 and len(read_log(tmp_path / "voice.zip.review")) == 1
     assert prepared(archive, tmp_path / "other") == split
     assert not (tmp_path / "d" / "work" / "unpacked").exists()

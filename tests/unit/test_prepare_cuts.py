@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.fake_speech import bursts, say
 from voicekit.prepare import grade, segment
-from voicekit.prepare.loudness import Loudness, loudness_of
 from voicekit.prepare.grade import clipped_ratio, judge, noise_power, snr_db
+from voicekit.prepare.loudness import Loudness, loudness_of
 from voicekit.prepare.split import held_out_recordings
 from voicekit.records import FloatArray, Grades, Transcript, Verdict, Word
 from voicekit.specs import PrepareSpec
@@ -221,7 +221,11 @@ def test_a_rejected_clip_has_one_plain_reason(changes: dict[str, float], duratio
     [
         ("min_bandwidth_hz", {"bandwidth_hz": 4000.0}, "dull sound: nothing above 4.0 kHz, at least 5 kHz are needed"),
         ("min_predicted_mos", {"predicted_mos": 2.13}, "sounds bad: predicted MOS 2.1 of at least 3"),
-        ("min_heard_match", {"heard_match": 0.4}, "script does not match: 40 % of its words were heard, at least 60 % are needed"),
+        (
+            "min_heard_match",
+            {"heard_match": 0.4},
+            "script does not match: 40 % of its words were heard, at least 60 % are needed",
+        ),
     ],
 )
 def test_what_is_only_noted_by_default_rejects_where_a_recipe_says_so(
@@ -230,7 +234,7 @@ def test_what_is_only_noted_by_default_rejects_where_a_recipe_says_so(
     limits = {"min_bandwidth_hz": 5000.0, "min_predicted_mos": 3.0, "min_heard_match": 0.6}
     grades = Grades(**{**vars(GOOD), **grade_of_it})
     assert judge(grades, 3.0, PrepareSpec(), True) == (Verdict.ACCEPTED, "")
-    assert judge(grades, 3.0, PrepareSpec(**{setting: limits[setting]}), True) == (Verdict.REJECTED, reason)
+    assert judge(grades, 3.0, PrepareSpec().model_copy(update={setting: limits[setting]}), True) == (Verdict.REJECTED, reason)
 
 
 def test_a_reason_names_the_words_that_differ() -> None:

@@ -60,8 +60,8 @@ def test_rejected_clips_cover_nothing() -> None:
     assert found.accepted == 0 and found.lengths == () and found.median_s == 0.0
 
 
-def advice(rows: list[Clip], **spec: float) -> str:
-    return "\n".join(summarise(rows, PrepareSpec(**spec), SOUNDS.get).advice)
+def advice(rows: list[Clip]) -> str:
+    return "\n".join(summarise(rows, PrepareSpec(), SOUNDS.get).advice)
 
 
 def test_advice_is_about_what_is_missing_and_silent_about_what_is_there() -> None:

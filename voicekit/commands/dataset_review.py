@@ -188,7 +188,9 @@ def comparison_lines(found: Comparison) -> list[str]:
     lines += [f"  added    {clip_line(c)}" for c in found.added]
     lines += [f"  removed  {clip_line(c)}" for c in found.removed]
     lines += [f"  text     {c.after.id}: {c.before.transcript.text!r} -> {c.after.transcript.text!r}" for c in found.text]
-    lines += [f"  verdict  {c.after.id}: {c.before.verdict} -> {c.after.verdict} {c.after.reason}".rstrip() for c in found.verdict]
+    lines += [
+        f"  verdict  {c.after.id}: {c.before.verdict} -> {c.after.verdict} {c.after.reason}".rstrip() for c in found.verdict
+    ]
     return lines if len(lines) > 1 else [*lines, "  the same clips and texts; sound, grades or settings differ"]
 
 
@@ -221,7 +223,9 @@ def _dataset_json(made: Dataset) -> dict[str, Any]:
 
 def _dataset_line(made: Dataset) -> str:
     shown = _dataset_json(made)
-    return f"dataset {made.id[:12]}: {shown['accepted']} clips used, {shown['rejected']} left out, {made.speech_s:.1f} s of speech"
+    return (
+        f"dataset {made.id[:12]}: {shown['accepted']} clips used, {shown['rejected']} left out, {made.speech_s:.1f} s of speech"
+    )
 
 
 def _start_s(clip: Clip) -> float:

@@ -62,7 +62,9 @@ def prepared_json(made: Prepared) -> dict[str, Any]:
         "rejected": [vars(r) for r in s.rejected],
         "lengths": [{"up_to_s": None if row.up_to_s == float("inf") else row.up_to_s, "count": row.count} for row in s.lengths],
         "median_s": s.median_s,
-        "phonemes": None if s.coverage is None else {"counts": s.coverage.counts, "rare": s.coverage.rare, "share": s.coverage.share},
+        "phonemes": None
+        if s.coverage is None
+        else {"counts": s.coverage.counts, "rare": s.coverage.rare, "share": s.coverage.share},
         "advice": s.advice,
         "with_less": s.with_less,
         "notes": made.notes,

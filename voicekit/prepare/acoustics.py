@@ -59,8 +59,10 @@ def srmr_db(samples: FloatArray, sample_rate_hz: int) -> float | None:
         return None
     windows = np.lib.stride_tricks.sliding_window_view(envelopes, _MODULATION_FRAMES, axis=0)[::_MODULATION_HOP]
     varying = (windows - windows.mean(axis=-1, keepdims=True)) * np.hanning(_MODULATION_FRAMES)
-    energy = np.square(np.abs(np.fft.rfft(varying, axis=-1))).mean(axis=0)
-    slow, fast = energy[:, _SLOW_BINS].sum(axis=1), energy[:, _FAST_BINS].sum(axis=1)
+    spectrum: FloatArray = np.abs(np.fft.rfft(varying, axis=-1)).astype(np.float32)
+    energy = np.square(spectrum).mean(axis=0)
+    slow: FloatArray = energy[:, _SLOW_BINS].sum(axis=1)
+    fast: FloatArray = energy[:, _FAST_BINS].sum(axis=1)
     heard = slow + fast > _QUIET_BAND * float((slow + fast).max())
     if not heard.any() or float(slow.max()) == 0.0:
         return None
@@ -75,7 +77,8 @@ def _bands(samples: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, FloatA
     powers = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1))).astype(np.float32)
     hz = np.fft.rfftfreq(size, 1 / sample_rate_hz)
     starts = np.searchsorted(hz, np.arange(int(sample_rate_hz / 2 / _BAND_HZ)) * _BAND_HZ)
-    bands = np.add.reduceat(powers, starts, axis=1) / np.diff(np.append(starts, powers.shape[1]))
+    widths = np.diff(np.append(starts, powers.shape[1])).astype(np.float32)
+    bands = (np.add.reduceat(powers, starts, axis=1) / widths).astype(np.float32)
     return bands, ((np.arange(len(frames)) * hop + size / 2) / sample_rate_hz).astype(np.float32)
 
 

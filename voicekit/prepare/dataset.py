@@ -88,7 +88,7 @@ def prepare_dataset(
 
 
 def settle(folder: Path, instruments: Instruments, strict: bool = False) -> Dataset:
-    """The dataset of the clips in `folder` with what is decided about them by now. With `strict` too little speech is an error."""
+    """The dataset of the clips in `folder` with what is decided about them by now; with `strict` too little speech raises."""
     made, machine = load_made(folder)
     spec, held = made.prepare_spec(), held_decisions(made)
     bench = Workbench(folder, Path(made.recordings), load_recordings(folder), spec, instruments)

@@ -131,8 +131,8 @@ def _folded(log: Sequence[Decision]) -> tuple[list[Decision], list[Decision]]:
 
 
 def _decision(row: dict[str, str]) -> Decision:
-    numbers = (int(row[name]) for name in ("start_sample", "num_samples", "at_sample"))
-    return Decision(Action(row["action"]), row["recording"], *numbers, row["text"], row["made_at"])
+    start, count, at = (int(row[name]) for name in ("start_sample", "num_samples", "at_sample"))
+    return Decision(Action(row["action"]), row["recording"], start, count, at, row["text"], row["made_at"])
 
 
 def _first_decisions(row: dict[str, str]) -> list[Decision]:

@@ -23,6 +23,7 @@ _FLOOR_POWER = 1e-9
 _FLAT_RUN = 3
 _QUIETEST = 0.05
 _SHOWN_WORDS = 3
+_MEASURED_S = 60.0  # of echo and bandwidth: a stretch without a pause may be an hour
 
 
 def measure(
@@ -36,14 +37,15 @@ def measure(
 ) -> Grades:
     """Grades of a clip float32 [T] before any cleaning; `spans` are its stretches of speech, in seconds from its start."""
     speech_s = sum(b - a for a, b in spans)
-    echo_db = acoustics.srmr_db(samples, sample_rate_hz)
+    start = samples[: seconds_to_samples(_MEASURED_S, sample_rate_hz)]
+    echo_db = acoustics.srmr_db(start, sample_rate_hz)
     return Grades(
         snr_db=round(snr_db(samples, sample_rate_hz, spans, noise_power), 2),
         loudness_lufs=round(loudness_lufs(Waveform(samples[None], sample_rate_hz)), 2),
         clipped_ratio=round(clipped_ratio(samples), 5),
         speaking_rate_wps=round(num_words / speech_s, 3) if speech_s > 0 else 0.0,
         script_match=round(match, 4),
-        bandwidth_hz=round(acoustics.bandwidth_hz(samples, sample_rate_hz, spans), 1),
+        bandwidth_hz=round(acoustics.bandwidth_hz(start, sample_rate_hz, spans), 1),
         srmr_db=None if echo_db is None else round(echo_db, 2),
         overlap_ratio=round(overlap_ratio, 4),
     )
@@ -116,7 +118,8 @@ def _sound_faults(g: Grades, spec: PrepareSpec) -> Iterator[str]:
     if g.overlap_ratio > spec.max_overlap_ratio:
         yield f"two people speak at once: {100 * g.overlap_ratio:.0f} % of it"
     if g.bandwidth_hz is not None and g.bandwidth_hz < spec.min_bandwidth_hz:
-        yield f"dull sound: nothing above {g.bandwidth_hz / 1000:.1f} kHz, at least {spec.min_bandwidth_hz / 1000:g} kHz are needed"
+        reached, needed = f"{g.bandwidth_hz / 1000:.1f} kHz", f"{spec.min_bandwidth_hz / 1000:g} kHz"
+        yield f"dull sound: nothing above {reached}, at least {needed} are needed"
     if g.srmr_db is not None and g.srmr_db < spec.min_srmr_db:
         yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
     if g.predicted_mos is not None and g.predicted_mos < spec.min_predicted_mos:

@@ -68,9 +68,7 @@ def pieces_of(
     return sorted([*mine, *left], key=lambda p: (p.start_s, p.end_s))
 
 
-def _followed(
-    sound: Sound, region: Span, text: str, source: str, spec: PrepareSpec, aligners: Sequence[Aligner]
-) -> list[Piece]:
+def _followed(sound: Sound, region: Span, text: str, source: str, spec: PrepareSpec, aligners: Sequence[Aligner]) -> list[Piece]:
     """A long text in pieces cut at pauses; [] if it cannot be followed. Words said while somebody else talks stand apart."""
     aligned = align(sound.without_others(*region), text, sound.recording.language, aligners)
     if aligned is None:

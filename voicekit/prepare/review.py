@@ -47,7 +47,8 @@ class Desk:
         if (self._folder / WORK / "made.json").is_file():
             made, _ = load_made(self._folder)
             if load_facts(self._folder).decisions != decisions.digest(held_decisions(made)):
-                return settle(self._folder, self._instruments)
+                with self._alone():
+                    return settle(self._folder, self._instruments)
         return load_dataset(self._folder)
 
     def rows(self) -> tuple[Reviewed, ...]:
@@ -100,7 +101,7 @@ class Desk:
         return self._decide(Decision(Action.REALIGN, *place_of(clip)))
 
     def split(self, clip_id: str, at_s: float | None = None, word: int | None = None) -> Dataset:
-        """Two clips of one: before its `word` (counted from 1), or in the pause nearest to `at_s` from its start; never in a word."""
+        """Two clips of one: before its `word` (counted from 1), or in the pause nearest to `at_s`; never in a word."""
         clip = self.clip(clip_id)
         self._with_sound(clip)
         words = clip.transcript.words

@@ -32,8 +32,8 @@ class Heard:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """`samples` float32 [T] at the recording's own rate, without offset. `speech` is all of it, `mine` the wanted speaker's alone,
-    `others` that of somebody else alone, `both` where two talk at once."""
+    """`samples` float32 [T] at the recording's own rate, without offset. `speech` is all of it, `mine` the wanted speaker's
+    alone, `others` that of somebody else alone, `both` where two talk at once."""
 
     recording: Recording
     samples: FloatArray

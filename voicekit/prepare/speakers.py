@@ -15,7 +15,7 @@ _NEAREST = 0.5  # the share of clips that may belong to others before the wrong 
 
 
 def similarities(embeddings: FloatArray, counted: NDArray[np.bool_], reference: FloatArray | None = None) -> FloatArray | None:
-    """Cosine of each clip (unit rows float32 [N, D]) to `reference`, or to the mean of the main speaker's other clips: float32 [N].
+    """Cosine of each clip (unit rows float32 [N, D]) to `reference`, or to the mean of the main speaker's others: float32 [N].
 
     The main speaker's are, of the `counted` clips, the half nearest to the one that resembles most others best, so that a
     visitor's clips do not pull the mean towards themselves. None where there is nothing to compare with.

@@ -17,9 +17,7 @@ Phones = Callable[[str], Sequence[str] | None]
 
 ENOUGH_S, GOOD_S = 60.0, 180.0
 LENGTHS_S = (2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0)
-PHONEMES_EN = (
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
-).split()
+PHONEMES_EN = ("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH").split()
 _RARE = 3
 _MIN_WORDS_FOR_PHONEMES = 60
 _TELEPHONE_HZ, _WIDE_HZ = 4_500.0, 7_000.0
@@ -105,9 +103,7 @@ class Summary:
         return self.usable_s >= self.needed_s
 
 
-def summarise(
-    clips: Sequence[Clip], spec: PrepareSpec, phones: Phones | None = None, with_less: Sequence[str] = ()
-) -> Summary:
+def summarise(clips: Sequence[Clip], spec: PrepareSpec, phones: Phones | None = None, with_less: Sequence[str] = ()) -> Summary:
     """The summary of a dataset's clips; `phones` pronounces words of its language."""
     accepted = [c for c in clips if c.verdict is Verdict.ACCEPTED]
     said = coverage([c.transcript.text for c in accepted], spec.language, phones) if phones else None
@@ -128,7 +124,7 @@ def summarise(
 
 def coverage(texts: Sequence[str], language: str, phones: Phones) -> Coverage:
     """How often each English phoneme is said in texts."""
-    counts = dict.fromkeys(PHONEMES_EN, 0)
+    counts: dict[str, int] = {p: 0 for p in PHONEMES_EN}
     unknown = 0
     for word, times in Counter(word for text in texts for word in spoken_form(text, language).split()).items():
         sounds = phones(word)
@@ -207,7 +203,8 @@ def _telephone(accepted: Sequence[Clip]) -> Iterator[str]:
     reached = [c.grades.bandwidth_hz for c in accepted if c.grades.bandwidth_hz and c.grades.snr_db >= 15.0]
     narrow = sum(hz < _TELEPHONE_HZ for hz in reached)
     if narrow and median(reached) >= _WIDE_HZ:
-        yield f"{narrow} × sound as through a telephone among better ones: min_bandwidth_hz = {_TELEPHONE_HZ:.0f} leaves them out."
+        cure = f"min_bandwidth_hz = {_TELEPHONE_HZ:.0f} leaves them out."
+        yield f"{narrow} × sound as through a telephone among better ones: {cure}"
     elif narrow > len(reached) / 2:
         yield "The recordings sound as through a telephone: record at 24 kHz or more."
 

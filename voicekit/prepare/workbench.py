@@ -1,4 +1,4 @@
-"""What decisions need of the recordings: stretches cut anew, texts found in a sound, voices compared. Each is done once and kept."""
+"""What decisions need of the recordings: stretches cut anew, texts found in a sound, voices compared; each done once."""
 
 from __future__ import annotations
 
@@ -97,12 +97,14 @@ class Workbench:
         if recording is None:
             raise InputError(f"The recording {path} is no longer known.", "Prepare the recordings again.")
         tools, engine_key = self._instruments.tools(), self._instruments.key(recording)
-        key = _key(METHOD, manifest.to_json(recording), start, count, text, source, self._spec.digest(), engine_key, *tools.names())
+        key = _key(
+            METHOD, manifest.to_json(recording), start, count, text, source, self._spec.digest(), engine_key, *tools.names()
+        )
         known = self._cuts.get(key)
         if known is None or not (self._folder / known.audio).is_file():
             sound = self._listened(recording)
-            times = (samples_to_seconds(n, recording.sample_rate_hz) for n in (start, start + count))
-            known = clip_of(sound, Piece(*times, text, source), self._spec, tools, self._folder)
+            start_s, end_s = (samples_to_seconds(n, recording.sample_rate_hz) for n in (start, start + count))
+            known = clip_of(sound, Piece(start_s, end_s, text, source), self._spec, tools, self._folder)
             manifest.append_record(self._work / "cuts.jsonl", _Cut(key, known))
             self._cuts[key] = known
         return known
