@@ -10,6 +10,7 @@ import soundfile
 from tests.fake_speech import BurstAligner, BurstVad, say, sentences
 from tests.unit.test_audio import encode
 from voicekit import audio
+from voicekit.errors import RecordingsError
 from voicekit.prepare import load_recordings, prepare_dataset
 from voicekit.prepare.intake import take_in
 from voicekit.records import Dataset, Verdict, Waveform
@@ -61,6 +62,21 @@ def test_what_is_no_file_is_refused_and_the_others_go_on(tmp_path: Path) -> None
         "nowhere.wav": "cannot be opened: No such file or directory",
         "pipe.wav": "cannot be opened: It is not an ordinary file",
     }
+
+
+def test_a_folder_that_may_not_be_read_is_said_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio.write_wav(tmp_path / "good.wav", say("one two"))
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(RecordingsError, match=r"closed cannot be read: Permission denied"):
+        take_in(tmp_path, "en", tmp_path / "work", 0.7, lambda _: None)
 
 
 @pytest.mark.parametrize("suffix", ["srt", "TextGrid"])

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.makers import clip, recording
@@ -23,6 +23,7 @@ TURNS = st.builds(SpeakerTurn, NAMES, TIMES, TIMES, NAMES, st.integers(1, 8))
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(TURNS, max_size=6))
+@example([SpeakerTurn("caf\udce9 1.wav", 0.1, 1 / 3, "<NA>"), SpeakerTurn("50%20.wav", 1e-7, 1e6, "\ud800\u2028")])
 def test_rttm_comes_back_exactly(turns: list[SpeakerTurn]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.rttm"

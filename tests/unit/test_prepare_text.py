@@ -129,6 +129,7 @@ def test_one_recording_may_have_any_text_file(tmp_path: Path) -> None:
     [
         ("x1|text\nx2|text\n", r"names no recording: it names x1, x2; the recordings are wavs/a\.wav"),
         ("", "is empty"),
+        ("file,text\n\n", r"s\.csv has a header and nothing below it"),
         ("speaker,age\nanna,7\n", "no column for the file and one for the text; it has: speaker, age"),
         ("a|one\na|two\n", r"s\.csv, line 2: another text for a"),
         ('file,text\nb 2,"two\nlines"\n\na\n', r"s\.csv, line 5 has no file or no text: a"),

@@ -110,6 +110,8 @@ def _of_rows(table: Path, rows: Cells, names: Names, unit: str, sign: str) -> li
     file_column, text_column = _column(header, FILE_COLUMNS), _column(header, TEXT_COLUMNS)
     if file_column is not None and text_column is not None:
         body = [(number, _joined(row, len(header), sign)) for number, row in rows[1:]]
+        if not body:
+            raise ScriptError(f"The script {table.name} has a header and nothing below it.", "Give a line for each recording.")
         return _cells(table, body, file_column, [text_column], unit)
     if sign == "|" and len(header) >= 2:
         return _cells(table, rows, 0, [2, 1], unit)
