@@ -15,6 +15,7 @@ import typer
 
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
+from voicekit.commands import models as model_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
 from voicekit.errors import UsageError, VoicekitError
@@ -225,6 +226,7 @@ job_commands.add(cli)
 studio_commands.add(cli)
 serve_commands.add(cli)
 key_commands.add(cli)
+model_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
