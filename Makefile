@@ -21,7 +21,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres,recordings]'
 	@touch $@
 
 demo: setup

@@ -10,8 +10,12 @@ import numpy as np
 
 from tests.fake_base import FakeBase, codes_of
 from voicekit import audio
+from voicekit.backends.dnsmos import NoQuality
 from voicekit.engines import Engines
-from voicekit.records import FloatArray, Heard, Waveform
+from voicekit.errors import MissingModel
+from voicekit.models import states
+from voicekit.ports import OnProgress
+from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform
 from voicekit.specs import EvaluateSpec, HarvestSpec, PrepareSpec, Recipe, TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -103,6 +107,24 @@ def with_syllables(wave: Waveform) -> Waveform:
     return Waveform((wave.samples * envelope).astype(np.float32), wave.sample_rate_hz)
 
 
+class AsItIs:
+    """A separator that finds nothing to take away."""
+
+    name = "fake separator"
+
+    def separate(self, wave: Waveform) -> Waveform:
+        return wave
+
+
+class OneSpeaker:
+    """A diarizer to whom whatever is louder than nothing is one speaker."""
+
+    name = "fake diarizer"
+
+    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+        return tuple(SpeakerTurn("speaker 1", *span) for span in FakeVad().speech_spans(wave))
+
+
 def _frames(samples: FloatArray) -> FloatArray:
     return samples[: len(samples) // 960 * 960].reshape(-1, 960)
 
@@ -120,7 +142,18 @@ def fake_engines(base: FakeBase) -> Engines:
         pitch=FakePitch,
         base_revision=lambda _: base.info.revision,
         queue=lambda: "cpu",
+        denoiser=AsItIs,
+        separator=lambda _: AsItIs(),
+        diarizer=lambda _: OneSpeaker(),
+        transcriber=lambda _: FakeJudge(base),
+        quality=NoQuality,
+        models=lambda: states(Path("nowhere"), ()),
+        fetch_model=_no_network,
     )
+
+
+def _no_network(name: str, report: OnProgress) -> Path:
+    raise MissingModel(f"{name} cannot be fetched here.", "It is a test.")
 
 
 def fake_recordings(folder: Path, count: int = 10, pitch: int = 6) -> Path:

@@ -76,14 +76,83 @@ def write_tiny_pyannote(folder: Path, seed: int = 0) -> Path:
 
 
 def _save_lightning(model: Any, path: Path) -> None:
-    import pytorch_lightning
+    from importlib.metadata import version
+
     import torch
 
     checkpoint: dict[str, Any] = {
         "state_dict": model.state_dict(),
         "hyper_parameters": dict(model.hparams),
-        "pytorch-lightning_version": pytorch_lightning.__version__,
+        "pytorch-lightning_version": version("pytorch-lightning"),
     }
     model.on_save_checkpoint(checkpoint)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(checkpoint, path)
+
+
+WHISPER_PIECES = 1_000
+
+
+def write_tiny_whisper(folder: Path, seed: int = 0) -> Path:
+    """An English Whisper in CTranslate2's format, with a byte-level tokenizer of its own."""
+    import logging
+    import tempfile
+
+    import torch
+    from ctranslate2.converters import TransformersConverter
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    torch.manual_seed(seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        ids = _write_whisper_tokenizer(Path(scratch))
+        begin = ids["<|notimestamps|>"] + 1
+        config = WhisperConfig(
+            vocab_size=begin + 1501,
+            d_model=16,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=16,
+            decoder_ffn_dim=16,
+            pad_token_id=ids["<|endoftext|>"],
+            bos_token_id=ids["<|endoftext|>"],
+            eos_token_id=ids["<|endoftext|>"],
+            decoder_start_token_id=ids["<|startoftranscript|>"],
+        )
+        model = WhisperForConditionalGeneration(config)
+        with torch.no_grad():  # the ends and marks are never likelier than some word, so that it says something
+            model.model.decoder.embed_tokens.weight[WHISPER_PIECES:] = 0.0
+        model.generation_config = GenerationConfig(
+            alignment_heads=[[0, 0], [0, 1]],
+            lang_to_id={"<|en|>": ids["<|en|>"]},
+            suppress_tokens=[],
+            begin_suppress_tokens=[],
+            decoder_start_token_id=ids["<|startoftranscript|>"],
+            eos_token_id=ids["<|endoftext|>"],
+        )
+        model.save_pretrained(scratch)
+        WhisperFeatureExtractor(feature_size=80).save_pretrained(scratch)
+        copied = ["tokenizer.json", "preprocessor_config.json"]
+        TransformersConverter(scratch, copy_files=copied).convert(str(folder), force=True)
+    return folder
+
+
+def _write_whisper_tokenizer(folder: Path) -> dict[str, int]:
+    """Bytes, then Whisper's special tokens in its order; the ids of the special ones."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import WhisperTokenizer
+
+    # Made-up words, so that it does not always end at once.
+    pieces = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces += [f"\u0120w{number}" for number in range(WHISPER_PIECES - len(pieces))]
+    tokenizer = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    names = ["endoftext", "startoftranscript", "en", "translate", "transcribe", "startoflm", "startofprev"]
+    special = [f"<|{name}|>" for name in (*names, "nospeech", "notimestamps")]
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in special])
+    WhisperTokenizer(tokenizer_object=tokenizer, unk_token="<|endoftext|>").save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return {name: len(pieces) + number for number, name in enumerate(special)}

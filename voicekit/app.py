@@ -21,6 +21,7 @@ from voicekit.exchange import Exported, export_dataset
 from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
 from voicekit.measure import Subject, measure
+from voicekit.models import ModelState
 from voicekit.ports import OnProgress, Progress
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
@@ -167,7 +168,16 @@ class App(Making, Access, Curation):
 
     def doctor(self) -> list[Check]:
         """What works on this machine, and what to do about the rest."""
-        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__))
+        models = self._engines.models()
+        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__, models))
+
+    def models(self) -> Sequence[ModelState]:
+        """The outside models that messy recordings can use, with what of them is there."""
+        return self._engines.models()
+
+    def fetch_model(self, name: str, report: OnProgress = silent) -> Path:
+        """Download one of them; the folder it lies in."""
+        return self._engines.fetch_model(name, report)
 
     def demo(self, out: Path | str, report: OnProgress = silent) -> DemoShown:
         """Create the voice of the bundled speaker, ask it three questions, put report and answers into `out`."""

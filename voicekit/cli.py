@@ -16,6 +16,7 @@ import typer
 from voicekit.commands import dataset as dataset_commands
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
+from voicekit.commands import models as model_commands
 from voicekit.commands import prepare as prepare_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
@@ -229,6 +230,7 @@ studio_commands.add(cli)
 serve_commands.add(cli)
 key_commands.add(cli)
 dataset_commands.add(cli)
+model_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

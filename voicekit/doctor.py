@@ -7,10 +7,11 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from voicekit.errors import VoicekitError
+from voicekit.models import ModelState
 from voicekit.ports import BaseModel, Catalog
 from voicekit.results import Check
 from voicekit.storage import read_json
@@ -23,13 +24,19 @@ _OPTIONAL = {
     "demucs": "For speech in music: pip install 'voicekit[recordings]'.",
     "pyannote.audio": "For recordings of several speakers: pip install 'voicekit[recordings]'.",
     "faster-whisper": "For recordings without a script: pip install 'voicekit[recordings]'.",
+    "speechmos": "For predicted quality of clips: pip install 'voicekit[recordings]'.",
 }
 _ROOM_BYTES = 2 * 2**30
 _INSTALL = "Install voicekit again (make setup)."
 
 
 def examine(
-    home: Path, catalog: Catalog, open_base: Callable[[], BaseModel], device: Callable[[], str], version: str
+    home: Path,
+    catalog: Catalog,
+    open_base: Callable[[], BaseModel],
+    device: Callable[[], str],
+    version: str,
+    models: Sequence[ModelState] = (),
 ) -> Iterator[Check]:
     """One check after the other, in the order in which a user would repair them."""
     yield Check("python", True, f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
@@ -44,6 +51,17 @@ def examine(
     for package, purpose in _OPTIONAL.items():
         found = _version(package)
         yield Check(package, bool(found), found or "not installed.", purpose, optional=True)
+    for step in dict.fromkeys(state.model.step for state in models):
+        yield _model([state for state in models if state.model.step is step])
+
+
+def _model(known: Sequence[ModelState]) -> Check:
+    """What does a step of messy recordings: a model, or what is embedded."""
+    step, ready = known[0].model.step, [state for state in known if state.ready]
+    if ready:
+        where = "" if ready[0].model.bundled else f" ({ready[0].folder})"
+        return Check(step, True, f"{ready[0].model.name}{where}, licence {ready[0].model.licence}", optional=True)
+    return Check(step, False, f"embedded {known[0].instead}.", "For a better model: voicekit models list.", optional=True)
 
 
 def _packages() -> Check:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
+from voicekit.models import ModelState
+from voicekit.ports import (
+    Aligner,
+    BaseModel,
+    Diarizer,
+    OnProgress,
+    PitchTracker,
+    Quality,
+    Separator,
+    SpeakerEncoder,
+    Transcriber,
+    VoiceActivityDetector,
+)
 
 
 @dataclass(frozen=True)
@@ -16,6 +29,10 @@ class Engines:
     `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
     given sentences. `base_revision` is what `open_base(...).info.revision` will be, without opening it. `queue` is the
     kind of this machine's device: cpu or gpu. `phones` pronounces the words of a language; None for one it does not know.
+
+    `separator`, `diarizer` and `transcriber` are asked by choice: "auto", "embedded", a known model's name or a folder (see
+    `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
+    `fetch_model` downloads one by name.
     """
 
     find_base: Callable[[str], str]
@@ -28,4 +45,11 @@ class Engines:
     pitch: Callable[[], PitchTracker]
     base_revision: Callable[[str], str]
     queue: Callable[[], str]
+    denoiser: Callable[[], Separator]
+    separator: Callable[[str], Separator]
+    diarizer: Callable[[str], Diarizer]
+    transcriber: Callable[[str], Transcriber]
+    quality: Callable[[], Quality]
+    models: Callable[[], Sequence[ModelState]]
+    fetch_model: Callable[[str, OnProgress], Path]
     phones: Callable[[str], Callable[[str], Sequence[str] | None] | None] = lambda _: None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from voicekit.models import ModelState
 from voicekit.records import Evaluation, JobStatus, Recording, TrainingRun, Voice, VoiceState, Waveform
 
 Json = dict[str, Any]
@@ -135,6 +136,25 @@ class Check:
     detail: str
     remedy: str = ""
     optional: bool = False
+
+
+def model_json(state: ModelState) -> Json:
+    """The object that `models list --json` prints of a model."""
+    known = state.model
+    return {
+        "name": known.name,
+        "step": known.step.value,
+        "licence": known.licence,
+        "megabytes": known.megabytes,
+        "gated": known.gated,
+        "page": known.page,
+        "package": known.package,
+        "installed": state.installed,
+        "ready": state.ready,
+        "folder": None if known.bundled else str(state.folder),
+        "missing": list(state.missing),
+        "embedded": state.instead,
+    }
 
 
 def _number(value: float) -> float | None:

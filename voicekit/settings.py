@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """`home` holds everything voicekit keeps; `database_url` defaults to a SQLite file inside it.
 
+    `models` is where outside models are looked for, by default the folder models in `home`.
     `require_consent` says whether publishing needs a consent that holds; by default for voices that have an owner.
     """
 
@@ -21,6 +22,10 @@ class Settings(BaseSettings):
     base: str = "nano"
     threads: int = 0
     require_consent: bool | None = None
+    models: Path | None = None
 
     def catalog_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
+
+    def models_folder(self) -> Path:
+        return (self.models or self.home / "models").expanduser().absolute()

@@ -22,6 +22,7 @@ from rich.text import Text
 from voicekit.app import collect, save
 from voicekit.dialogue import Dialogue, UserText
 from voicekit.errors import VoicekitError
+from voicekit.models import ModelState
 from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
 from voicekit.ports import Progress as Event
@@ -126,6 +127,20 @@ class Results:
             said = check.detail if check.ok or not check.remedy else f"{check.detail} {check.remedy}"
             table.add_row(mark, check.name, Text(said))
         self._console.print(table)
+
+    def models(self, models: Sequence[ModelState]) -> None:
+        for step in dict.fromkeys(state.model.step for state in models):
+            known = [state for state in models if state.model.step is step]
+            self._console.print(Text.assemble((step.value, "bold"), f"  without a model: {known[0].instead}"))
+            table = Table(box=None, pad_edge=False, show_header=False)
+            for state in known:
+                mark = Text("ready", "green") if state.ready else Text("--", "dim")
+                size = f"about {state.model.megabytes} MB"
+                licence = f"{state.model.licence}{', gated' if state.model.gated else ''}"
+                place = f"inside {state.model.package}" if state.model.bundled else str(state.folder)
+                lacking = "" if state.installed else f"  ({state.model.package} is not installed)"
+                table.add_row(Text("  ") + mark, state.model.name, size, licence, Text(place + lacking))
+            self._console.print(table)
 
     def demo(self, shown: DemoShown) -> None:
         self.details(shown.details)

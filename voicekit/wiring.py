@@ -6,14 +6,28 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from voicekit.app import App
 from voicekit.engines import Engines
 from voicekit.errors import MissingModel, UsageError
-from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
+from voicekit.models import CATALOGUE, Step, chosen_folder, known_model, states
+from voicekit.ports import (
+    Aligner,
+    BaseModel,
+    Diarizer,
+    OnProgress,
+    PitchTracker,
+    Quality,
+    Separator,
+    SpeakerEncoder,
+    Transcriber,
+    VoiceActivityDetector,
+)
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
 from voicekit.storage import base_revision
@@ -33,6 +47,7 @@ def open_app(settings: Settings | None = None) -> App:
     parts = engines(chosen)
     here = {"VOICEKIT_HOME": str(home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
+    here |= {"VOICEKIT_MODELS": str(chosen.models_folder())}
     command = [sys.executable, "-m", "voicekit.step"]
     runner = DurableRunner(
         catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: _device_lock(parts.device())
@@ -58,7 +73,9 @@ def _settings() -> Settings:
 
 
 def engines(settings: Settings) -> Engines:
-    """The embedded implementations, on the device of the settings; each is opened once."""
+    """The implementations on the device of the settings; each is opened once. What hears messy recordings is real where its
+    model is there or asked for, else embedded."""
+    models = settings.models_folder()
 
     @cache
     def device() -> str:
@@ -81,18 +98,34 @@ def engines(settings: Settings) -> Engines:
     def revision_of(reference: str) -> str:
         return base_revision(base_folder(reference, settings.home))
 
+    vad, speaker_encoder = cache(_vad), cache(_speaker_encoder)
+
+    heavy = _by_choice(settings, device, vad)
+
+    def fetch_model(name: str, report: OnProgress) -> Path:
+        from voicekit.backends.fetching import fetch
+
+        return fetch(known_model(name), models / name, report)
+
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
         device=device_in_words,
-        vad=cache(_vad),
+        vad=vad,
         aligners=_aligners,
-        speaker_encoder=cache(_speaker_encoder),
+        speaker_encoder=speaker_encoder,
         judge=_judge,
         pitch=cache(_pitch),
         base_revision=revision_of,
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
         phones=cache(_phones),
+        denoiser=cache(_denoiser),
+        separator=heavy(Step.SEPARATION),
+        diarizer=heavy(Step.DIARIZATION),
+        transcriber=heavy(Step.TRANSCRIPTION),
+        quality=cache(_quality),
+        models=lambda: states(models, _installed()),
+        fetch_model=fetch_model,
     )
 
 
@@ -159,3 +192,72 @@ def _phones(language: str) -> Callable[[str], Sequence[str] | None] | None:
     from voicekit.backends.phones import EnglishPhones
 
     return EnglishPhones()
+
+
+def _denoiser() -> Separator:
+    from voicekit.backends.denoise import SpectralDenoiser
+
+    return SpectralDenoiser()
+
+
+def _by_choice(
+    settings: Settings, device: Callable[[], str], vad: Callable[[], VoiceActivityDetector]
+) -> Callable[[Step], Callable[[str], Any]]:
+    """Of a step: what opens the choice for it. Kept by folder, not by choice: a model that was fetched meanwhile is found."""
+
+    @cache
+    def opened(step: Step, folder: Path | None) -> Any:
+        return _heavy(step, folder, device, vad, settings.threads)
+
+    def of(step: Step) -> Callable[[str], Any]:
+        return lambda choice: opened(step, chosen_folder(step, choice, settings.models_folder(), _installed()))
+
+    return of
+
+
+def _heavy(
+    step: Step, folder: Path | None, device: Callable[[], str], vad: Callable[[], VoiceActivityDetector], threads: int
+) -> Separator | Diarizer | Transcriber:
+    """What does a step: with the model in `folder`, or embedded."""
+    match step, folder:
+        case Step.SEPARATION, None:
+            return _denoiser()
+        case Step.SEPARATION, Path():
+            from voicekit.backends.separation import DemucsSeparator
+
+            return DemucsSeparator(folder, device())
+        case Step.DIARIZATION, None:
+            from voicekit.backends.diarization import Ge2eDiarizer
+            from voicekit.backends.speaker import Ge2eSpeakerEncoder
+
+            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder())
+        case Step.DIARIZATION, Path():
+            from voicekit.backends.pyannote_diarization import PyannoteDiarizer
+
+            return PyannoteDiarizer(folder, device())
+        case Step.TRANSCRIPTION, Path():
+            from voicekit.backends.whisper import WhisperTranscriber
+
+            return WhisperTranscriber(folder, device(), threads)
+        case _:
+            return _judge(())
+
+
+def _quality() -> Quality:
+    """The predictor where its package is installed."""
+    from voicekit.backends.dnsmos import DnsmosQuality, NoQuality
+
+    return DnsmosQuality() if "speechmos" in _installed() else NoQuality()
+
+
+def _installed() -> tuple[str, ...]:
+    """The packages of outside models that are there."""
+    return tuple(package for package in {known.package for known in CATALOGUE} if _has(package))
+
+
+def _has(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -57,7 +57,7 @@ def talk(*names: str) -> tuple[Waveform, tuple[SpeakerTurn, ...]]:
         turns.append(SpeakerTurn(name.split("-")[0], now_s, now_s + len(said(name)) / RATE_HZ))
         now_s = turns[-1].end_s + 0.5
     noise = 1e-4 * np.random.default_rng(0).standard_normal(sum(map(len, parts))).astype(np.float32)
-    return Waveform((np.concatenate(parts) + noise)[None], RATE_HZ), tuple(turns)
+    return Waveform((np.concatenate(parts) + noise).astype(np.float32)[None], RATE_HZ), tuple(turns)
 
 
 TWO = ("kal-1", "slt-1", "kal-2", "slt-2", "kal-1", "slt-1")

@@ -32,7 +32,7 @@ _LEVEL = 10 ** (-30 / 20)
 
 
 class Ge2eDiarizer:
-    """A `Diarizer`; about 60 times real time on one core."""
+    """A `Diarizer`; 20 to 30 times real time on one busy core."""
 
     name = "ge2e clustering"
 

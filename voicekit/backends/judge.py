@@ -91,6 +91,7 @@ class PocketsphinxJudge:
 
     def _decode(self, samples: FloatArray) -> tuple[str, list[Word]]:
         """What a stretch says, and its words with their times from the margin before it."""
+        self._decoder.reinit_feat()  # its noise estimate remembers what it heard before
         self._decoder.start_utt()
         self._decoder.process_raw((np.pad(samples, _MARGIN_SAMPLES) * 32767).astype("<i2").tobytes(), full_utt=True)
         self._decoder.end_utt()
@@ -107,7 +108,7 @@ class PocketsphinxJudge:
 
 def _placed(word: Word, late_s: float, start_s: float, end_s: float) -> Word:
     """A word of a stretch in seconds of the whole, inside the stretch."""
-    begin_s, after_s = (round(min(max(t + late_s, start_s), end_s), 3) for t in (word.start_s, word.end_s))
+    begin_s, after_s = (min(max(round(t + late_s, 3), start_s), end_s) for t in (word.start_s, word.end_s))
     return replace(word, start_s=begin_s, end_s=after_s)
 
 

@@ -95,7 +95,8 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
         return 0.0
     before, after = fine[follows], fine[follows + 1]
     scale = np.sqrt((before**2).sum(axis=1) * (after**2).sum(axis=1))
-    return float(max(0.0, np.mean((before * after).sum(axis=1) / np.maximum(scale, 1e-9))))
+    alike: FloatArray = (before * after).sum(axis=1) / np.maximum(scale, np.float32(1e-9))
+    return max(0.0, float(alike.mean()))
 
 
 def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:

@@ -15,6 +15,7 @@ from voicekit.prepare.spans import Span, common, merged, without
 from voicekit.records import FloatArray, Recording, Waveform
 from voicekit.timebase import samples_to_seconds, seconds_to_samples
 
+
 @dataclass(frozen=True, eq=False)
 class Heard:
     """What is known of a recording before it is cut.

@@ -1,0 +1,133 @@
+"""What every transcriber promises, and what predicted quality says. faster-whisper runs for real on tiny random weights."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny_models import write_tiny_whisper
+from voicekit import audio
+from voicekit.backends.dnsmos import DnsmosQuality, NoQuality
+from voicekit.backends.judge import PocketsphinxJudge
+from voicekit.backends.whisper import WhisperTranscriber
+from voicekit.errors import LanguageError, MissingModel
+from voicekit.evaluate import wer
+from voicekit.evaluate.text import spoken_words
+from voicekit.ports import Quality, Transcriber
+from voicekit.records import Waveform
+
+READER = Path(__file__).parents[1] / "golden" / "reader"
+TEXTS = [line.split("|")[2] for line in (READER / "metadata.csv").read_text().splitlines()]
+SURE = "in the same operations"
+
+
+@cache
+def reader(number: int) -> Waveform:
+    return audio.read(sorted(READER.glob("*.flac"))[number])
+
+
+@cache
+def embedded() -> PocketsphinxJudge:
+    return PocketsphinxJudge()
+
+
+@pytest.fixture(scope="module")
+def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_whisper(tmp_path_factory.mktemp("whisper") / "tiny")
+
+
+@pytest.fixture(scope="module", params=["embedded", "whisper"])
+def transcriber(request: pytest.FixtureRequest, whisper_folder: Path) -> Transcriber:
+    return embedded() if request.param == "embedded" else WhisperTranscriber(whisper_folder, threads=1)
+
+
+def test_words_have_times_in_order_and_the_same_gives_the_same(transcriber: Transcriber) -> None:
+    wave = reader(0)
+    heard = transcriber.hear(wave, "en-US")
+    assert transcriber.name and heard.language == "en" and heard.words
+    assert " ".join(w.text for w in heard.words) == heard.text
+    starts = [w.start_s for w in heard.words]
+    assert starts == sorted(starts)
+    assert all(0.0 <= w.start_s <= w.end_s <= wave.duration_s and 0.0 <= w.confidence <= 1.0 for w in heard.words)
+    assert transcriber.hear(wave, "en") == transcriber.hear(wave) == heard
+    assert transcriber.transcribe(wave) == " ".join(spoken_words(heard.text))
+
+
+def test_rate_and_channels_do_not_matter(transcriber: Transcriber) -> None:
+    stereo = Waveform(np.repeat(audio.resample(reader(2), 44_100).samples, 2, axis=0), 44_100)
+    assert transcriber.hear(stereo).language == "en" and transcriber.hear(stereo).words
+
+
+def test_nothing_is_heard_in_nothing(transcriber: Transcriber) -> None:
+    for samples in (np.zeros((1, 24_000), np.float32), np.zeros((2, 0), np.float32), np.full((1, 2), 0.1, np.float32)):
+        heard = transcriber.hear(Waveform(samples, 24_000))
+        assert heard.text == "" and heard.words == () and transcriber.transcribe(Waveform(samples, 24_000)) == ""
+
+
+def test_a_language_it_does_not_hear_is_an_error(transcriber: Transcriber) -> None:
+    with pytest.raises(LanguageError, match="'de'"):
+        transcriber.hear(reader(0), "de")
+
+
+def test_the_embedded_one_hears_english_and_where_each_word_is() -> None:
+    """Free speech without any model: most words are right, and those that are lie where they are said."""
+    wave = Waveform(np.concatenate([np.zeros((1, 22_050), np.float32), reader(2).samples], axis=1), 22_050)
+    heard = embedded().hear(wave)
+    assert wer(TEXTS[2], heard.text) <= 0.5 and SURE in heard.text
+    assert heard.words[0].start_s == pytest.approx(1.0, abs=0.15)
+    assert heard.words[-1].end_s == pytest.approx(wave.duration_s, abs=0.3)
+
+
+def test_long_sound_is_heard_to_its_end() -> None:
+    wave = reader(2)
+    gap = np.zeros((1, wave.sample_rate_hz), np.float32)
+    once = np.concatenate([wave.samples, gap], axis=1)
+    times = int(33 * wave.sample_rate_hz / once.shape[1])
+    heard = embedded().hear(Waveform(np.tile(once, times), wave.sample_rate_hz))
+    assert heard.text.count(SURE) == times
+    every_s = once.shape[1] / wave.sample_rate_hz
+    said = [word.start_s for word in heard.words if word.text == "operations"]
+    assert np.allclose(np.diff(said), every_s, atol=0.1)
+
+
+def test_a_damaged_or_incomplete_model_is_named(whisper_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingModel, match=r"no config\.json, model\.bin, tokenizer\.json"):
+        WhisperTranscriber(tmp_path)
+    for file in whisper_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:3_000] if file.name == "model.bin" else file.read_bytes())
+    with pytest.raises(MissingModel, match="cannot open the model") as caught:
+        WhisperTranscriber(tmp_path)
+    assert str(tmp_path) in caught.value.problem
+
+
+@pytest.fixture(scope="module", params=["none", "dnsmos"])
+def quality(request: pytest.FixtureRequest) -> Quality:
+    return NoQuality() if request.param == "none" else DnsmosQuality()
+
+
+def test_a_score_is_on_the_scale_or_none(quality: Quality) -> None:
+    assert quality.name
+    assert quality.predict(Waveform(np.zeros((1, 16_000), np.float32), 16_000)) is None
+    assert quality.predict(Waveform(np.zeros((2, 0), np.float32), 16_000)) is None
+    for wave in (reader(0), Waveform(reader(0).samples[:, :100], 22_050), Waveform(np.tile(reader(0).samples, 7), 22_050)):
+        score = quality.predict(wave)
+        assert score is None if quality.name == "none" else score is not None and 1.0 <= score <= 5.0
+        assert quality.predict(wave) == score
+
+
+def test_noise_lowers_the_score() -> None:
+    clean = reader(0)
+    noise = np.random.default_rng(0).standard_normal(clean.samples.shape).astype(np.float32)
+    scores = [
+        DnsmosQuality().predict(Waveform((clean.samples + level * noise).astype(np.float32), clean.sample_rate_hz))
+        for level in (0.0, 0.01, 0.1)
+    ]
+    best, middle, worst = (score or 0.0 for score in scores)
+    assert best > middle + 0.2 > worst + 0.4
+
+
+def test_a_damaged_network_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sig_bak_ovr.onnx").write_bytes(b"nothing")
+    with pytest.raises(MissingModel, match="speechmos cannot open"):
+        DnsmosQuality(tmp_path / "sig_bak_ovr.onnx")

@@ -1,0 +1,199 @@
+"""Outside models that voicekit can use for messy recordings: facts as data, and which of them are there.
+
+Nothing is downloaded unless somebody asks for it by name. A model is a folder with its files; each step works without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from voicekit.errors import MissingModel, UsageError
+
+AUTO, EMBEDDED = "auto", "embedded"
+
+
+class Step(StrEnum):
+    SEPARATION = "separation"
+    DIARIZATION = "diarization"
+    TRANSCRIPTION = "transcription"
+    QUALITY = "quality"
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model as its makers publish it. `files` must be there for it to work, relative to its folder.
+
+    From `repository` (of huggingface.co) what matches `files` and `wanted` is fetched; from `urls` each file by itself, with
+    the first digits of its sha256. A `bundled` one comes inside the Python package and is never fetched.
+    """
+
+    name: str
+    step: Step
+    licence: str
+    megabytes: int
+    package: str
+    page: str
+    files: tuple[str, ...] = ()
+    repository: str = ""
+    wanted: tuple[str, ...] = ()
+    urls: tuple[tuple[str, str], ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
+    gated: bool = False
+    bundled: bool = False
+
+
+_DEMUCS = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
+_WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json")
+
+
+def _whisper(size: str, megabytes: int, owner: str = "Systran") -> KnownModel:
+    repository = f"{owner}/faster-whisper-{size}"
+    return KnownModel(
+        name=f"faster-whisper-{size}",
+        step=Step.TRANSCRIPTION,
+        licence="MIT",
+        megabytes=megabytes,
+        package="faster-whisper",
+        page=f"https://huggingface.co/{repository}",
+        files=_WHISPER_FILES,
+        repository=repository,
+        wanted=("preprocessor_config.json", "vocabulary.*"),
+    )
+
+
+# Of one step, the first that is there is used.
+CATALOGUE: tuple[KnownModel, ...] = (
+    KnownModel(
+        name="htdemucs",
+        step=Step.SEPARATION,
+        licence="MIT",
+        megabytes=84,
+        package="demucs",
+        page="https://github.com/adefossez/demucs",
+        files=("htdemucs.yaml", "955717e8-8726e21a.th"),
+        urls=((f"{_DEMUCS}/955717e8-8726e21a.th", "8726e21a"),),
+        texts=(("htdemucs.yaml", "models: ['955717e8']\n"),),
+    ),
+    KnownModel(
+        name="speaker-diarization-community-1",
+        step=Step.DIARIZATION,
+        licence="CC-BY-4.0",
+        megabytes=34,
+        package="pyannote.audio",
+        page="https://huggingface.co/pyannote/speaker-diarization-community-1",
+        files=(
+            "config.yaml",
+            "segmentation/pytorch_model.bin",
+            "embedding/pytorch_model.bin",
+            "plda/plda.npz",
+            "plda/xvec_transform.npz",
+        ),
+        repository="pyannote/speaker-diarization-community-1",
+        gated=True,
+    ),
+    _whisper("large-v3-turbo", 1620, "mobiuslabsgmbh"),
+    _whisper("large-v3", 3090),
+    _whisper("medium", 1530),
+    _whisper("small", 486),
+    _whisper("base", 148),
+    _whisper("tiny", 78),
+    KnownModel(
+        name="dnsmos",
+        step=Step.QUALITY,
+        licence="MIT",
+        megabytes=9,
+        package="speechmos",
+        page="https://pypi.org/project/speechmos",
+        bundled=True,
+    ),
+)
+
+# What does a step as long as none of the models is there, and how well.
+EMBEDDED_DEFAULTS: dict[Step, str] = {
+    Step.SEPARATION: "spectral denoiser: takes steady noise and hum away, leaves music",
+    Step.DIARIZATION: "clustering of the bundled speaker encoder: one speaker at a time, good for two to four",
+    Step.TRANSCRIPTION: "pocketsphinx: English only; of a clean reader every fifth word is wrong",
+    Step.QUALITY: "none: clips are judged by noise, clipping and script alone",
+}
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A known model on this machine: where it is looked for, what is missing there, whether its package is installed."""
+
+    model: KnownModel
+    folder: Path
+    missing: tuple[str, ...]
+    installed: bool
+    instead: str
+
+    @property
+    def ready(self) -> bool:
+        return self.installed and not self.missing
+
+
+def states(folder: Path, installed: Sequence[str]) -> tuple[ModelState, ...]:
+    """Every known model with what of it lies below `folder`; `installed` are the packages that can be imported."""
+    return tuple(
+        ModelState(known, place, missing_files(known, place), known.package in installed, EMBEDDED_DEFAULTS[known.step])
+        for known in CATALOGUE
+        for place in [folder / known.name]
+    )
+
+
+def missing_files(known: KnownModel, folder: Path) -> tuple[str, ...]:
+    return tuple(name for name in known.files if not (folder / name).is_file())
+
+
+def known_model(name: str) -> KnownModel:
+    """UsageError with the names there are."""
+    for known in CATALOGUE:
+        if known.name == name:
+            return known
+    raise UsageError(f"No model is called {name!r}.", f"There are: {', '.join(k.name for k in CATALOGUE)}.")
+
+
+def chosen_folder(step: Step, choice: str, folder: Path, installed: Sequence[str]) -> Path | None:
+    """The folder of the model that does a step; None for the embedded default.
+
+    `choice` is "auto" (the first known model that is complete, if its package is installed), "embedded", the name of a
+    model, or a folder: below `folder` (VOICEKIT_MODELS), or anywhere. MissingModel says which files to put where.
+    """
+    match choice:
+        case "" | "auto":
+            ready = [s for s in states(folder, installed) if s.model.step is step and s.ready and not s.model.bundled]
+            return ready[0].folder if ready else None
+        case "embedded":
+            return None
+        case _:
+            return _named(step, choice, folder)
+
+
+def _named(step: Step, choice: str, folder: Path) -> Path:
+    known = next((k for k in CATALOGUE if k.name == choice), None)
+    if known is not None:
+        if known.step is not step:
+            raise UsageError(f"{choice} is a model for {known.step}, not for {step}.", f"Take {_names(step)}.")
+        if missing := missing_files(known, folder / choice):
+            raise MissingModel(f"The model {choice} is not there.", where_to_put(known, folder / choice, missing))
+        return folder / choice
+    for place in (folder / choice, Path(choice).expanduser()):
+        if place.is_dir():
+            return place.absolute()
+    raise MissingModel(
+        f"There is no model {choice!r} for {step}.", f"Give a folder that exists, {AUTO}, {EMBEDDED}, or {_names(step)}."
+    )
+
+
+def where_to_put(known: KnownModel, folder: Path, missing: Sequence[str]) -> str:
+    """What somebody has to do who has no network here."""
+    fetch = f"Fetch it: voicekit models fetch {known.name} ({known.megabytes} MB, {known.licence})"
+    gate = f", after accepting the conditions on {known.page} and setting HF_TOKEN" if known.gated else ""
+    return f"{fetch}{gate}. Or put {', '.join(missing)} from {known.page} into {folder}."
+
+
+def _names(step: Step) -> str:
+    return " or ".join(k.name for k in CATALOGUE if k.step is step and not k.bundled) or "none"
