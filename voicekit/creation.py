@@ -27,7 +27,8 @@ from voicekit.errors import TrainingError
 from voicekit.evaluate.run import f0_hz
 from voicekit.measure import Subject, measure
 from voicekit.ports import BaseModel, Catalog, OnProgress, Progress
-from voicekit.prepare import load_dataset, load_recordings, prepare_dataset
+from voicekit.prepare import load_dataset, load_recordings
+from voicekit.preparing import prepare_with
 from voicekit.records import Clip, Dataset, Evaluation, IntArray, RunState, TrainingRun, Voice, VoiceState, Waveform
 from voicekit.report import write_report
 from voicekit.request import Request
@@ -140,17 +141,8 @@ def now() -> str:
 
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
-    dataset = prepare_dataset(
-        job.request.recordings,
-        job.request.script,
-        job.request.recipe.prepare,
-        folder / voice_files.DATASET,
-        job.engines.vad(),
-        job.engines.aligners(job.base),
-        report,
-        languages=job.base.info.languages,
-        speaker=job.engines.speaker_encoder(),
-    )
+    request, target = job.request, folder / voice_files.DATASET
+    dataset = prepare_with(job.engines, job.base, request.recordings, request.script, request.recipe.prepare, target, report)
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 
 

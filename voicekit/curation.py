@@ -7,20 +7,20 @@ from pathlib import Path
 
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress
-from voicekit.prepare import load_dataset, load_notes, prepare_dataset
+from voicekit.prepare import load_dataset, load_notes
 from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
-from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import load_made
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
-from voicekit.prepare.workbench import Instruments
+from voicekit.preparing import FoundSpeaker as FoundSpeaker
+from voicekit.preparing import desk_of, find_speakers, prepare_with
 from voicekit.records import Clip, Dataset
 from voicekit.request import existing, find_recipe
 from voicekit.shelf import Shelf, silent
-from voicekit.specs import Recipe
+from voicekit.specs import PrepareSpec, Recipe
 from voicekit.storage import enough_room
 
 
@@ -46,27 +46,28 @@ class Curation(Shelf):
         speaker: Path | str | None = None,
         language: str = "",
         recipe: str | Recipe = "lora",
+        cleaning: str = "",
+        num_speakers: int | None = None,
         report: OnProgress = silent,
     ) -> Prepared:
         """Recordings and script become a dataset in `folder`, however little speech it holds. The same call again continues.
 
-        `speaker` is a sound file of the wanted speaker: clips of another voice are rejected. Raises InputError, UsageError,
-        ResourceError; nothing that was finished is lost.
+        `speaker` is a sound file of the wanted speaker: clips of another voice are rejected. `cleaning` and `num_speakers` go
+        before the recipe's (see PrepareSpec). Raises InputError, UsageError, ResourceError; nothing that was finished is lost.
         """
         target, base = _folder(folder), self._base()
         if target.is_file():
             raise UsageError(f"{target} is a file.", "Name a folder for the dataset.")
+        spec = _with(find_recipe(recipe, language).prepare, cleaning, num_speakers)
         with enough_room(self._home, "run the same command again."):
-            prepare_dataset(
+            prepare_with(
+                self._engines,
+                base,
                 existing(recordings, "recordings"),
                 None if script is None else existing(script, "script"),
-                find_recipe(recipe, language).prepare,
+                spec,
                 target,
-                self._engines.vad(),
-                self._engines.aligners(base),
                 report,
-                languages=base.info.languages,
-                speaker=self._engines.speaker_encoder(),
                 reference=None if speaker is None else existing(speaker, "sound of the speaker"),
                 strict=False,
             )
@@ -121,11 +122,22 @@ class Curation(Shelf):
         """What the second dataset has other than the first."""
         return compare(load_dataset(_folder(first)), load_dataset(_folder(second)))
 
+    def speakers(
+        self, recordings: Path | str, folder: Path | str, num_speakers: int | None = None, report: OnProgress = silent
+    ) -> list[FoundSpeaker]:
+        """Who speaks in each recording, who speaks most first; a few seconds of each are written into `folder`."""
+        spec = _with(find_recipe("lora", "").prepare, "", num_speakers)
+        return find_speakers(self._engines, existing(recordings, "recordings"), _folder(folder), spec, report)
+
     def _desk(self, folder: Path | str) -> Desk:
-        target = _folder(folder)
-        language, engines = load_made(target)[0].prepare_spec().language, self._engines
-        tools = Instruments(lambda: tools_for(language, engines.vad(), engines.aligners(self._base())), engines.speaker_encoder)
-        return Desk(target, tools)
+        return desk_of(self._engines, self._base, _folder(folder))
+
+
+def _with(spec: PrepareSpec, cleaning: str, num_speakers: int | None) -> PrepareSpec:
+    chosen: dict[str, object] = {"cleaning": cleaning} if cleaning else {}
+    if num_speakers is not None:
+        chosen["num_speakers"] = num_speakers
+    return spec.model_copy(update=chosen)
 
 
 def _folder(path: Path | str) -> Path:

@@ -10,11 +10,11 @@ from voicekit.drafts import Drafts
 from voicekit.engines import Engines
 from voicekit.errors import InputError
 from voicekit.ports import BaseModel, OnProgress
-from voicekit.prepare import load_notes, prepare_dataset
-from voicekit.prepare.dataset import tools_for
+from voicekit.prepare import load_notes
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
-from voicekit.prepare.workbench import METHOD, Instruments
+from voicekit.prepare.workbench import METHOD
+from voicekit.preparing import desk_of, prepare_with
 from voicekit.records import Clip, Verdict, Waveform
 from voicekit.shipped import shipped
 from voicekit.specs import Recipe, read_recipe
@@ -58,18 +58,8 @@ class Reviewer:
         base, folder = self._open_base(), self._drafts.dataset(draft_id)
         # However little there is, and however much of it is broken: this is for looking at it.
         spec = self.recipe(draft_id).prepare.model_copy(update={"max_failed_ratio": 1.0})
-        prepare_dataset(
-            self._drafts.recordings(draft_id),
-            self._drafts.script(draft_id),
-            spec,
-            folder,
-            self._engines.vad(),
-            self._engines.aligners(base),
-            report,
-            languages=base.info.languages,
-            speaker=self._engines.speaker_encoder(),
-            strict=False,
-        )
+        recordings, script = self._drafts.recordings(draft_id), self._drafts.script(draft_id)
+        prepare_with(self._engines, base, recordings, script, spec, folder, report, strict=False)
         write_json(folder / _MADE_OF, {"inputs": self._inputs(draft_id)})
         return self.show(draft_id)
 
@@ -88,11 +78,7 @@ class Reviewer:
 
     def desk(self, draft_id: str) -> Desk:
         """Where the clips of a draft are decided on one by one."""
-        language, engines = self._drafts.get(draft_id).language, self._engines
-        tools = Instruments(
-            lambda: tools_for(language, engines.vad(), engines.aligners(self._open_base())), engines.speaker_encoder
-        )
-        return Desk(self._drafts.dataset(draft_id), tools)
+        return desk_of(self._engines, self._open_base, self._drafts.dataset(draft_id))
 
     def decide(self, draft_id: str, clip_id: str, verdict: Verdict | None = None, text: str | None = None) -> Review:
         """A person's verdict or text for a clip; what is not given stays as it was decided."""

@@ -25,6 +25,10 @@ class PrepareSpec(_Spec):
 
     `min_srmr_db` is about echo (see voicekit.prepare.acoustics), `min_speaker_similarity` the cosine to the other clips,
     `min_heard_match` the share of the script's words that a transcriber heard too (0: only noted), `min_predicted_mos` 1..5.
+
+    `cleaning` of recordings: "auto" goes by what sounds between the words. `num_speakers` 0: found out, in recordings of
+    `diarize_from_s` and more; 1: nobody is looked for. `separator`, `diarizer`, `transcriber`: "auto", "embedded", a model's name
+    (`voicekit models`) or its folder.
     """
 
     language: str = "en"
@@ -44,6 +48,12 @@ class PrepareSpec(_Spec):
     max_speaking_rate_wps: float = 8.0
     min_heard_match: float = 0.0
     min_predicted_mos: float = 0.0
+    cleaning: Literal["auto", "none", "denoise", "separate"] = "auto"
+    num_speakers: Annotated[int, Field(ge=0)] = 0
+    diarize_from_s: float = 30.0
+    separator: str = "auto"
+    diarizer: str = "auto"
+    transcriber: str = "auto"
 
     @model_serializer(mode="wrap")
     def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -61,6 +71,12 @@ _LATER = frozenset(
         "max_speaking_rate_wps",
         "min_heard_match",
         "min_predicted_mos",
+        "cleaning",
+        "num_speakers",
+        "diarize_from_s",
+        "separator",
+        "diarizer",
+        "transcriber",
     }
 )
 

@@ -24,6 +24,13 @@ SPEC = PrepareSpec(min_speech_s=0.0)
 GAP_S = 0.6
 
 
+class Fair:
+    name = "fair"
+
+    def predict(self, wave: Waveform) -> float | None:
+        return 2.5
+
+
 @dataclass(frozen=True)
 class Talk:
     """Sentences one after the other, and when each is said."""
@@ -142,7 +149,7 @@ def test_script_and_ear_are_both_kept_and_their_differences_named(tmp_path: Path
             return "one for seven zero three"
 
     of = recording(sample_rate_hz=16_000)
-    tools, text = Tools(BurstVad(), [BurstAligner()], Ear()), "One four seven, zero three six."
+    tools, text = Tools(BurstVad(), [BurstAligner()], second_opinion=Ear()), "One four seven, zero three six."
     (made,) = clips_of(of, Heard(say(text, pause_s=0.2)), text, PrepareSpec(min_heard_match=0.8), tools, tmp_path)
     assert (made.transcript.text, made.transcript.heard) == (text, "one for seven zero three")
     assert made.transcript.differences == (("four", "for"), ("six.", ""))
@@ -152,7 +159,7 @@ def test_script_and_ear_are_both_kept_and_their_differences_named(tmp_path: Path
 
 def test_a_predicted_score_is_a_grade_with_its_own_threshold(tmp_path: Path) -> None:
     of, text = recording(sample_rate_hz=16_000), sentences(1)[0]
-    tools = Tools(BurstVad(), [BurstAligner()], mos=lambda wave: 2.5)
+    tools = Tools(BurstVad(), [BurstAligner()], quality=Fair())
     taken, left = (
         clips_of(of, Heard(say(text)), text, PrepareSpec(min_predicted_mos=limit), tools, tmp_path)[0] for limit in (2.0, 3.0)
     )

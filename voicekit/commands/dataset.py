@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from voicekit.commands.common import Json, opened
+from voicekit.commands.dataset_review import review_app
 
 dataset_cli = typer.Typer(help="Look at prepared datasets and write them in other forms.", no_args_is_help=True)
 
 
 def add(cli: typer.Typer) -> None:
     """The commands become part of `voicekit`."""
+    dataset_cli.add_typer(review_app)
     cli.add_typer(dataset_cli, name="dataset")
 
 

@@ -13,10 +13,15 @@ from voicekit.errors import InputError
 if TYPE_CHECKING:
     from voicekit.curation import Prepared
 
+NumSpeakers = Annotated[
+    int | None, typer.Option("--speakers", metavar="N", min=1, help="How many people speak. Default: found out.")
+]
+
 
 def add(cli: typer.Typer) -> None:
     """The command becomes part of `voicekit`."""
     cli.command()(prepare)
+    cli.command()(speakers)
 
 
 def prepare(
@@ -28,6 +33,8 @@ def prepare(
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
+    cleaning: Annotated[Cleaning | None, typer.Option(help="Default: by what sounds between the words.")] = None,
+    num_speakers: NumSpeakers = None,
     json: Json = False,
 ) -> None:
     """Cut, align and grade recordings, without making a voice. Interrupted? Run it again: it continues.
@@ -39,13 +46,35 @@ def prepare(
     with terminal.stdout_for_results() as result:
         app = opened()
         with terminal.progress(app.steps("prepare")) as report:
-            made = app.prepare(recordings, out, script=script, speaker=speaker, language=language, recipe=recipe, report=report)
+            made = app.prepare(
+                recordings, out, script=script, speaker=speaker, language=language, recipe=recipe,
+                cleaning=cleaning or "", num_speakers=num_speakers, report=report,
+            )  # fmt: skip
         if json:
             result.json(prepared_json(made))
         else:
             for line in summary_lines(made):
                 result.line(line)
     raise typer.Exit(0 if made.summary.enough else InputError.exit_code)
+
+
+def speakers(
+    recordings: Annotated[Path, typer.Argument(metavar="RECORDINGS", help="Folder, zip or file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where a few seconds of each speaker are written.")],
+    num_speakers: NumSpeakers = None,
+    json: Json = False,
+) -> None:
+    """Find out who speaks in recordings, to hear each and choose: voicekit prepare RECORDINGS --speaker DIR/THAT.wav"""
+    from voicekit import terminal
+
+    with terminal.stdout_for_results() as result:
+        app = opened()
+        with terminal.progress(app.steps("prepare")) as report:
+            found = app.speakers(recordings, out, num_speakers, report)
+        if json:
+            result.json([{**vars(f), "sample": str(f.sample)} for f in found])
+        for f in [] if json else found:
+            result.line(f"{f.recording}  {f.speaker}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech  {f.sample}")
 
 
 def prepared_json(made: Prepared) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from voicekit import audio
-from voicekit.ports import Aligner, Transcriber, VoiceActivityDetector
+from voicekit.ports import Aligner, Quality, Transcriber, VoiceActivityDetector
 from voicekit.prepare import grade
 from voicekit.prepare.align import align, within_speech
 from voicekit.prepare.matching import differences
@@ -30,18 +30,19 @@ CLIPS = "clips"
 class Tools:
     """What cuts and judges. Aligners are asked in order; the first that can answer does.
 
-    `transcriber` says what is said where no script does, and is compared with the script where there is one; `mos` predicts the
-    mean opinion score of a clip (1..5).
+    `transcriber` says what is said where no script does; what `second_opinion` hears is compared with the script; `quality` predicts
+    how good a clip sounds.
     """
 
     vad: VoiceActivityDetector
     aligners: Sequence[Aligner]
     transcriber: Transcriber | None = None
-    mos: Callable[[Waveform], float] | None = None
+    second_opinion: Transcriber | None = None
+    quality: Quality | None = None
 
     def names(self) -> list[str]:
         """What the clips depend on."""
-        every = (self.vad, *self.aligners, self.transcriber, self.mos)
+        every = (self.vad, *self.aligners, self.transcriber, self.second_opinion, self.quality)
         return [getattr(tool, "name", type(tool).__name__) for tool in every]
 
 
@@ -103,8 +104,8 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     said, heard_match = _said(piece, cleaned if fits else None, recording.language, tools)
     said = replace(said, words=within_speech(words, speech))
     grades = grade.measure(samples, rate_hz, speech, sound.noise_power, num_words, match, both_s / max(duration_s, 1e-9))
-    mos = round(tools.mos(cleaned), 3) if tools.mos and fits else None
-    grades = replace(grades, heard_match=heard_match, predicted_mos=mos)
+    mos = tools.quality.predict(cleaned) if tools.quality and fits else None
+    grades = replace(grades, heard_match=heard_match, predicted_mos=None if mos is None else round(mos, 3))
     judged = grade.judge(grades, duration_s, spec, aligned is not None, said)
     verdict, reason = (Verdict.REJECTED, nothing) if nothing else judged
     return Clip(
@@ -126,9 +127,9 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
 def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
     """The piece's text, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
     plain = Transcript(piece.text, (), piece.source)
-    if wave is None or tools.transcriber is None or piece.source == tools.transcriber.name:
+    if wave is None or tools.second_opinion is None or piece.source == tools.second_opinion.name:
         return plain, None
-    heard = normalise(tools.transcriber.transcribe(wave))
+    heard = normalise(tools.second_opinion.transcribe(wave))
     differing, share = differences(piece.text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
 

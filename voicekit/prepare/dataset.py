@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicekit import audio, manifest
 from voicekit.errors import LanguageError, ScriptError
-from voicekit.ports import Aligner, OnProgress, Progress, SpeakerEncoder, Transcriber, VoiceActivityDetector
+from voicekit.ports import Aligner, OnProgress, Progress, Quality, SpeakerEncoder, Transcriber, VoiceActivityDetector
 from voicekit.prepare import decisions, edits
 from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
 from voicekit.prepare.decisions import Decision
@@ -51,22 +51,24 @@ def prepare_dataset(
     languages: Sequence[str] = ("en",),
     speaker: SpeakerEncoder | None = None,
     reference: Path | None = None,
-    mos: Callable[[Waveform], float] | None = None,
+    second_opinion: Transcriber | None = None,
+    quality: Quality | None = None,
     listening: Listening | None = None,
     strict: bool = True,
+    with_less: Sequence[str] = (),
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
     `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
-    what is said. `speaker` compares every clip with the rest, or with the sound in `reference`; `listening` knows who talks
-    when. What a person decided about the clips is applied last. Without `strict` a dataset may be too small. Raises
-    RecordingsError, ScriptError or LanguageError, all before anything is lost.
+    what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with the sound in `reference`; `listening` knows who talks
+    when. What a person decided about the clips is applied last. Without `strict` a dataset may be too small. `with_less`
+    says what was missing on this machine. Raises RecordingsError, ScriptError or LanguageError, all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
     intake = take_in(recordings, spec.language, work, spec.max_failed_ratio, _part(report, 0.0, _INTAKE_SHARE))
     found = _script_of(script, intake, spec, transcriber)
-    tools = tools_for(spec.language, vad, aligners, transcriber, mos)
+    tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
     clips = _all_clips(intake, found, spec, instruments, folder, _part(report, _INTAKE_SHARE, 1.0))
     clips += [refused(r.recording, r.reason) for r in intake.refused]
@@ -78,7 +80,7 @@ def prepare_dataset(
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
         notes=_remarks(found),
-        with_less=with_less(tools, instruments),
+        with_less=tuple(with_less),
         reference=str(reference.absolute()) if reference else "",
     )
     write_made(folder, made, tuple(clips))
@@ -124,22 +126,12 @@ def tools_for(
     vad: VoiceActivityDetector,
     aligners: Sequence[Aligner],
     transcriber: Transcriber | None = None,
-    mos: Callable[[Waveform], float] | None = None,
+    second_opinion: Transcriber | None = None,
+    quality: Quality | None = None,
 ) -> Tools:
     """Without the aligners that do not know the language."""
     able = [a for a in aligners if primary(language) in getattr(a, "languages", (primary(language),))]
-    return Tools(vad, able, transcriber, mos)
-
-
-def with_less(tools: Tools, instruments: Instruments) -> tuple[str, ...]:
-    """What was done without, in words."""
-    missing = (
-        (instruments.listening is None, "the recordings were taken as they are: no separation of music, no other speakers found"),
-        (tools.transcriber is None, "nobody wrote down what was heard: the script was only aligned with the sound"),
-        (instruments.speaker is None, "the clips' voices were not compared"),
-        (tools.mos is None, "no model judged how good the clips sound: noise, clipping, echo and bandwidth were measured"),
-    )
-    return tuple(words for absent, words in missing if absent)
+    return Tools(vad, able, transcriber, second_opinion, quality)
 
 
 def _remarks(script: Script) -> tuple[str, ...]:

@@ -1,0 +1,117 @@
+"""Recordings -> dataset with everything this machine has for it: the one way in for the terminal, the studio and every job."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicekit import audio
+from voicekit.engines import Engines
+from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
+from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.prepare import prepare_dataset
+from voicekit.prepare.dataset import tools_for
+from voicekit.prepare.diarized import summaries
+from voicekit.prepare.folder import WORK, load_made
+from voicekit.prepare.hearing import Ears, Hearing
+from voicekit.prepare.intake import take_in
+from voicekit.prepare.review import Desk
+from voicekit.prepare.workbench import Instruments
+from voicekit.records import Dataset, Waveform
+from voicekit.specs import PrepareSpec
+from voicekit.timebase import seconds_to_samples
+
+
+def prepare_with(
+    engines: Engines,
+    base: BaseModel,
+    recordings: Path,
+    script: Path | None,
+    spec: PrepareSpec,
+    folder: Path,
+    report: OnProgress,
+    reference: Path | None = None,
+    strict: bool = True,
+) -> Dataset:
+    """`reference` is a sound of the wanted speaker. Without `strict` a dataset may be too small. See prepare_dataset."""
+    transcriber = engines.transcriber(spec.transcriber)
+    less = _embedded(engines, spec)
+    return prepare_dataset(
+        recordings,
+        script,
+        spec,
+        folder,
+        engines.vad(),
+        engines.aligners(base),
+        report,
+        transcriber=transcriber,
+        languages=base.info.languages,
+        speaker=engines.speaker_encoder(),
+        reference=reference,
+        # What is bundled mishears too much to doubt a script.
+        second_opinion=None if Step.TRANSCRIPTION in less else transcriber,
+        quality=engines.quality() if spec.min_predicted_mos > 0 else None,
+        listening=Hearing(spec, _ears(engines, spec), folder, reference).listening(),
+        strict=strict,
+        with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in less],
+    )
+
+
+def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:
+    """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed."""
+    made = load_made(folder)[0]
+    spec, reference = made.prepare_spec(), Path(made.reference) if made.reference else None
+    listening = Hearing(spec, _ears(engines, spec), folder, reference).listening()
+    tools = Instruments(
+        lambda: tools_for(spec.language, engines.vad(), engines.aligners(open_base())), engines.speaker_encoder, listening
+    )
+    return Desk(folder, tools)
+
+
+@dataclass(frozen=True)
+class FoundSpeaker:
+    """One speaker of a recording (path below what was given), with a stretch of them alone in the file `sample`."""
+
+    recording: str
+    speaker: str
+    speech_s: float
+    share: float
+    sample: Path
+
+
+def find_speakers(engines: Engines, recordings: Path, folder: Path, spec: PrepareSpec, report: OnProgress) -> list[FoundSpeaker]:
+    """Who speaks in each recording; a stretch of each is written into `folder` as a wav. Raises RecordingsError."""
+    intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
+    diarizer, found = engines.diarizer(spec.diarizer), list[FoundSpeaker]()
+    for number, recording in enumerate(intake.recordings):
+        report(Progress("prepare", number / len(intake.recordings), recording.path))
+        wave = audio.read(intake.root / recording.path, mono=True)
+        for who in summaries(diarizer.diarize(wave, spec.num_speakers or None)):
+            name = f"{recording.path.replace('/', '-')}-{who.speaker}".replace(" ", "-")
+            sample = folder / f"{name}.wav"
+            a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)
+            audio.write_wav(sample, Waveform(wave.samples[:, a:b], wave.sample_rate_hz))
+            found.append(FoundSpeaker(recording.path, who.speaker, who.speech_s, who.share, sample))
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    return found
+
+
+def _ears(engines: Engines, spec: PrepareSpec) -> Ears:
+    ready = [s.model.name for s in engines.models() if s.ready and not s.model.bundled]
+    return Ears(
+        identity=" ".join(["ears", *ready]),
+        vad=engines.vad,
+        denoiser=engines.denoiser,
+        separator=lambda: engines.separator(spec.separator),
+        diarizer=lambda: engines.diarizer(spec.diarizer),
+        speaker=engines.speaker_encoder,
+    )
+
+
+def _embedded(engines: Engines, spec: PrepareSpec) -> list[Step]:
+    """The steps that what is bundled does, for want of a model or by choice."""
+    there = {s.model.step for s in engines.models() if s.ready}
+    choices = {Step.SEPARATION: spec.separator, Step.DIARIZATION: spec.diarizer, Step.TRANSCRIPTION: spec.transcriber}
+    return [step for step, choice in choices.items() if choice == EMBEDDED or (choice == AUTO and step not in there)]
