@@ -17,7 +17,7 @@ from voicekit.engines import Engines
 from voicekit.evaluate import Instruments, evaluate_voice
 from voicekit.evaluate.run import f0_hz
 from voicekit.ports import BaseModel, OnProgress
-from voicekit.prepare import prepare_dataset
+from voicekit.preparing import prepare_with
 from voicekit.records import Metric, VoicePrompt, Waveform
 from voicekit.specs import EvaluateSpec, Recipe
 
@@ -49,11 +49,7 @@ class Cell:
 
 def ready(recordings: Path, base: BaseModel, engines: Engines, recipe: Recipe, folder: Path, report: OnProgress) -> Speaker:
     """Clips, tokens and the decoder's half of a voice; what is in `folder` already is not made again."""
-    aligners = engines.aligners(base)
-    languages = base.info.languages
-    dataset = prepare_dataset(
-        recordings, None, recipe.prepare, folder / "dataset", engines.vad(), aligners, report, languages=languages
-    )
+    dataset = prepare_with(engines, base, recordings, None, recipe.prepare, folder / "dataset", report)
     train = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.train()]
     held_out = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.held_out()]
     waves = [wave for _, wave in train]

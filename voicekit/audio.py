@@ -14,7 +14,7 @@ import numpy as np
 
 from voicekit import decoding, files
 from voicekit.errors import ResourceError
-from voicekit.records import Waveform
+from voicekit.records import FloatArray, Waveform
 from voicekit.timebase import seconds_to_samples
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf")
@@ -27,6 +27,7 @@ PEAK = 0.97
 MAX_GAIN = 100.0
 
 _MAX_ROOM = 2**29  # samples of all channels that are made room for because a header says so: 2 GiB
+_NO_OFFSET = 1e-4
 _BLOCK_S = 0.4  # the shortest signal whose loudness BS.1770 defines
 
 
@@ -183,3 +184,15 @@ def _mono_at(pieces: Iterator[Waveform], sample_rate_hz: int) -> Iterator[Wavefo
     if stream is not None:
         rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
         yield Waveform(np.clip(rest, -1.0, 1.0)[None], sample_rate_hz)
+
+
+def frame_powers(samples: FloatArray, size: int) -> FloatArray:
+    """Mean power of each whole frame of `size` samples of float32 [T], without a second copy of them: float32 [T // size]."""
+    frames = samples[: len(samples) // size * size].reshape(-1, size)
+    return (np.einsum("ij,ij->i", frames, frames) / np.float32(size)).astype(np.float32)
+
+
+def without_offset(samples: FloatArray) -> FloatArray:
+    """float32 [T] around zero; the same array where it is so already: a second copy of hours does not fit everywhere."""
+    offset = samples.mean(dtype=np.float64)
+    return samples if abs(offset) < _NO_OFFSET else samples - np.float32(offset)

@@ -30,8 +30,8 @@ CLIPS = "clips"
 class Tools:
     """What cuts and judges. Aligners are asked in order; the first that can answer does.
 
-    `transcriber` says what is said where no script does; what `second_opinion` hears is compared with the script; `quality` predicts
-    how good a clip sounds.
+    `transcriber` says what is said where no script does; what `second_opinion` hears is compared with the script; `quality`
+    predicts how good a clip sounds.
     """
 
     vad: VoiceActivityDetector

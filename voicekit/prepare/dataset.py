@@ -25,7 +25,7 @@ from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
-from voicekit.records import Clip, Dataset, Recording, Verdict, Waveform
+from voicekit.records import Clip, Dataset, Recording, Verdict
 from voicekit.specs import PrepareSpec
 
 _INTAKE_SHARE = 0.15
@@ -60,9 +60,10 @@ def prepare_dataset(
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
     `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
-    what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with the sound in `reference`; `listening` knows who talks
-    when. What a person decided about the clips is applied last. Without `strict` a dataset may be too small. `with_less`
-    says what was missing on this machine. Raises RecordingsError, ScriptError or LanguageError, all before anything is lost.
+    what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
+    the sound in `reference`; `listening` knows who talks when; `quality` predicts how good a clip sounds. What a person decided
+    about the clips is applied last. Without `strict` a dataset may be too small; `with_less` says what was missing on this
+    machine. Raises RecordingsError, ScriptError or LanguageError, all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / WORK

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from voicekit.audio import loudness_lufs
+from voicekit.audio import frame_powers, loudness_lufs
 from voicekit.prepare import acoustics
 from voicekit.records import FloatArray, Grades, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
@@ -139,7 +139,7 @@ def _frames(samples: FloatArray, sample_rate_hz: int, spans: Spans) -> tuple[Flo
     """Of each frame of 20 ms: mean power, whether it is speech, whether speech is near."""
     size = seconds_to_samples(_FRAME_S, sample_rate_hz)
     count = len(samples) // size
-    powers = np.square(samples[: count * size].reshape(count, size)).mean(axis=1)
+    powers = frame_powers(samples, size)
     middles = (np.arange(count) + 0.5) * size / sample_rate_hz
     is_speech, near_speech = np.zeros(count, bool), np.zeros(count, bool)
     for start_s, end_s in spans:

@@ -16,10 +16,10 @@ from voicekit.errors import RecordingsError
 from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDetector
 from voicekit.prepare.diarized import by_most_speech, by_reference, overlaps, spans_of, summaries, voices_of
 from voicekit.prepare.folder import WORK
-from voicekit.prepare.separated import Background, Cleaning, background_of, cleaned, cleaning_for
+from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard
 from voicekit.prepare.workbench import Listening, sha256_of
-from voicekit.records import Recording, SpeakerTurn, Waveform
+from voicekit.records import Cleaning, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
 _METHOD = "1"
@@ -92,8 +92,7 @@ class Hearing:
     def _how(self, wave: Waveform) -> Cleaning:
         if self._spec.cleaning != "auto":
             return Cleaning(self._spec.cleaning)
-        found: Background = background_of(wave, self._ears.vad().speech_spans(wave))
-        return cleaning_for(found)
+        return cleaning_for(background_of(wave, self._ears.vad().speech_spans(wave)))
 
     def _turns(self, sound: Waveform) -> tuple[SpeakerTurn, ...]:
         spec = self._spec

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voicekit.audio import frame_powers
 from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray
 from voicekit.timebase import seconds_to_samples
@@ -63,6 +64,6 @@ def loudness_of(samples: FloatArray, sample_rate_hz: int) -> Loudness:
     count = len(samples) // size
     if count == 0:
         return Loudness(np.zeros(0, np.float32))
-    powers = np.square(samples[: count * size].reshape(count, size)).mean(axis=1)
+    powers = frame_powers(samples, size)
     padded = np.pad(powers, _SMOOTH_STEPS // 2, mode="edge")
     return Loudness(np.convolve(padded, np.ones(_SMOOTH_STEPS) / _SMOOTH_STEPS, "valid").astype(np.float32))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
+from voicekit.audio import frame_powers, without_offset
 from voicekit.ports import Separator
 from voicekit.prepare.grade import noise_power, snr_db
 from voicekit.prepare.segment import Span
-from voicekit.records import FloatArray, Waveform
+from voicekit.records import Cleaning, FloatArray, Waveform
 
 CLEAN_ABOVE_DB = 15.0
 MUSIC_ABOVE_DB = 30.0
@@ -27,12 +27,6 @@ _MIN_PAUSE_FRAMES = 12
 _LOW_HZ, _HIGH_HZ = 150.0, 4000.0
 _SMOOTH_HZ = 250.0
 _INAUDIBLE = 1e-12
-
-
-class Cleaning(StrEnum):
-    NONE = "none"
-    DENOISE = "denoise"
-    SEPARATE = "separate"
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
     if wave.num_samples == 0:
         return Background(0.0, 0.0)
     mono = wave.mono()
-    mono = mono - mono.mean(dtype=np.float64).astype(np.float32)
+    mono = without_offset(mono)
     noise = noise_power(mono, wave.sample_rate_hz, spans)
     snr = snr_db(mono, wave.sample_rate_hz, spans, noise) if spans else 0.0
     return Background(round(snr, 2), round(_note_continuity(mono, wave.sample_rate_hz, spans), 3))
@@ -85,7 +79,7 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
     for start_s, end_s in spans:
         pause &= (middles_s < start_s - _GUARD_S) | (middles_s >= end_s + _GUARD_S)
     frames = mono[: count * size].reshape(count, size)
-    pause &= np.square(frames).mean(axis=1) > _INAUDIBLE
+    pause &= frame_powers(mono, size) > _INAUDIBLE
     if pause.sum() < _MIN_PAUSE_FRAMES:
         return 0.0
     place = np.flatnonzero(pause)

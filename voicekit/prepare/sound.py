@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from voicekit.audio import resample
+from voicekit.audio import resample, without_offset
 from voicekit.ports import VoiceActivityDetector
 from voicekit.prepare import grade
 from voicekit.prepare.loudness import Loudness, loudness_of
@@ -67,8 +65,7 @@ class Sound:
 def listen(recording: Recording, heard: Heard, vad: VoiceActivityDetector) -> Sound:
     """Find the speech of a recording and say whose it is."""
     wave = resample(heard.wave, recording.sample_rate_hz)
-    samples = wave.mono()
-    samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    samples = without_offset(wave.mono())
     speech = merged(vad.speech_spans(Waveform(samples[None], wave.sample_rate_hz)))
     both = common(speech, merged(heard.overlapped_spans))
     alone = without(speech, both)
