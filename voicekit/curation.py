@@ -8,6 +8,7 @@ from pathlib import Path
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress
 from voicekit.prepare import load_dataset, load_notes, prepare_dataset
+from voicekit.prepare.clips import Tools
 from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
 from voicekit.prepare.dataset import tools_for
@@ -123,9 +124,11 @@ class Curation(Shelf):
 
     def _desk(self, folder: Path | str) -> Desk:
         target = _folder(folder)
-        language, engines = load_made(target)[0].prepare_spec().language, self._engines
-        tools = Instruments(lambda: tools_for(language, engines.vad(), engines.aligners(self._base())), engines.speaker_encoder)
-        return Desk(target, tools)
+        return Desk(target, Instruments(lambda: self._tools(target), self._engines.speaker_encoder))
+
+    def _tools(self, folder: Path) -> Tools:
+        language = load_made(folder)[0].prepare_spec().language
+        return tools_for(language, self._engines.vad(), self._engines.aligners(self._base()))
 
 
 def _folder(path: Path | str) -> Path:
