@@ -40,6 +40,7 @@ min_speech_s = 5.0
 min_clip_s = 0.3
 min_snr_db = -100.0
 max_clipped_ratio = 1.0
+min_srmr_db = -100.0
 
 [train]
 steps = 60
@@ -173,7 +174,7 @@ def fake_recipe(**train: object) -> Recipe:
     """Every step, as little as the fakes need."""
     spec = TrainSpec(steps=60, batch_tokens=200, checkpoint_every=20, decoder_steps=2, harvest=HarvestSpec(enabled=False))
     return Recipe(
-        prepare=PrepareSpec(min_speech_s=5.0, min_clip_s=0.3, min_snr_db=-100.0, max_clipped_ratio=1.0),
+        prepare=PrepareSpec(min_speech_s=5.0, min_clip_s=0.3, min_snr_db=-100.0, max_clipped_ratio=1.0, min_srmr_db=-100.0),
         train=spec.model_copy(update=train),
         evaluate=EvaluateSpec(questions=12, spoken=6, min_retention=0.8),
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from voicekit import audio
 from voicekit.engines import Engines
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
-from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.ports import BaseModel, OnProgress, Progress, Quality, Transcriber
 from voicekit.prepare import prepare_dataset
+from voicekit.prepare.clips import Tools
 from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.diarized import summaries
 from voicekit.prepare.folder import WORK, load_made
@@ -36,8 +37,7 @@ def prepare_with(
     strict: bool = True,
 ) -> Dataset:
     """`reference` is a sound of the wanted speaker. Without `strict` a dataset may be too small. See prepare_dataset."""
-    transcriber = engines.transcriber(spec.transcriber)
-    less = _embedded(engines, spec)
+    ears = _listeners(engines, spec)
     return prepare_dataset(
         recordings,
         script,
@@ -46,28 +46,47 @@ def prepare_with(
         engines.vad(),
         engines.aligners(base),
         report,
-        transcriber=transcriber,
+        transcriber=ears.transcriber,
         languages=base.info.languages,
         speaker=engines.speaker_encoder(),
         reference=reference,
-        # What is bundled mishears too much to doubt a script.
-        second_opinion=None if Step.TRANSCRIPTION in less else transcriber,
-        quality=engines.quality() if spec.min_predicted_mos > 0 else None,
+        second_opinion=ears.second_opinion,
+        quality=ears.quality,
         listening=Hearing(spec, _ears(engines, spec), folder, reference).listening(),
         strict=strict,
-        with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in less],
+        with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
     )
 
 
 def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:
-    """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed."""
+    """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed; a copy without what it was
+    made of can only be looked at."""
+    if not (folder / WORK).is_dir():
+        return Desk(folder, Instruments(lambda: tools_for("", engines.vad(), ())))
     made = load_made(folder)[0]
     spec, reference = made.prepare_spec(), Path(made.reference) if made.reference else None
     listening = Hearing(spec, _ears(engines, spec), folder, reference).listening()
-    tools = Instruments(
-        lambda: tools_for(spec.language, engines.vad(), engines.aligners(open_base())), engines.speaker_encoder, listening
-    )
-    return Desk(folder, tools)
+
+    def tools() -> Tools:
+        ears = _listeners(engines, spec)
+        aligners = engines.aligners(open_base())
+        return tools_for(spec.language, engines.vad(), aligners, ears.transcriber, ears.second_opinion, ears.quality)
+
+    return Desk(folder, Instruments(tools, engines.speaker_encoder, listening))
+
+
+@dataclass(frozen=True)
+class _Listeners:
+    transcriber: Transcriber
+    second_opinion: Transcriber | None
+    quality: Quality | None
+
+
+def _listeners(engines: Engines, spec: PrepareSpec) -> _Listeners:
+    """What is bundled mishears too much to doubt a script; quality is predicted where a recipe asks for some."""
+    transcriber = engines.transcriber(spec.transcriber)
+    doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) else transcriber
+    return _Listeners(transcriber, doubting, engines.quality() if spec.min_predicted_mos > 0 else None)
 
 
 @dataclass(frozen=True)

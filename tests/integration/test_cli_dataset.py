@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,9 @@ def test_clips_are_listed_decided_on_and_compared(run: Run, given: Path, tmp_pat
     assert run("dataset", "redo", d, "--json")[1] == {**split, "done_again": "split"}
     assert "text" in run("dataset", "compare", before, d)[1]
     assert len(run("dataset", "list", d, "--verdict", "accepted")[1].splitlines()) == split["accepted"]
+    shutil.copytree(d, tmp_path / "copy", ignore=shutil.ignore_patterns("work"))
+    assert run("dataset", "list", tmp_path / "copy", "--json") == run("dataset", "list", d, "--json")
+    assert run("dataset", "undo", tmp_path / "copy")[0] == InputError.exit_code
     assert (given / FILE).is_file()
     _, again = run("prepare", given, "-o", tmp_path / "again", "--json")
     assert again["dataset"] == split["dataset"], "decisions hold wherever the recordings are prepared"

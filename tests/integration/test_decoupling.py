@@ -26,7 +26,7 @@ def small(name: str) -> Recipe | None:
         decoder_steps=0,
         harvest=HarvestSpec(enabled=False),
     )
-    loose = PrepareSpec(min_speech_s=5.0, min_clip_s=0.3, min_snr_db=-100.0, max_clipped_ratio=1.0)
+    loose = PrepareSpec(min_speech_s=5.0, min_clip_s=0.3, min_snr_db=-100.0, max_clipped_ratio=1.0, min_srmr_db=-100.0)
     return Recipe(prepare=loose, train=train)
 
 

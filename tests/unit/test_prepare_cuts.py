@@ -208,6 +208,8 @@ def test_clipping_is_flat_tops_at_any_level() -> None:
         ({"snr_db": 4.2, "script_match": 0.1}, 3.0, True, "too quiet against noise: 4 dB"),
         ({"overlap_ratio": 0.124}, 3.0, True, "two people speak at once: 12 % of it"),
         ({"srmr_db": 4.21}, 3.0, True, "too much echo: 4.2 dB of at least 6 dB"),
+        ({"srmr_db": 4.21, "snr_db": 7.0}, 3.0, True, "too much echo: 4.2 dB of at least 6 dB"),
+        ({"srmr_db": 4.21, "snr_db": 1.0}, 3.0, True, "too quiet against noise: 1 dB"),
         ({"speaking_rate_wps": 9.14}, 3.0, True, "too fast: 9.1 words a second, at most 8"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.makers import clip, dataset
+from voicekit.backends.phones import EnglishPhones
 from voicekit.errors import RecordingsError, ScriptError
 from voicekit.prepare.compare import compare
 from voicekit.prepare.summary import PHONEMES_EN, Length, coverage, summarise, too_little
@@ -52,6 +53,18 @@ def test_phonemes_are_those_of_the_spoken_words() -> None:
     assert {p: n for p, n in said.counts.items() if n} == {"S": 2, "IY": 2, "DH": 1, "AH": 1, "B": 1, "OY": 1}
     assert said.unknown == 1 and said.share == pytest.approx(6 / len(PHONEMES_EN))
     assert "S" in said.rare and said.rare.index("AA") < said.rare.index("B") < said.rare.index("S")
+
+
+def test_english_words_sound_as_the_dictionary_says_or_as_they_are_spelled() -> None:
+    sounds = EnglishPhones()
+    assert sounds("measure") == "M EH ZH ER".split()
+    assert sounds("shapeliness") is not None and sounds("müßig") is None
+    said = coverage(
+        ["A large fawn jumped quickly over the white azure zinc boxes, both oily and huge; she could hear children sing"],
+        "en",
+        sounds,
+    )
+    assert said.unknown == 0 and said.share > 0.85 and set(said.counts) == set(PHONEMES_EN)
 
 
 def test_rejected_clips_cover_nothing() -> None:

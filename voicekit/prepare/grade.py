@@ -23,6 +23,7 @@ _FLOOR_POWER = 1e-9
 _FLAT_RUN = 3
 _QUIETEST = 0.05
 _SHOWN_WORDS = 3
+_AS_LOUD_AS_SPEECH_DB = 3.0
 _MEASURED_S = 60.0  # of echo and bandwidth: a stretch without a pause may be an hour
 
 
@@ -113,6 +114,10 @@ def _faults(g: Grades, duration_s: float, spec: PrepareSpec, aligned: bool, said
 def _sound_faults(g: Grades, spec: PrepareSpec) -> Iterator[str]:
     if g.clipped_ratio > spec.max_clipped_ratio:
         yield f"clipped: {100 * g.clipped_ratio:.1f} % of samples"
+    echo = g.srmr_db is not None and g.srmr_db < spec.min_srmr_db
+    # A hall's tail fills the pauses and counts as noise there; noise sounds like echo only where it is as loud as speech.
+    if echo and g.snr_db >= _AS_LOUD_AS_SPEECH_DB:
+        yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
     if g.snr_db < spec.min_snr_db:
         yield f"too quiet against noise: {g.snr_db:.0f} dB"
     if g.overlap_ratio > spec.max_overlap_ratio:
@@ -120,7 +125,7 @@ def _sound_faults(g: Grades, spec: PrepareSpec) -> Iterator[str]:
     if g.bandwidth_hz is not None and g.bandwidth_hz < spec.min_bandwidth_hz:
         reached, needed = f"{g.bandwidth_hz / 1000:.1f} kHz", f"{spec.min_bandwidth_hz / 1000:g} kHz"
         yield f"dull sound: nothing above {reached}, at least {needed} are needed"
-    if g.srmr_db is not None and g.srmr_db < spec.min_srmr_db:
+    if echo:
         yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
     if g.predicted_mos is not None and g.predicted_mos < spec.min_predicted_mos:
         yield f"sounds bad: predicted MOS {g.predicted_mos:.1f} of at least {spec.min_predicted_mos:g}"
