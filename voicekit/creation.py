@@ -140,15 +140,17 @@ def now() -> str:
 
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
+    spec = job.request.recipe.prepare
     dataset = prepare_dataset(
         job.request.recordings,
         job.request.script,
-        job.request.recipe.prepare,
+        spec,
         folder / voice_files.DATASET,
         job.engines.vad(),
         job.engines.aligners(job.base),
         report,
         languages=job.base.info.languages,
+        transcriber=job.engines.transcriber(spec.transcriber) if spec.transcriber else None,
     )
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 

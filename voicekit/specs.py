@@ -21,9 +21,14 @@ class _Spec(BaseModel):
 
 
 class PrepareSpec(_Spec):
-    """Recordings -> dataset. Lengths in seconds; a clip outside the thresholds is rejected with a reason."""
+    """Recordings -> dataset. Lengths in seconds; a clip outside the thresholds is rejected with a reason.
+
+    `transcriber` says what is said where no script does: "" nobody (a script is needed), "auto" the best that is there,
+    "embedded", a model's name (voicekit models list) or a folder.
+    """
 
     language: str = "en"
+    transcriber: str = ""
     min_clip_s: float = 0.8
     max_clip_s: float = 15.0
     min_snr_db: float = 8.0
