@@ -24,6 +24,6 @@ def voicekit_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the home of whoever runs it."""
     home = tmp_path / "voicekit-home"
     monkeypatch.setenv("VOICEKIT_HOME", str(home))
-    for name in ("VOICEKIT_DATABASE_URL", "VOICEKIT_BASE", "VOICEKIT_DEVICE"):
+    for name in ("VOICEKIT_DATABASE_URL", "VOICEKIT_BASE", "VOICEKIT_DEVICE", "VOICEKIT_MODELS"):
         monkeypatch.delenv(name, raising=False)
     return home

@@ -59,8 +59,8 @@ def _model(known: Sequence[ModelState]) -> Check:
     """What does a step of messy recordings: a model, or what is embedded."""
     step, ready = known[0].model.step, [state for state in known if state.ready]
     if ready:
-        where = "" if ready[0].model.bundled else f" ({ready[0].folder})"
-        return Check(step, True, f"{ready[0].model.name}{where}, licence {ready[0].model.licence}", optional=True)
+        where = f"inside {ready[0].model.package}" if ready[0].model.bundled else str(ready[0].folder)
+        return Check(step, True, f"{ready[0].model.name} ({where}), licence {ready[0].model.licence}", optional=True)
     return Check(step, False, f"embedded {known[0].instead}.", "For a better model: voicekit models list.", optional=True)
 
 

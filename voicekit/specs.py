@@ -32,6 +32,7 @@ class PrepareSpec(_Spec):
     """
 
     language: str = "en"
+    transcriber: str = ""
     min_clip_s: float = 0.8
     max_clip_s: float = 15.0
     min_snr_db: float = 8.0

@@ -131,16 +131,20 @@ class Results:
     def models(self, models: Sequence[ModelState]) -> None:
         for step in dict.fromkeys(state.model.step for state in models):
             known = [state for state in models if state.model.step is step]
-            self._console.print(Text.assemble((step.value, "bold"), f"  without a model: {known[0].instead}"))
+            self._console.print(Text.assemble((step.value, "bold"), f": without a model {known[0].instead}"))
             table = Table(box=None, pad_edge=False, show_header=False)
+            for _ in range(4):
+                table.add_column(no_wrap=True)
+            table.add_column(overflow="fold")
             for state in known:
-                mark = Text("ready", "green") if state.ready else Text("--", "dim")
-                size = f"about {state.model.megabytes} MB"
-                licence = f"{state.model.licence}{', gated' if state.model.gated else ''}"
-                place = f"inside {state.model.package}" if state.model.bundled else str(state.folder)
-                lacking = "" if state.installed else f"  ({state.model.package} is not installed)"
-                table.add_row(Text("  ") + mark, state.model.name, size, licence, Text(place + lacking))
+                mark = Text("  ready" if state.ready else "  --", "green" if state.ready else "dim")
+                place = f"inside {state.model.package}" if state.model.bundled else "gated" if state.model.gated else ""
+                lacking = "" if state.installed else f"{state.model.package} is not installed"
+                notes = ", ".join(note for note in (place, lacking) if note)
+                table.add_row(mark, state.model.name, f"{state.model.megabytes} MB", state.model.licence, notes)
             self._console.print(table)
+        folders = dict.fromkeys(str(state.folder.parent) for state in models)
+        self._console.print(f"Looked for in {', '.join(folders)}, each in a folder of its name.", markup=False)
 
     def demo(self, shown: DemoShown) -> None:
         self.details(shown.details)

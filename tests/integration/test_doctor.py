@@ -11,6 +11,7 @@ from voicekit.app import App
 from voicekit.catalog.store import SqlCatalog
 from voicekit.doctor import examine
 from voicekit.errors import MissingModel, UsageError
+from voicekit.models import states
 from voicekit.results import Check
 from voicekit.storage import write_json
 from voicekit.wiring import find_base, open_app
@@ -43,6 +44,25 @@ def test_a_missing_base_is_no_crash(voicekit_home: Path) -> None:
     catalog = SqlCatalog(f"sqlite:///{voicekit_home / 'catalog.db'}")
     found = {c.name: c for c in examine(voicekit_home, catalog, missing, lambda: "cpu", "1.0")}
     assert found["base model"] == Check("base model", False, "There is no base.", "Get one.")
+
+
+def test_each_step_of_messy_recordings_is_done_by_something(voicekit_home: Path) -> None:
+    models = states(voicekit_home / "models", ("demucs", "speechmos"))
+    catalog = SqlCatalog(f"sqlite:///{voicekit_home / 'catalog.db'}")
+
+    def found() -> dict[str, Check]:
+        return {c.name: c for c in examine(voicekit_home, catalog, FakeBase, lambda: "cpu", "1.0", models)}
+
+    before = found()
+    assert before["quality"].ok and "speechmos" in before["quality"].detail
+    assert not before["separation"].ok and before["separation"].optional and "denoiser" in before["separation"].detail
+    assert "models list" in before["separation"].remedy
+    for name in ("htdemucs.yaml", "955717e8-8726e21a.th"):
+        (voicekit_home / "models" / "htdemucs").mkdir(parents=True, exist_ok=True)
+        (voicekit_home / "models" / "htdemucs" / name).write_text("x")
+    models = states(voicekit_home / "models", ("demucs", "speechmos"))
+    after = found()["separation"]
+    assert after.ok and str(voicekit_home / "models" / "htdemucs") in after.detail and "MIT" in after.detail
 
 
 def test_interrupted_jobs_are_listed(voicekit_home: Path) -> None:

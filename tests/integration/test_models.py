@@ -14,15 +14,19 @@ from typing import Any
 
 import pytest
 
+from tests.fake_base import FakeBase
+from tests.fake_engines import FakeJudge, fake_engines, fake_recipe, fake_recordings
 from tests.tiny_models import write_tiny_demucs
 from voicekit import cli
+from voicekit.app import App
 from voicekit.backends import fetching
 from voicekit.backends.denoise import SpectralDenoiser
 from voicekit.backends.diarization import Ge2eDiarizer
 from voicekit.backends.dnsmos import DnsmosQuality
 from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.backends.separation import DemucsSeparator
-from voicekit.errors import MissingModel
+from voicekit.catalog.store import SqlCatalog
+from voicekit.errors import MissingModel, ScriptError
 from voicekit.models import KnownModel, known_model
 from voicekit.ports import Progress
 from voicekit.settings import Settings
@@ -199,6 +203,26 @@ def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_pat
             choose(name)
 
 
+def test_a_recipe_may_leave_the_script_to_a_transcriber(tmp_path: Path) -> None:
+    recordings = fake_recordings(tmp_path / "recordings")
+    (recordings / "metadata.csv").unlink()
+    base, asked = FakeBase(), []
+
+    def chosen(choice: str) -> FakeJudge:
+        asked.append(choice)
+        return FakeJudge(base)
+
+    parts = replace(fake_engines(base), transcriber=chosen)
+    app = App(tmp_path / "home", SqlCatalog(f"sqlite:///{tmp_path / 'catalog.db'}"), parts, "fake")
+    recipe = fake_recipe()
+    with pytest.raises(ScriptError, match="no script"):
+        app.create("anna", recordings, recipe=recipe)
+    assert asked == []
+    heard = recipe.prepare.model_copy(update={"transcriber": "faster-whisper-tiny"})
+    made = app.create("anna", recordings, recipe=recipe.model_copy(update={"prepare": heard}))
+    assert asked == ["faster-whisper-tiny"] and made.clips_accepted == 10
+
+
 def test_the_command_lists_them_and_says_why_one_cannot_come(
     voicekit_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,7 +234,7 @@ def test_the_command_lists_them_and_says_why_one_cannot_come(
     assert "clustering" in gated["embedded"] and found["dnsmos"]["ready"] and found["dnsmos"]["folder"] is None
     assert cli.run(["models", "list"]) == 0
     shown = capfd.readouterr().out
-    assert "transcription" in shown and "without a model: pocketsphinx" in shown and "MIT" in shown
+    assert "transcription" in shown and "without a model pocketsphinx" in shown and "MIT" in shown
     monkeypatch.setattr(fetching, "reachable", lambda url: False)
     assert cli.run(["models", "fetch", "htdemucs"]) == MissingModel.exit_code
     told = capfd.readouterr().err
