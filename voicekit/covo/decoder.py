@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -193,18 +193,32 @@ class Token2Latent(nn.Module):
             return np.zeros((0, self.config.latents), np.float32)
         heads = [prompt.tokens, *([before[0]] if before else [])]
         known_rows = [prompt.latents[: LATENTS_PER_TOKEN * len(prompt.tokens)], *([before[1]] if before else [])]
-        device, dtype = self.cond_proj.weight.device, self.cond_proj.weight.dtype
-        ids = torch.from_numpy(np.concatenate([*heads, tokens]).astype(np.int64))[None].to(device)
-        prefix = np.concatenate(known_rows)[: LATENTS_PER_TOKEN * (ids.shape[1] - len(tokens))]
-        frames = LATENTS_PER_TOKEN * ids.shape[1]
-        known = torch.zeros(1, frames, self.config.latents, device=device, dtype=dtype)
-        known[0, : len(prefix)] = torch.from_numpy(prefix).to(device, dtype)
+        ids = np.concatenate([*heads, tokens])
+        first = LATENTS_PER_TOKEN * (len(ids) - len(tokens))
+        return self._latents(ids, np.concatenate(known_rows)[:first], prompt.speaker, noise)[first:]
+
+    @torch.inference_mode()
+    def sample_behind(self, tokens: IntArray, prompt: VoicePrompt, noise: FloatArray | None = None) -> FloatArray:
+        """Normalised latents float32 [4 (P + N) - M, 64] behind the prompt's M latents, which need not be four a token."""
+        ids = np.concatenate([prompt.tokens, tokens])
+        return self._latents(ids, prompt.latents, prompt.speaker, noise)[len(prompt.latents) :]
+
+    def _latents(self, tokens: IntArray, prefix: FloatArray, speaker: FloatArray, noise: FloatArray | None) -> FloatArray:
+        """Latents float32 [4N, 64] of tokens [N], the first of which are known as `prefix`."""
+        frames = LATENTS_PER_TOKEN * len(tokens)
+        like = self.cond_proj.weight
+        if frames == 0:
+            return np.zeros((0, self.config.latents), np.float32)
+        ids = torch.from_numpy(tokens.astype(np.int64))[None].to(like.device)
+        known = like.new_zeros(1, frames, self.config.latents)
+        known[0, : len(prefix)] = torch.from_numpy(prefix[:frames]).to(like)
         if noise is None:
             start = np.random.default_rng(0).standard_normal((frames, self.config.latents)) * self.config.temperature
             noise = start.astype(np.float32)
-        speaker = torch.from_numpy(prompt.speaker)[None].to(device, dtype)
-        x = self._solve(self.token_features(ids), known, torch.from_numpy(noise)[None].to(device, dtype), speaker)
-        return x[0, LATENTS_PER_TOKEN * (ids.shape[1] - len(tokens)) :].float().cpu().numpy()
+        x = self._solve(
+            self.token_features(ids), known, torch.from_numpy(noise)[None].to(like), torch.from_numpy(speaker)[None].to(like)
+        )
+        return x[0].float().cpu().numpy()
 
     def _solve(self, features: Tensor, known: Tensor, x: Tensor, speaker: Tensor) -> Tensor:
         """Midpoint method on an even grid of `grid_points` from 0 to 1."""
@@ -231,10 +245,10 @@ class Token2Latent(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Token2Latent:
-        model = cls(DecoderConfig(**json.loads((folder / "config.json").read_text())))
-        weights = load_file(folder / "model.safetensors")
-        model.load_state_dict({k.removeprefix("token2latent."): v.float() for k, v in weights.items()})
-        return model.eval().requires_grad_(False).to(device)
+        """The decoder of a `token2wav` folder."""
+        from voicekit.covo.token2wav import load_token2wav, token2wav_in
+
+        return load_token2wav(token2wav_in(folder), device).decoder
 
 
 def flow_loss(model: Token2Latent, batch: dict[str, Tensor]) -> Tensor:
