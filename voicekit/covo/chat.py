@@ -167,19 +167,24 @@ class _Plain:
 
 def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype | None = None) -> CovoChat:
     """The chat model of a base directory, strictly; without `dtype` bfloat16 if config.json says so, else float32."""
+    model = empty_chat(folder, audio_pad, dtype)
+    load_folder(model, folder, model.llm.dtype, device)
+    # Its frequencies are no weights: they are computed, and must not stay on the meta device.
+    model.llm.model.rotary_emb = Qwen2RotaryEmbedding(model.llm.config).to(device)
+    return model.eval().requires_grad_(False)
+
+
+def empty_chat(folder: Path, audio_pad: int, dtype: torch.dtype | None = None) -> CovoChat:
+    """The chat model that a base directory describes, without its weights (on the meta device)."""
     config = read_chat_config(folder)
     if not config.adapter_hidden:
         config = replace(config, adapter_hidden=_adapter_width(folder))
     wanted = dtype or (torch.bfloat16 if config.dtype == "bfloat16" else torch.float32)
     try:
         with torch.device("meta"):
-            model = CovoChat(config, audio_pad).to(wanted)
+            return CovoChat(config, audio_pad).to(wanted)
     except Exception as error:  # the configuration classes raise errors of many kinds
         raise BaseModelError(f"{folder / 'config.json'} does not describe a model: {first_line(error)}", REMEDY) from None
-    load_folder(model, folder, wanted, device)
-    # Its frequencies are no weights: they are computed, and must not stay on the meta device.
-    model.llm.model.rotary_emb = Qwen2RotaryEmbedding(model.llm.config).to(device)
-    return model.eval().requires_grad_(False)
 
 
 def _adapter_width(folder: Path) -> int:

@@ -139,17 +139,18 @@ def load_folder(module: nn.Module, folder: Path, dtype: torch.dtype | None = Non
 
     Differences are found in the files' headers, before anything is read.
     """
-    _check({name: entry.shape for name, entry in stored(folder).items()}, module, folder)
+    check_fit({name: entry.shape for name, entry in stored(folder).items()}, module, folder)
     module.load_state_dict(read_weights(folder, dtype, device), strict=True, assign=True)
 
 
 def load_strict(module: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
     """Give the module exactly these weights (by reference); BaseModelError names missing, extra and misshapen ones."""
-    _check({name: tuple(tensor.shape) for name, tensor in weights.items()}, module, where)
+    check_fit({name: tuple(tensor.shape) for name, tensor in weights.items()}, module, where)
     module.load_state_dict(dict(weights), strict=True, assign=True)
 
 
-def _check(found: dict[str, tuple[int, ...]], module: nn.Module, where: Path) -> None:
+def check_fit(found: Mapping[str, tuple[int, ...]], module: nn.Module, where: Path) -> None:
+    """BaseModelError unless these names and shapes are exactly the module's."""
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     misshapen = [
         f"{name} {list(found[name])} instead of {list(shape)}"

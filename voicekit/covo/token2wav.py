@@ -47,11 +47,13 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Token2Wav:
-    """`wavegan` is None where the vocoder has no weights; `extra` are stored names that this model has no use for."""
+    """`wavegan` is None where the vocoder has no weights; `extra` are stored names that this model has no use for, `dtypes` are
+    those of the stored weights."""
 
     decoder: Token2Latent
     wavegan: BigVGAN | None
     extra: tuple[str, ...]
+    dtypes: tuple[str, ...]
 
 
 def read_decoder(files: DecoderFiles) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -78,7 +80,8 @@ def load_token2wav(files: DecoderFiles, device: str = "cpu") -> Token2Wav:
     decoder, wavegan = parts["token2latent"], parts.get("wavegan")
     assert isinstance(decoder, Token2Latent)
     vocoder = wavegan.fold() if isinstance(wavegan, BigVGAN) else None
-    return Token2Wav(decoder, vocoder, tuple(sorted(set(weights) - set(known))) + others)
+    dtypes = tuple(sorted({str(weights[name].dtype).removeprefix("torch.") for name in known if name in weights}))
+    return Token2Wav(decoder, vocoder, tuple(sorted(set(weights) - set(known))) + others, dtypes)
 
 
 def implied(sizes: DecoderConfig, shapes: Shapes) -> dict[str, Tensor]:
