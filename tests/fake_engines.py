@@ -11,7 +11,9 @@ import numpy as np
 from tests.fake_base import FakeBase, codes_of
 from voicekit import audio
 from voicekit.engines import Engines
+from voicekit.errors import MissingModel
 from voicekit.records import FloatArray, Waveform
+from voicekit.results import BaseReport
 from voicekit.specs import EvaluateSpec, HarvestSpec, PrepareSpec, Recipe, TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -110,6 +112,8 @@ def fake_engines(base: FakeBase) -> Engines:
         pitch=FakePitch,
         base_revision=lambda _: base.info.revision,
         queue=lambda: "cpu",
+        check_base=_no_files,
+        convert_base=_no_files,
     )
 
 
@@ -134,6 +138,10 @@ def fake_recipe(**train: object) -> Recipe:
         train=spec.model_copy(update=train),
         evaluate=EvaluateSpec(questions=12, spoken=6, min_retention=0.8),
     )
+
+
+def _no_files(*_: object) -> BaseReport:
+    raise MissingModel("The fake base has no files.")
 
 
 def with_base(engines: Engines, base: FakeBase) -> Engines:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicekit.commands import base as base_commands
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
 from voicekit.commands import serve as serve_commands
@@ -225,6 +226,7 @@ job_commands.add(cli)
 studio_commands.add(cli)
 serve_commands.add(cli)
 key_commands.add(cli)
+base_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

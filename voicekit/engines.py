@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicekit.ports import Aligner, BaseModel, PitchTracker, SpeakerEncoder, Transcriber, VoiceActivityDetector
+
+if TYPE_CHECKING:
+    from voicekit.results import BaseReport
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,8 @@ class Engines:
     `find_base` turns what a user typed into a name or an absolute folder that `open_base` takes, or raises MissingModel;
     `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
     given sentences. `base_revision` is what `open_base(...).info.revision` will be, without opening it. `queue` is the
-    kind of this machine's device: cpu or gpu.
+    kind of this machine's device: cpu or gpu. `check_base` and `convert_base` look at a base's files without opening it, and
+    write them anew to a folder.
     """
 
     find_base: Callable[[str], str]
@@ -28,3 +34,5 @@ class Engines:
     pitch: Callable[[], PitchTracker]
     base_revision: Callable[[str], str]
     queue: Callable[[], str]
+    check_base: Callable[[str], BaseReport]
+    convert_base: Callable[[str, Path], BaseReport]
