@@ -132,3 +132,5 @@ def test_arrays_that_do_not_fit_are_refused_by_their_sizes(tmp_path: Path) -> No
             use()
     assert base.decoder.decode([1, 2], good).shape == (240 * 8,)
     assert base.chat.logits(torch.tensor([[1, 2, 3]])).shape == (3, pad + 5 + 64)
+    half = torch.zeros(2, 32, dtype=torch.bfloat16, requires_grad=True)
+    assert base.chat.logits([pad, pad], half).shape == (2, pad + 5 + 64)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, DTypeLike
 
 from voicekit.errors import InputError
@@ -17,6 +18,8 @@ Triple = Sequence[ArrayLike]
 
 def flat(given: ArrayLike, dtype: DTypeLike, dims: int) -> Any:
     """An array of `dims` dimensions; one more is dropped if it is a batch of one. InputError for any other shape."""
+    if isinstance(given, torch.Tensor):
+        given = given.detach().cpu().to(torch.from_numpy(np.zeros(0, dtype)).dtype).numpy()
     try:
         made = np.asarray(given, dtype)
     except (TypeError, ValueError, OverflowError) as error:
