@@ -16,6 +16,7 @@ from voicekit.errors import MissingModel
 from voicekit.models import states
 from voicekit.ports import OnProgress
 from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform
+from voicekit.results import BaseReport
 from voicekit.specs import EvaluateSpec, HarvestSpec, PrepareSpec, Recipe, TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -150,6 +151,8 @@ def fake_engines(base: FakeBase) -> Engines:
         quality=NoQuality,
         models=lambda: states(Path("nowhere"), ()),
         fetch_model=_no_network,
+        check_base=_no_files,
+        convert_base=_no_files,
     )
 
 
@@ -178,6 +181,10 @@ def fake_recipe(**train: object) -> Recipe:
         train=spec.model_copy(update=train),
         evaluate=EvaluateSpec(questions=12, spoken=6, min_retention=0.8),
     )
+
+
+def _no_files(*_: object) -> BaseReport:
+    raise MissingModel("The fake base has no files.")
 
 
 def with_base(engines: Engines, base: FakeBase) -> Engines:

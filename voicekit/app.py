@@ -26,7 +26,7 @@ from voicekit.ports import OnProgress, Progress
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
 from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
-from voicekit.results import Answer, Check, DemoAnswer, DemoShown, VoiceDetails
+from voicekit.results import Answer, BaseReport, Check, DemoAnswer, DemoShown, VoiceDetails
 from voicekit.review import Reviewer
 from voicekit.shelf import silent
 from voicekit.shipped import shipped
@@ -178,6 +178,14 @@ class App(Making, Access, Curation):
     def fetch_model(self, name: str, report: OnProgress = silent) -> Path:
         """Download one of them; the folder it lies in."""
         return self._engines.fetch_model(name, report)
+
+    def check_base(self, base: str) -> BaseReport:
+        """What a base model's folder holds, and what a missing part means; a name or a folder."""
+        return self._engines.check_base(self._engines.find_base(base))
+
+    def convert_base(self, base: str, out: Path | str) -> BaseReport:
+        """Write a base model anew in voicekit's layout, pickles as safetensors; what is there then."""
+        return self._engines.convert_base(self._engines.find_base(base), Path(out).expanduser())
 
     def demo(self, out: Path | str, report: OnProgress = silent) -> DemoShown:
         """Create the voice of the bundled speaker, ask it three questions, put report and answers into `out`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicekit.commands import base as base_commands
 from voicekit.commands import dataset as dataset_commands
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
@@ -231,6 +232,7 @@ serve_commands.add(cli)
 key_commands.add(cli)
 dataset_commands.add(cli)
 model_commands.add(cli)
+base_commands.add(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicekit.models import ModelState
 from voicekit.ports import (
@@ -20,6 +21,9 @@ from voicekit.ports import (
     VoiceActivityDetector,
 )
 
+if TYPE_CHECKING:
+    from voicekit.results import BaseReport
+
 
 @dataclass(frozen=True)
 class Engines:
@@ -33,6 +37,8 @@ class Engines:
     `separator`, `diarizer` and `transcriber` are asked by choice: "auto", "embedded", a known model's name or a folder (see
     `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
     `fetch_model` downloads one by name.
+
+    `check_base` and `convert_base` look at a base's files without opening it, and write them anew to a folder.
     """
 
     find_base: Callable[[str], str]
@@ -45,6 +51,8 @@ class Engines:
     pitch: Callable[[], PitchTracker]
     base_revision: Callable[[str], str]
     queue: Callable[[], str]
+    check_base: Callable[[str], BaseReport]
+    convert_base: Callable[[str, Path], BaseReport]
     denoiser: Callable[[], Separator]
     separator: Callable[[str], Separator]
     diarizer: Callable[[str], Diarizer]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,44 @@ def model_json(state: ModelState) -> Json:
         "missing": list(state.missing),
         "embedded": state.instead,
     }
+
+
+@dataclass(frozen=True)
+class BasePart:
+    """A part of a base model. Not `there`: `means` says what cannot be done, `remedy` where to put it. `fault` is why a part that
+    is there cannot be used; `extra` are stored names that nothing uses."""
+
+    name: str
+    there: bool
+    parameters: int = 0
+    size_bytes: int = 0
+    dtypes: tuple[str, ...] = ()
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
+    note: str = ""
+    means: str = ""
+    fault: str = ""
+    remedy: str = ""
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BaseReport:
+    """A base directory looked at: `layout` is voicekit or released. `not_kept` is what converting it left behind."""
+
+    folder: Path
+    name: str
+    licence: str
+    layout: str
+    parts: tuple[BasePart, ...]
+    not_kept: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """No part that is there has a fault."""
+        return not any(part.fault for part in self.parts)
+
+    def as_json(self) -> Json:
+        return {**asdict(self), "folder": str(self.folder), "usable": self.usable}
 
 
 def _number(value: float) -> float | None:

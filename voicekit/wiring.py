@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,12 +29,13 @@ from voicekit.ports import (
     Transcriber,
     VoiceActivityDetector,
 )
+from voicekit.results import BaseReport
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
 from voicekit.storage import base_revision
 
 NANO = "nano"
-CARD = "base.json"
+MARKS = ("base.json", "config.json")
 
 
 def open_app(settings: Settings | None = None) -> App:
@@ -107,6 +109,18 @@ def engines(settings: Settings) -> Engines:
 
         return fetch(known_model(name), models / name, report)
 
+    def look_at(reference: str) -> BaseReport:
+        from voicekit.covo.check import examine
+
+        return examine(base_folder(reference, settings.home))
+
+    def made_anew(reference: str, out: Path) -> BaseReport:
+        from voicekit.covo.check import examine
+        from voicekit.covo.convert import convert
+
+        lost = convert(base_folder(reference, settings.home), out)
+        return replace(examine(out), not_kept=lost)
+
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
@@ -117,6 +131,8 @@ def engines(settings: Settings) -> Engines:
         judge=_judge,
         pitch=cache(_pitch),
         base_revision=revision_of,
+        check_base=look_at,
+        convert_base=made_anew,
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
         phones=cache(_phones),
         denoiser=cache(_denoiser),
@@ -131,10 +147,10 @@ def engines(settings: Settings) -> Engines:
 
 def find_base(wanted: str, home: Path) -> str:
     """A base's name if it has one, else its absolute folder. MissingModel if it is not there."""
-    if (base_folder(wanted, home) / CARD).is_file():
+    if _is_base(base_folder(wanted, home)):
         return wanted
     folder = Path(wanted).expanduser().absolute()
-    if (folder / CARD).is_file():
+    if _is_base(folder):
         return str(folder)
     if wanted == NANO:
         raise MissingModel(
@@ -143,10 +159,15 @@ def find_base(wanted: str, home: Path) -> str:
         )
     raise MissingModel(
         f"There is no base model {wanted!r}.",
-        f"Give nano or a folder with a {CARD}, or put one at {home / 'bases' / wanted}."
+        f"Give nano or a folder with a {' or a '.join(MARKS)}, or put one at {home / 'bases' / wanted}."
         if folder.name == wanted
-        else f"Give a folder with a {CARD}.",
+        else f"Give a folder with a {' or a '.join(MARKS)}.",
     )
+
+
+def _is_base(folder: Path) -> bool:
+    """One of voicekit's has a card; a released one has only the chat model's configuration."""
+    return any((folder / name).is_file() for name in MARKS)
 
 
 def base_folder(reference: str, home: Path) -> Path:

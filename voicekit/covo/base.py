@@ -15,17 +15,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from voicekit.covo import vocoder
 from voicekit.covo.chat import CovoChat, load_chat
-from voicekit.covo.config import REMEDY, first_line, read_card, read_chat_config
-from voicekit.covo.decoder import Token2Latent
+from voicekit.covo.config import REMEDY, first_line, read_chat_config
+from voicekit.covo.direct import DirectChat
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.finetune import finetune, text_kl
+from voicekit.covo.layout import PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
 from voicekit.covo.material import read_material
 from voicekit.covo.speaking import Speaking, Words, samples_24k
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
-from voicekit.covo.synthesis import Moments, Synthesis
+from voicekit.covo.synthesis import WORLD, Moments, Synthesis
 from voicekit.covo.text import TextTokenizer, prompt_format
+from voicekit.covo.token2wav import Token2Wav, load_token2wav
+from voicekit.covo.vocoder import Vocoder
 from voicekit.errors import BaseModelError, RecordingsError
 from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, TrainOutcome
 from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
@@ -42,23 +44,31 @@ SILENCE_RATIO = 0.02
 _KEEPING = RLock()
 
 
-def load_base(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Base:
-    """Load the base directory at `path`; `dtype` is the chat model's. BaseModelError names the file and key at fault."""
+def load_base(path: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Base:
+    """Load the base directory at `path`, voicekit's own layout or the released one.
+
+    `dtype` is the chat model's; by default bfloat16 if config.json says so, else float32. BaseModelError names the file and
+    key at fault.
+    """
     return Base(Path(path), device, dtype)
 
 
 class Base:
-    """Speech tokenizer, decoder and material are read when first needed; whatever is made from a base leaves it unchanged."""
+    """Speech tokenizer, decoder and material are read when first needed; whatever is made from a base leaves it unchanged.
 
-    def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+    `chat` and `decoder` are called with arrays, and do not need a text tokenizer.
+    """
+
+    def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> None:
         if not folder.is_dir():
             raise BaseModelError(f"There is no base directory {folder}.", "Give the folder of a base model.")
-        card, config = read_card(folder), read_chat_config(folder)
-        tokenizer = TextTokenizer(folder / "tokenizer.json")
+        card, config = card_of(folder), read_chat_config(folder)
+        tokenizer = TextTokenizer(folder / "tokenizer.json", at_once=not card.released)
         self.prompt = prompt_format(tokenizer, card, config)
         self._folder, self._device, self._card = folder, device, card
         self._words = Words(tokenizer, self.prompt, card)
         self._chat = load_chat(folder, self.prompt.audio_pad, device, dtype)
+        self.chat = DirectChat(self._chat, self.prompt)
         self._adapted: OrderedDict[str, CovoChat] = OrderedDict()
         self._decoders: OrderedDict[str, Synthesis] = OrderedDict()
         self._clips: OrderedDict[str, tuple[IntArray, FloatArray]] = OrderedDict()
@@ -66,6 +76,20 @@ class Base:
     @property
     def info(self) -> BaseInfo:
         return self._info
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """Of text. Where a released folder has none, using it says which file is missing."""
+        return self._words.tokenizer
+
+    @property
+    def licence(self) -> str:
+        return self._card.licence
+
+    @property
+    def decoder(self) -> Synthesis:
+        """`decode(tokens, voice_prompt, noise)` makes sound at once; `audio` in windows, as replies are spoken."""
+        return self._synthesis
 
     @property
     def material(self) -> BaseMaterial:
@@ -90,20 +114,37 @@ class Base:
 
     @cached_property
     def _tokenizer(self) -> SpeechTokenizer:
-        made = _part(self._folder / "speech_tokenizer", lambda folder: SpeechTokenizer.load(folder, self._device))
-        return self._fitting("speech_tokenizer", made, made.config.num_codes)
+        place = self._folder / SPEECH_TOKENIZER
+        if self._card.released and not place.exists():
+            raise BaseModelError(
+                "This base has no speech tokenizer: it cannot turn recordings into tokens (the release has none).",
+                f"Put one with the same codes into {place} (config.json and model.safetensors), or use a complete base.",
+            )
+        made = _part(place, lambda folder: SpeechTokenizer.load(folder, self._device))
+        return self._fitting(SPEECH_TOKENIZER, made, made.config.num_codes)
 
     @cached_property
     def _synthesis(self) -> Synthesis:
-        if self._card.vocoder != "world":
-            raise BaseModelError(f'"vocoder" in base.json is {self._card.vocoder!r}, which is not known.', 'Known is "world".')
-        folder = self._folder / "token2wav"
-        decoder = _part(folder, lambda f: Token2Latent.load(f, self._device))
-        moments = Moments.load(folder / "global_mean_var.npy")
-        if len(moments.mean) != decoder.config.latents:
-            raise BaseModelError(f"{folder}/global_mean_var.npy does not fit the decoder's latents.", REMEDY)
-        decoder = self._fitting("token2wav", decoder, decoder.config.num_codes)
-        return Synthesis(decoder, moments, self._card.decoder_window_tokens)
+        files = decoder_files(self._folder)
+        made = _part(files.weights.parent, lambda _: load_token2wav(files, self._device))
+        moments = Moments.load(files.moments)
+        if len(moments.mean) != made.decoder.config.latents:
+            raise BaseModelError(f"{files.moments} does not fit the decoder's latents.", REMEDY)
+        self._fitting("token2wav", made, made.decoder.config.num_codes)
+        return Synthesis(made.decoder, moments, self._card.decoder_window_tokens, self._vocoder(made, files.weights))
+
+    def _vocoder(self, made: Token2Wav, file: Path) -> Vocoder:
+        match self._card.vocoder:
+            case "world":
+                return WORLD
+            case "bigvgan":
+                if made.wavegan is None:
+                    raise BaseModelError(f"{file} has no weights of a vocoder (wavegan.*).", REMEDY)
+                return made.wavegan
+            case other:
+                raise BaseModelError(
+                    f'"vocoder" in base.json is {other!r}, which is not known.', 'Known are "world" and "bigvgan".'
+                )
 
     def encode_text(self, text: str) -> list[int]:
         return self._words.tokenizer.encode(text)
@@ -124,7 +165,8 @@ class Base:
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""
         samples = samples_24k(wave)
-        made = vocoder.synthesise(vocoder.analyse(samples))[: len(samples)]
+        sound = self._synthesis.sound
+        made = sound.synthesise(sound.analyse(samples))[: len(samples)]
         return Waveform(made[None], MODEL_RATE_HZ)
 
     def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
@@ -199,7 +241,7 @@ class Base:
         return _kept(
             self._decoders,
             file_sha256(file),
-            lambda: Synthesis(with_weights(own.decoder, file), own.moments, own.window_tokens),
+            lambda: replace(own, decoder=with_weights(own.decoder, file)),
         )
 
     def _analysed(self, wave: Waveform) -> tuple[IntArray, FloatArray]:
@@ -207,17 +249,19 @@ class Base:
         samples = samples_24k(wave)
 
         def analyse() -> tuple[IntArray, FloatArray]:
-            return self._tokenizer.encode(samples), self._synthesis.moments.normalise(vocoder.analyse(samples))
+            return self._tokenizer.encode(samples), self._synthesis.moments.normalise(self._synthesis.sound.analyse(samples))
 
         return _kept(self._clips, wave.digest(), analyse, CLIPS_AT_HAND)
 
     def _has_prompt(self, name: str) -> bool:
-        return name in self._card.speakers and (self._folder / "voice_prompts" / f"{name}.safetensors").is_file()
+        return name in self._card.speakers and (self._folder / PROMPTS / f"{name}.safetensors").is_file()
 
     def _stored_prompt(self, name: str) -> VoicePrompt:
-        file = self._folder / "voice_prompts" / f"{name}.safetensors"
+        file = self._folder / PROMPTS / f"{name}.safetensors"
         if not file.is_file():
-            raise BaseModelError(f"There is no {file.name} in {file.parent}.", REMEDY)
+            parts = "tokens int64 [N], latents float32 [~4N, latents], speaker float32 [S]"
+            remedy = f"Put a voice prompt there ({parts})." if self._card.released else REMEDY
+            raise BaseModelError(f"There is no {file.name} in {file.parent}.", remedy)
         try:
             arrays = load_file(file)
             tokens, latents, speaker = arrays["tokens"], arrays["latents"], arrays["speaker"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments, num_frames
-from voicekit.covo.checkpoint import load_strict, read_weights
+from voicekit.covo.checkpoint import load_folder, stored
 from voicekit.covo.config import REMEDY, ChatConfig, first_line, read_chat_config
 from voicekit.covo.sampling import GREEDY, Chooser, Sampling, draw, penalised
 from voicekit.covo.steps import Steps
@@ -165,15 +165,32 @@ class _Plain:
         return chosen
 
 
-def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> CovoChat:
-    """The chat model of a base directory, strictly."""
-    config = read_chat_config(folder)
-    try:
-        with torch.device("meta"):
-            model = CovoChat(config, audio_pad).to(dtype)
-    except Exception as error:  # the configuration classes raise errors of many kinds
-        raise BaseModelError(f"{folder / 'config.json'} does not describe a model: {first_line(error)}", REMEDY) from None
-    load_strict(model, read_weights(folder, dtype, device), folder)
+def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype | None = None) -> CovoChat:
+    """The chat model of a base directory, strictly; without `dtype` bfloat16 if config.json says so, else float32."""
+    model = empty_chat(folder, audio_pad, dtype)
+    load_folder(model, folder, model.llm.dtype, device)
     # Its frequencies are no weights: they are computed, and must not stay on the meta device.
     model.llm.model.rotary_emb = Qwen2RotaryEmbedding(model.llm.config).to(device)
     return model.eval().requires_grad_(False)
+
+
+def empty_chat(folder: Path, audio_pad: int, dtype: torch.dtype | None = None) -> CovoChat:
+    """The chat model that a base directory describes, without its weights (on the meta device)."""
+    config = read_chat_config(folder)
+    if not config.adapter_hidden:
+        config = replace(config, adapter_hidden=_adapter_width(folder))
+    wanted = dtype or (torch.bfloat16 if config.dtype == "bfloat16" else torch.float32)
+    try:
+        with torch.device("meta"):
+            return CovoChat(config, audio_pad).to(wanted)
+    except Exception as error:  # the configuration classes raise errors of many kinds
+        raise BaseModelError(f"{folder / 'config.json'} does not describe a model: {first_line(error)}", REMEDY) from None
+
+
+def _adapter_width(folder: Path) -> int:
+    """The released config.json does not say how wide the adapter is inside; its first stage's weights do."""
+    name = "audio_adapter.downsample_layers.0.linear1.weight"
+    found = stored(folder).get(name)
+    if found is None or len(found.shape) != 2:
+        raise BaseModelError(f"The weights in {folder} have no {name}, and config.json no adapter_hidden.", REMEDY)
+    return found.shape[0]

@@ -11,6 +11,7 @@ from voicekit.covo.sampling import USUAL, Sampling
 from voicekit.errors import BaseModelError
 
 T = TypeVar("T")
+CARD = "base.json"
 REMEDY = "Use a complete base directory, or build it again."
 CONTROL = "请用文本和音频进行对话，交替生成5个文本token和15个音频token，音频部分使用发音人：{speaker}"
 
@@ -20,7 +21,8 @@ class Card:
     """base.json: what the base is and how it speaks.
 
     The decoder sees at most `decoder_window_tokens` at once, a voice prompt of `prompt_tokens` among them: what it was
-    trained on. A text is read in pieces of at most `reading_tokens` text tokens.
+    trained on. A text is read in pieces of at most `reading_tokens` text tokens. A `released` base may lack what was never
+    released or is kept elsewhere; what is missing is asked for when it is needed.
     """
 
     name: str
@@ -39,17 +41,22 @@ class Card:
     prompt_tokens: int = 24
     decoder_window_tokens: int = 80
     sampling: Sampling = USUAL
+    released: bool = False
 
 
 @dataclass(frozen=True)
 class ChatConfig:
-    """config.json: the chat model's sizes. `llm` and `encoder` are the fields of a Qwen2 and of a Whisper configuration."""
+    """config.json: the chat model's sizes. `llm` and `encoder` are the fields of a Qwen2 and of a Whisper configuration.
+
+    `adapter_hidden` 0: the weights say it. `dtype` is how the weights are stored.
+    """
 
     llm: dict[str, Any]
     encoder: dict[str, Any]
     audio_offset: int
     adapter_stages: int = 3
-    adapter_hidden: int = 2048
+    adapter_hidden: int = 0
+    dtype: str = ""
 
     @property
     def hidden_size(self) -> int:
@@ -118,7 +125,7 @@ def _sampling(data: dict[str, Any], file: Path) -> Sampling:
 
 def read_card(folder: Path) -> Card:
     """base.json of a base directory."""
-    file = folder / "base.json"
+    file = folder / CARD
     data = read_json(file)
     card = Card(
         name=field(data, "name", str, file),
@@ -137,6 +144,7 @@ def read_card(folder: Path) -> Card:
         prompt_tokens=field(data, "prompt_tokens", int, file, Card.prompt_tokens),
         decoder_window_tokens=field(data, "decoder_window_tokens", int, file, Card.decoder_window_tokens),
         sampling=_sampling(data, file),
+        released=field(data, "released", bool, file, Card.released),
     )
     if "{speaker}" not in card.control:
         raise BaseModelError(f'"control" in {file} must contain {{speaker}}.', REMEDY)
@@ -168,4 +176,5 @@ def read_chat_config(folder: Path) -> ChatConfig:
     if downsample != 1 << stages or stages < 1:
         raise BaseModelError(f'"adapter_downsample" in {file} is {downsample}; it must be a power of two.', REMEDY)
     hidden = field(data, "adapter_hidden", int, file, ChatConfig.adapter_hidden)
-    return ChatConfig(llm, encoder, offset, stages, hidden)
+    dtype = data.get("dtype") or data.get("torch_dtype") or ""
+    return ChatConfig(llm, encoder, offset, stages, hidden, str(dtype))

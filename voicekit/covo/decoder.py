@@ -10,10 +10,11 @@ import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,6 +41,15 @@ class DecoderConfig:
     grid_points: int = 5
     guidance: float = 0.5
     temperature: float = 0.5
+
+
+class Before(NamedTuple):
+    """What was spoken just before and follows the prompt as known prefix: tokens [K], latents [4K, 64], and how many tokens of
+    the speech came before these."""
+
+    tokens: IntArray
+    latents: FloatArray
+    place: int
 
 
 class Rotary(nn.Module):
@@ -181,30 +191,50 @@ class Token2Latent(nn.Module):
         self,
         tokens: IntArray,
         prompt: VoicePrompt,
-        before: tuple[IntArray, FloatArray] | None = None,
-        noise: FloatArray | None = None,
+        before: Before | None = None,
     ) -> FloatArray:
         """Normalised latents float32 [4N, 64] of `tokens` int64 [N]; the prompt's frames are cut off again.
 
-        `before` = (tokens [K], latents [4K, 64]) already spoken, which follow the prompt as known prefix (streaming).
-        `noise` [4(P + K + N), 64] is the ODE's start; drawn with a fixed seed when not given.
+        The ODE starts at noise of a fixed seed that belongs to a frame's place in the speech, so that a frame starts where it
+        would if all were decoded at once.
         """
         if len(tokens) == 0:
             return np.zeros((0, self.config.latents), np.float32)
         heads = [prompt.tokens, *([before[0]] if before else [])]
         known_rows = [prompt.latents[: LATENTS_PER_TOKEN * len(prompt.tokens)], *([before[1]] if before else [])]
-        device, dtype = self.cond_proj.weight.device, self.cond_proj.weight.dtype
-        ids = torch.from_numpy(np.concatenate([*heads, tokens]).astype(np.int64))[None].to(device)
-        prefix = np.concatenate(known_rows)[: LATENTS_PER_TOKEN * (ids.shape[1] - len(tokens))]
-        frames = LATENTS_PER_TOKEN * ids.shape[1]
-        known = torch.zeros(1, frames, self.config.latents, device=device, dtype=dtype)
-        known[0, : len(prefix)] = torch.from_numpy(prefix).to(device, dtype)
+        ids = np.concatenate([*heads, tokens])
+        first = LATENTS_PER_TOKEN * (len(ids) - len(tokens))
+        noise = self._noise(len(prompt.tokens), before.place if before else 0, len(ids))
+        return self._latents(ids, np.concatenate(known_rows)[:first], prompt.speaker, noise)[first:]
+
+    @torch.inference_mode()
+    def sample_behind(self, tokens: IntArray, prompt: VoicePrompt, noise: FloatArray | None = None) -> FloatArray:
+        """Normalised latents float32 [4 (P + N) - M, 64] behind the prompt's M latents, which need not be four a token."""
+        ids = np.concatenate([prompt.tokens, tokens])
         if noise is None:
-            start = np.random.default_rng(0).standard_normal((frames, self.config.latents)) * self.config.temperature
-            noise = start.astype(np.float32)
-        speaker = torch.from_numpy(prompt.speaker)[None].to(device, dtype)
-        x = self._solve(self.token_features(ids), known, torch.from_numpy(noise)[None].to(device, dtype), speaker)
-        return x[0, LATENTS_PER_TOKEN * (ids.shape[1] - len(tokens)) :].float().cpu().numpy()
+            noise = self._noise(len(prompt.tokens), 0, len(ids))
+        return self._latents(ids, prompt.latents, prompt.speaker, noise)[len(prompt.latents) :]
+
+    def _noise(self, prompt: int, place: int, tokens: int) -> FloatArray:
+        """float32 [4 tokens, 64] where the first `prompt` tokens are the prompt's, the next those of the speech from `place`."""
+        shape = (LATENTS_PER_TOKEN * (place + tokens), self.config.latents)
+        drawn = (np.random.default_rng(0).standard_normal(shape) * self.config.temperature).astype(np.float32)
+        head = LATENTS_PER_TOKEN * prompt
+        return np.concatenate([drawn[:head], drawn[head + LATENTS_PER_TOKEN * place :]])
+
+    def _latents(self, tokens: IntArray, prefix: FloatArray, speaker: FloatArray, noise: FloatArray) -> FloatArray:
+        """Latents float32 [4N, 64] of tokens [N], the first of which are known as `prefix`."""
+        frames = LATENTS_PER_TOKEN * len(tokens)
+        like = self.cond_proj.weight
+        if frames == 0:
+            return np.zeros((0, self.config.latents), np.float32)
+        ids = torch.from_numpy(tokens.astype(np.int64))[None].to(like.device)
+        known = like.new_zeros(1, frames, self.config.latents)
+        known[0, : len(prefix)] = torch.from_numpy(prefix[:frames]).to(like)
+        x = self._solve(
+            self.token_features(ids), known, torch.from_numpy(noise)[None].to(like), torch.from_numpy(speaker)[None].to(like)
+        )
+        return x[0].float().cpu().numpy()
 
     def _solve(self, features: Tensor, known: Tensor, x: Tensor, speaker: Tensor) -> Tensor:
         """Midpoint method on an even grid of `grid_points` from 0 to 1."""
@@ -231,10 +261,10 @@ class Token2Latent(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Token2Latent:
-        model = cls(DecoderConfig(**json.loads((folder / "config.json").read_text())))
-        weights = load_file(folder / "model.safetensors")
-        model.load_state_dict({k.removeprefix("token2latent."): v.float() for k, v in weights.items()})
-        return model.eval().requires_grad_(False).to(device)
+        """The decoder of a `token2wav` folder."""
+        from voicekit.covo.token2wav import load_token2wav, token2wav_in
+
+        return load_token2wav(token2wav_in(folder), device).decoder
 
 
 def flow_loss(model: Token2Latent, batch: dict[str, Tensor]) -> Tensor:

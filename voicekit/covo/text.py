@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -13,21 +14,38 @@ from voicekit.errors import BaseModelError
 from voicekit.prompt import PromptFormat
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|begofcAUDIO|>", "<|cAUDIO|>", "<|endofcAUDIO|>")
+# Where the release's tokenizer has them, counted back from the first speech code: Qwen2.5's 151,643 pieces and 22 special
+# tokens, then six of its own.
+RELEASED_BEFORE_AUDIO = (27, 26, 28, 6, 5, 4)
 REPLACEMENT = "\ufffd"
 
 
 class TextTokenizer:
-    """Text <-> ids. What looks like a special token inside a text is text: a user cannot end their own turn."""
+    """Text <-> ids. What looks like a special token inside a text is text: a user cannot end their own turn.
 
-    def __init__(self, file: Path) -> None:
-        if not file.is_file():
-            raise BaseModelError(f"There is no {file.name} in {file.parent}.", REMEDY)
-        try:
-            self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises bare Exception
-            raise BaseModelError(f"{file} cannot be read: {error}.", REMEDY) from None
-        self._tokenizer.encode_special_tokens = True
+    With `at_once` False a file that is not there is an error only when it is needed.
+    """
+
+    def __init__(self, file: Path, at_once: bool = True) -> None:
         self._file = file
+        if at_once or self.present:
+            _ = self._tokenizer
+
+    @property
+    def present(self) -> bool:
+        return self._file.is_file()
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        if not self.present:
+            remedy = f"Put the base's {self._file.name} there; without it there is only what needs no text."
+            raise BaseModelError(f"There is no {self._file.name} in {self._file.parent}.", remedy)
+        try:
+            made = Tokenizer.from_file(str(self._file))
+        except Exception as error:  # the library raises bare Exception
+            raise BaseModelError(f"{self._file} cannot be read: {error}.", REMEDY) from None
+        made.encode_special_tokens = True
+        return made
 
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
@@ -47,12 +65,16 @@ class TextTokenizer:
 
 def prompt_format(tokenizer: TextTokenizer, card: Card, config: ChatConfig) -> PromptFormat:
     """The prompt format of a base; speech codes must follow the text tokens."""
-    if len(tokenizer) != config.audio_offset:
+    if not tokenizer.present and card.released:
+        ids = [config.audio_offset - before for before in RELEASED_BEFORE_AUDIO]
+    elif len(tokenizer) != config.audio_offset:
         raise BaseModelError(
             f'"audio_token_index" in config.json is {config.audio_offset}, but tokenizer.json has {len(tokenizer)} tokens.',
             REMEDY,
         )
-    start, end, end_of_text, audio_begin, audio_pad, audio_end = (tokenizer.special(token) for token in SPECIAL)
+    else:
+        ids = [tokenizer.special(token) for token in SPECIAL]
+    start, end, end_of_text, audio_begin, audio_pad, audio_end = ids
     return PromptFormat(
         control=card.control,
         audio_offset=config.audio_offset,

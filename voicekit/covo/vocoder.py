@@ -1,10 +1,12 @@
-"""WORLD as nano's vocoder: 64 latents at 100 Hz <-> 24 kHz audio (Morise et al., 2016).
+"""The port of vocoders, and WORLD as nano's: 64 latents at 100 Hz <-> 24 kHz audio (Morise et al., 2016).
 
 One frame is 59 mel-cepstral envelope coefficients, 3 aperiodicity bands (dB), natural-log F0 (interpolated where
 unvoiced) and voicing (0 or 1). There is nothing to train, and pitch can be read off the latents.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 import soxr
@@ -21,6 +23,40 @@ FFT_SAMPLES = 1024
 F0_FLOOR_HZ, F0_CEIL_HZ = 60.0, 450.0
 PITCH_RATE_HZ = 12_000
 NEUTRAL_LOG_F0 = float(np.log(140.0))
+
+
+class Vocoder(Protocol):
+    """Raw latents <-> samples at 24 kHz. For streams it says what a latent's samples depend on: `look_ahead_latents` behind
+    it, and `context_latents` before it, or None if on all of them (a phase that runs on)."""
+
+    @property
+    def samples_per_latent(self) -> int: ...
+    @property
+    def look_ahead_latents(self) -> int: ...
+    @property
+    def context_latents(self) -> int | None: ...
+
+    def synthesise(self, latents: FloatArray) -> FloatArray:
+        """Audio float32 [samples_per_latent * M] in -1..1 of raw latents [M, 64]."""
+        ...
+
+    def analyse(self, samples_24k: FloatArray) -> FloatArray:
+        """Raw latents float32 [4N, 64] of mono samples [T]; BaseModelError if this vocoder cannot."""
+        ...
+
+
+class World:
+    """The functions below as a Vocoder. A frame still hears of the next ones by the window of its synthesis."""
+
+    samples_per_latent = SAMPLES_PER_LATENT
+    look_ahead_latents = 3
+    context_latents = None
+
+    def synthesise(self, latents: FloatArray) -> FloatArray:
+        return synthesise(latents)
+
+    def analyse(self, samples_24k: FloatArray) -> FloatArray:
+        return analyse(samples_24k)
 
 
 def pitch_track(samples_24k: FloatArray) -> FloatArray:
