@@ -8,8 +8,13 @@
 Both are imported on first use, so that `import voicekit` stays light.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# OpenMP reads it when torch is loaded. Its threads would else spin while they wait for one another: on a machine with other
+# work to do, a spinning thread keeps off the one it waits for, and an LSTM that takes 0.02 s takes 5 s.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from voicekit.app import App as App

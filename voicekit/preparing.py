@@ -59,8 +59,8 @@ def prepare_with(
 
 
 def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:
-    """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed; a copy without what it was
-    made of can only be looked at."""
+    """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed; a copy without what it
+    was made of can only be looked at."""
     if not (folder / WORK).is_dir():
         return Desk(folder, Instruments(lambda: tools_for("", engines.vad(), ())))
     made = load_made(folder)[0]

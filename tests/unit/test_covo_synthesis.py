@@ -7,7 +7,7 @@ import pytest
 
 from tests.makers import tiny_base
 from voicekit.covo import synthesis, vocoder
-from voicekit.covo.decoder import Token2Latent
+from voicekit.covo.decoder import Before, Token2Latent
 from voicekit.covo.synthesis import AudioStream, LatentStream, Moments, Synthesis
 from voicekit.errors import BaseModelError
 from voicekit.records import VoicePrompt
@@ -45,7 +45,7 @@ def test_the_decoder_never_sees_more_than_its_window(
     seen: list[int] = []
     sample = Token2Latent.sample
 
-    def watched(self: Token2Latent, tokens: np.ndarray, prompt: VoicePrompt, before: tuple | None = None) -> np.ndarray:
+    def watched(self: Token2Latent, tokens: np.ndarray, prompt: VoicePrompt, before: Before | None = None) -> np.ndarray:
         seen.append(len(prompt.tokens) + (len(before[0]) if before else 0) + len(tokens))
         return sample(self, tokens, prompt, before)
 
