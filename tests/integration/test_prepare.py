@@ -54,6 +54,12 @@ def work(tmp_path: Path) -> Work:
     return made
 
 
+def test_files_that_are_neither_sounds_nor_scripts_are_named(work: Work) -> None:
+    (work.recordings / "notes.docx").write_bytes(b"x")
+    work.prepare()
+    assert "Left aside as neither a sound nor a script: notes.docx." in load_notes(work.dataset)
+
+
 def test_each_short_recording_becomes_one_clean_clip(work: Work) -> None:
     made = work.prepare()
     assert [c.recording for c in made.clips] == [f"r{i}.wav" for i in range(6)]

@@ -19,7 +19,7 @@ from voicekit.prepare import decisions, edits
 from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
-from voicekit.prepare.intake import Intake, take_in
+from voicekit.prepare.intake import Intake, left_aside, take_in
 from voicekit.prepare.scripts import Cue, Script, find_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
@@ -80,7 +80,7 @@ def prepare_dataset(
         spec=spec.model_dump_json(),
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
-        notes=_remarks(found),
+        notes=_remarks(found, left_aside(recordings)),
         with_less=tuple(with_less),
         reference=str(reference.absolute()) if reference else "",
     )
@@ -135,9 +135,14 @@ def tools_for(
     return Tools(vad, able, transcriber, second_opinion, quality)
 
 
-def _remarks(script: Script) -> tuple[str, ...]:
-    unused = script.unused
-    return (f"{len(unused)} names in the script are of no recording, such as {unused[0]}.",) if unused else ()
+def _remarks(script: Script, aside: Sequence[str]) -> tuple[str, ...]:
+    notes: list[str] = []
+    if script.unused:
+        notes.append(f"{len(script.unused)} names in the script are of no recording, such as {script.unused[0]}.")
+    if aside:
+        more = f" and {len(aside) - 1} more" if len(aside) > 1 else ""
+        notes.append(f"Left aside as neither a sound nor a script: {aside[0]}{more}.")
+    return tuple(notes)
 
 
 def _check_language(language: str, languages: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from voicekit.storage import file_sha256
 
 SCRIPT_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".lab", ".srt", ".vtt", ".textgrid"})
 JUNK_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
+_JUNK = frozenset({"thumbs.db", "desktop.ini", "readme.md", "license", "licence"})
 _KINDS = "Give a folder, a zip or a file of wav, flac, mp3, m4a, ogg, opus, webm, mp4, aac or wma."
 
 
@@ -110,6 +111,19 @@ def _walk(root: Path) -> list[str]:
             if not name.startswith(".") and Path(name).suffix.lower() in audio.SUFFIXES:
                 found.append((here / name).relative_to(root).as_posix())
     return found
+
+
+def left_aside(recordings: Path) -> list[str]:
+    """Files of a folder that are neither sounds nor scripts, sorted: nothing is passed over in silence."""
+    if not recordings.is_dir():
+        return []
+    known = audio.SUFFIXES | SCRIPT_SUFFIXES
+    found: list[str] = []
+    for folder, subfolders, names in os.walk(recordings, onerror=_unreadable):
+        subfolders[:] = [s for s in subfolders if not s.startswith(".") and s.lower() not in JUNK_FOLDERS]
+        others = (n for n in names if not n.startswith(".") and Path(n).suffix.lower() not in known and n.lower() not in _JUNK)
+        found += [(Path(folder) / name).relative_to(recordings).as_posix() for name in others]
+    return sorted(found)
 
 
 def _unreadable(error: OSError) -> None:

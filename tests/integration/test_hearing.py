@@ -1,0 +1,117 @@
+"""What is found out about a recording before it is cut: once, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fake_speech import BurstVad, say, sentences
+from tests.makers import recording
+from voicekit import audio
+from voicekit.prepare.hearing import Ears, Hearing
+from voicekit.records import FloatArray, SpeakerTurn, Waveform
+from voicekit.specs import PrepareSpec
+from voicekit.timebase import seconds_to_samples
+
+FIRST, SECOND = SpeakerTurn("a", 0.0, 3.0), SpeakerTurn("b", 2.5, 4.0)
+
+
+@dataclass
+class Studio:
+    """Instruments that note what they were asked. The loud speaker is "a": a voice is its level."""
+
+    turns: tuple[SpeakerTurn, ...] = (FIRST, SECOND)
+    asked: list[str] = field(default_factory=list[str])
+    name: str = "studio"
+
+    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+        self.asked.append(f"diarize {num_speakers}")
+        return self.turns
+
+    def separate(self, wave: Waveform) -> Waveform:
+        self.asked.append("separate")
+        return Waveform(0.5 * wave.samples, wave.sample_rate_hz)
+
+    def embed(self, wave: Waveform) -> FloatArray:
+        loud = float(np.abs(wave.samples).max(initial=0.0)) > 0.3
+        return np.array([1.0, 0.0] if loud else [0.0, 1.0], np.float32)
+
+    def ears(self, identity: str = "ears") -> Ears:
+        return Ears(identity, BurstVad, lambda: self, lambda: self, lambda: self, lambda: self)
+
+
+@pytest.fixture
+def wave() -> Waveform:
+    """4 s: the first three loud, the last one soft."""
+    made = say(sentences(3)[0], pause_s=0.2)
+    samples = np.resize(made.mono(), seconds_to_samples(4.0, made.sample_rate_hz))
+    samples[seconds_to_samples(3.0, made.sample_rate_hz) :] *= 0.2
+    return Waveform(samples[None] / np.abs(samples).max() * 0.8, made.sample_rate_hz)
+
+
+@pytest.fixture
+def reference(tmp_path: Path, wave: Waveform) -> Callable[[float], Path]:
+    def made(level: float) -> Path:
+        audio.write_wav(tmp_path / f"{level}.wav", Waveform(wave.samples / 0.8 * level, wave.sample_rate_hz))
+        return tmp_path / f"{level}.wav"
+
+    return made
+
+
+def test_tidy_recordings_of_one_speaker_come_out_as_they_went_in(tmp_path: Path, wave: Waveform) -> None:
+    studio = Studio(turns=(FIRST,))
+    heard = Hearing(PrepareSpec(diarize_from_s=1.0), studio.ears(), tmp_path).hear(recording(), wave)
+    assert heard.wave is wave and heard.allowed_spans is None and heard.overlapped_spans == ()
+    assert studio.asked == ["diarize None"]
+
+
+def test_nobody_is_looked_for_in_short_recordings_or_where_there_is_one(tmp_path: Path, wave: Waveform) -> None:
+    studio = Studio()
+    for spec in (PrepareSpec(), PrepareSpec(diarize_from_s=1.0, num_speakers=1)):
+        assert Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave).allowed_spans is None
+    assert studio.asked == []
+
+
+def test_who_speaks_most_is_meant_and_what_two_say_at_once_is_told(tmp_path: Path, wave: Waveform) -> None:
+    spec = PrepareSpec(diarize_from_s=1.0, num_speakers=2)
+    heard = Hearing(spec, Studio().ears(), tmp_path).hear(recording(), wave)
+    assert heard.allowed_spans == ((0.0, 3.0),) and heard.overlapped_spans == ((2.5, 3.0),)
+
+
+@pytest.mark.parametrize(("level", "wanted"), [(0.8, ((0.0, 3.0),)), (0.1, ((2.5, 4.0),))])
+def test_a_reference_says_whose_recording_it_is(
+    level: float, wanted: object, tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
+) -> None:
+    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, reference(level))
+    assert hearing.hear(recording(), wave).allowed_spans == wanted
+
+
+def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_it(
+    tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
+) -> None:
+    soft = Waveform(wave.samples * 0.1, wave.sample_rate_hz)
+    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, reference(0.8))
+    assert hearing.hear(recording(), soft).allowed_spans == ()
+
+
+def test_answers_and_cleaned_sounds_are_kept(tmp_path: Path, wave: Waveform) -> None:
+    studio, spec = Studio(), PrepareSpec(diarize_from_s=1.0, cleaning="separate")
+    first = Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    again = Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    assert studio.asked == ["separate", "diarize None"]
+    assert again.allowed_spans == first.allowed_spans
+    assert np.array_equal(first.wave.samples, again.wave.samples) and np.abs(first.wave.samples).max() < 0.45
+    next((tmp_path / "work" / "cleaned").iterdir()).unlink()
+    Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    assert studio.asked.count("separate") == 2
+
+
+def test_other_models_are_asked_anew(tmp_path: Path, wave: Waveform) -> None:
+    studio, spec = Studio(), PrepareSpec(diarize_from_s=1.0)
+    Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    Hearing(spec, studio.ears("better ears"), tmp_path).hear(recording(), wave)
+    assert len(studio.asked) == 2
