@@ -22,6 +22,14 @@ class Step(StrEnum):
     QUALITY = "quality"
 
 
+class Cleaning(StrEnum):
+    """What is done to a recording before it is cut."""
+
+    NONE = "none"
+    DENOISE = "denoise"
+    SEPARATE = "separate"
+
+
 @dataclass(frozen=True)
 class KnownModel:
     """A model as its makers publish it. `files` must be there for it to work, relative to its folder.

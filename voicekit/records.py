@@ -118,14 +118,6 @@ class Heard:
     language: str = ""
 
 
-class Cleaning(StrEnum):
-    """What is done to a recording before it is cut."""
-
-    NONE = "none"
-    DENOISE = "denoise"
-    SEPARATE = "separate"
-
-
 @dataclass(frozen=True)
 class SpeakerTurn:
     """A stretch of a recording in which one speaker speaks. `speaker` is a label of this recording, not a name."""

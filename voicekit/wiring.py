@@ -104,23 +104,6 @@ def engines(settings: Settings) -> Engines:
 
     heavy = _by_choice(settings, device, vad)
 
-    def fetch_model(name: str, report: OnProgress) -> Path:
-        from voicekit.backends.fetching import fetch
-
-        return fetch(known_model(name), models / name, report)
-
-    def look_at(reference: str) -> BaseReport:
-        from voicekit.covo.check import examine
-
-        return examine(base_folder(reference, settings.home))
-
-    def made_anew(reference: str, out: Path) -> BaseReport:
-        from voicekit.covo.check import examine
-        from voicekit.covo.convert import convert
-
-        lost = convert(base_folder(reference, settings.home), out)
-        return replace(examine(out), not_kept=lost)
-
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
@@ -131,8 +114,8 @@ def engines(settings: Settings) -> Engines:
         judge=_judge,
         pitch=cache(_pitch),
         base_revision=revision_of,
-        check_base=look_at,
-        convert_base=made_anew,
+        check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
+        convert_base=lambda reference, out: _made_anew(base_folder(reference, settings.home), out),
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
         phones=cache(_phones),
         denoiser=cache(_denoiser),
@@ -141,8 +124,27 @@ def engines(settings: Settings) -> Engines:
         transcriber=heavy(Step.TRANSCRIPTION),
         quality=cache(_quality),
         models=lambda: states(models, _installed()),
-        fetch_model=fetch_model,
+        fetch_model=lambda name, report: _fetched(name, models / name, report),
     )
+
+
+def _fetched(name: str, folder: Path, report: OnProgress) -> Path:
+    from voicekit.backends.fetching import fetch
+
+    return fetch(known_model(name), folder, report)
+
+
+def _look_at(folder: Path) -> BaseReport:
+    from voicekit.covo.check import examine
+
+    return examine(folder)
+
+
+def _made_anew(folder: Path, out: Path) -> BaseReport:
+    from voicekit.covo.convert import convert
+
+    lost = convert(folder, out)
+    return replace(_look_at(out), not_kept=lost)
 
 
 def find_base(wanted: str, home: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from voicekit.commands.common import Json, opened
 from voicekit.errors import InputError
-from voicekit.records import Cleaning
+from voicekit.models import Cleaning
 
 if TYPE_CHECKING:
     from voicekit.curation import Prepared

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from voicekit import audio, manifest
 from voicekit.errors import RecordingsError
+from voicekit.models import Cleaning
 from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDetector
 from voicekit.prepare.diarized import by_most_speech, by_reference, overlaps, spans_of, summaries, voices_of
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard
 from voicekit.prepare.workbench import Listening, sha256_of
-from voicekit.records import Cleaning, Recording, SpeakerTurn, Waveform
+from voicekit.records import Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
 _METHOD = "1"

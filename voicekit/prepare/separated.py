@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicekit.audio import frame_powers, without_offset
+from voicekit.models import Cleaning
 from voicekit.ports import Separator
 from voicekit.prepare.grade import noise_power, snr_db
 from voicekit.prepare.segment import Span
-from voicekit.records import Cleaning, FloatArray, Waveform
+from voicekit.records import FloatArray, Waveform
 
 CLEAN_ABOVE_DB = 15.0
 MUSIC_ABOVE_DB = 30.0
