@@ -11,11 +11,11 @@ import typer
 
 from voicekit.commands.common import Json, opened
 from voicekit.errors import UsageError
-from voicekit.records import Clip, Dataset, Verdict
 
 if TYPE_CHECKING:
     from voicekit.app import App
     from voicekit.curation import Comparison
+    from voicekit.records import Clip, Dataset
 
 review_app = typer.Typer(help="See and decide on the clips of a prepared dataset.", no_args_is_help=True)
 
@@ -31,6 +31,7 @@ def list_clips(
 ) -> None:
     """List the clips with their verdicts."""
     from voicekit import terminal
+    from voicekit.records import Verdict
 
     if verdict and verdict not in set(Verdict):
         raise UsageError(f"{verdict!r} is no verdict.", "Give accepted or rejected.")

@@ -137,6 +137,8 @@ def tools_for(
 
 def _remarks(script: Script, aside: Sequence[str]) -> tuple[str, ...]:
     notes: list[str] = []
+    if not script.texts:
+        notes.append(f"There is no script: what is said was written down by {script.source}, with its mistakes.")
     if script.unused:
         notes.append(f"{len(script.unused)} names in the script are of no recording, such as {script.unused[0]}.")
     if aside:
