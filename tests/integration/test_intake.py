@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.fake_speech import BurstAligner, BurstVad, say, sentences
+from tests.fake_speech import BurstAligner, BurstVad, bursts, say, sentences
 from tests.unit.test_audio import encode
 from voicekit import audio
 from voicekit.errors import RecordingsError
@@ -16,7 +16,7 @@ from voicekit.prepare.intake import take_in
 from voicekit.records import Dataset, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 
-SPEC = PrepareSpec(min_speech_s=1.0)
+SPEC = PrepareSpec(min_speech_s=1.0, min_srmr_db=-100.0)
 CODECS = {"m4a": "aac", "webm": "libopus", "mp4": "aac", "mp3": "libmp3lame", "opus": "libopus"}
 
 
@@ -84,8 +84,12 @@ def test_a_long_recording_with_subtitles_is_followed_by_their_text(suffix: str, 
     folder = tmp_path / "recordings"
     folder.mkdir()
     texts = sentences(6)
-    audio.write_flac(folder / "talk.flac", say(" ".join(texts)))
-    cues = [(2.0 * n, 2.0 * n + 1.5, text) for n, text in enumerate(texts)]
+    wave = say(" ".join(texts))
+    audio.write_flac(folder / "talk.flac", wave)
+    spoken, cues = iter(bursts(wave)), list[tuple[float, float, str]]()
+    for text in texts:
+        said = [next(spoken) for _ in text.split()]
+        cues.append((round(said[0][0], 3), round(said[-1][1], 3), text))
     if suffix == "srt":
         lines = [f"{n}\n00:00:{a:06.3f} --> 00:00:{b:06.3f}\n{t}\n\n" for n, (a, b, t) in enumerate(cues, 1)]
         (folder / "talk.srt").write_text("".join(lines))
