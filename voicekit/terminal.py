@@ -131,7 +131,7 @@ class Results:
     def models(self, models: Sequence[ModelState]) -> None:
         for step in dict.fromkeys(state.model.step for state in models):
             known = [state for state in models if state.model.step is step]
-            self._console.print(Text.assemble((step.value, "bold"), f": without a model {known[0].instead}"))
+            self._console.print(Text.assemble((step.value, "bold"), f"   without a model: {known[0].instead}"))
             table = Table(box=None, pad_edge=False, show_header=False)
             for _ in range(4):
                 table.add_column(no_wrap=True)

@@ -233,7 +233,7 @@ def test_the_command_lists_them_and_says_why_one_cannot_come(
     assert "clustering" in gated["embedded"] and found["dnsmos"]["ready"] and found["dnsmos"]["folder"] is None
     assert cli.run(["models", "list"]) == 0
     shown = capfd.readouterr().out
-    assert "transcription" in shown and "without a model pocketsphinx" in shown and "MIT" in shown
+    assert "transcription" in shown and "without a model: pocketsphinx" in shown and "MIT" in shown
     monkeypatch.setattr(fetching, "reachable", lambda url: False)
     assert cli.run(["models", "fetch", "htdemucs"]) == MissingModel.exit_code
     told = capfd.readouterr().err
