@@ -12,11 +12,13 @@ from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import load_made
+from voicekit.prepare.hearing import Speaker as Speaker
+from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
 from voicekit.preparing import FoundSpeaker as FoundSpeaker
-from voicekit.preparing import desk_of, find_speakers, prepare_with
+from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset
 from voicekit.request import existing, find_recipe
 from voicekit.shelf import Shelf, silent
@@ -32,6 +34,8 @@ class Prepared:
     dataset: Dataset
     summary: Summary
     notes: tuple[str, ...]
+    speakers: tuple[Speaker, ...]
+    models: dict[str, str]
 
 
 class Curation(Shelf):
@@ -43,7 +47,8 @@ class Curation(Shelf):
         folder: Path | str,
         *,
         script: Path | str | None = None,
-        speaker: Path | str | None = None,
+        reference: Path | str | None = None,
+        speaker: str = "",
         language: str = "",
         recipe: str | Recipe = "lora",
         cleaning: str = "",
@@ -52,7 +57,8 @@ class Curation(Shelf):
     ) -> Prepared:
         """Recordings and script become a dataset in `folder`, however little speech it holds. The same call again continues.
 
-        `speaker` is a sound file of the wanted speaker: clips of another voice are rejected. `cleaning` and `num_speakers` go
+        `reference` is a sound file of the wanted speaker, `speaker` what a diarizer calls them (see `speakers`): clips of other
+        voices are rejected. `cleaning` and `num_speakers` go
         before the recipe's (see PrepareSpec). Raises InputError, UsageError, ResourceError; nothing that was finished is lost.
         """
         target, base = _folder(folder), self._base()
@@ -68,7 +74,7 @@ class Curation(Shelf):
                 spec,
                 target,
                 report,
-                reference=None if speaker is None else existing(speaker, "sound of the speaker"),
+                whose=Wanted(None if reference is None else existing(reference, "sound of the speaker"), speaker),
                 strict=False,
             )
         return self.dataset(target)
@@ -76,9 +82,11 @@ class Curation(Shelf):
     def dataset(self, folder: Path | str) -> Prepared:
         """A prepared dataset as it stands, with everything that was decided."""
         target = _folder(folder)
-        desk, spec = self._desk(target), load_made(target)[0].prepare_spec()
+        desk, made = self._desk(target), load_made(target)[0]
+        spec = made.prepare_spec()
         dataset = desk.dataset()
-        return Prepared(target, dataset, desk.summary(self._engines.phones(spec.language)), load_notes(target))
+        summary, speakers = desk.summary(self._engines.phones(spec.language)), speakers_of(self._engines, target)
+        return Prepared(target, dataset, summary, load_notes(target), tuple(speakers), made.models)
 
     def clips(self, folder: Path | str) -> tuple[Reviewed, ...]:
         return self._desk(folder).rows()

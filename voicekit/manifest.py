@@ -12,7 +12,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -46,9 +46,10 @@ def from_json(kind: type[T], text: str) -> T:
         raise InputError(f"This is not a valid {kind.__name__}: {error}.") from None
 
 
-def write_records(path: Path, records: Iterable[object]) -> None:
-    """One record a line, written beside and renamed."""
-    files.write_bytes(path, "".join(to_json(r) + "\n" for r in records).encode(_ENCODING, _ERRORS))
+def write_records(path: Path, records: Iterable[object], flat: Collection[str] = ()) -> None:
+    """One record a line, written beside and renamed. The fields of the records in the fields `flat` stand in the line itself."""
+    lines = (_flattened(to_json(r), flat) if flat else to_json(r) for r in records)
+    files.write_bytes(path, "".join(line + "\n" for line in lines).encode(_ENCODING, _ERRORS))
 
 
 def append_record(path: Path, record: object) -> None:
@@ -62,9 +63,9 @@ def append_record(path: Path, record: object) -> None:
             file.write(line)
 
 
-def read_records(path: Path, kind: type[T]) -> tuple[T, ...]:
-    """All records of a file; raises InputError naming file and line."""
-    return tuple(_read_line(path, number, line, kind) for number, line in _lines(path))
+def read_records(path: Path, kind: type[T], flat: Collection[str] = ()) -> tuple[T, ...]:
+    """All records of a file, also of one written without `flat`; raises InputError naming file and line."""
+    return tuple(_read_line(path, number, _nested(line, kind, flat), kind) for number, line in _lines(path))
 
 
 def read_journal(path: Path, kind: type[T]) -> tuple[T, ...]:
@@ -85,6 +86,27 @@ def write_record(path: Path, record: object) -> None:
 def read_record(path: Path, kind: type[T]) -> T:
     """The record of a file written by write_record."""
     return _read_line(path, 1, _read_text(path), kind)
+
+
+def _flattened(line: str, fields: Collection[str]) -> str:
+    made: dict[str, Any] = {}
+    for key, value in json.loads(line).items():
+        made.update(value if key in fields else {key: value})
+    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+
+
+def _nested(line: str, kind: type, fields: Collection[str]) -> str:
+    try:
+        stored = json.loads(line) if fields else None
+    except json.JSONDecodeError:
+        return line
+    if not isinstance(stored, dict):
+        return line
+    found = cast("dict[str, Any]", stored)
+    for field in (f for f in fields if f not in found):
+        inner = [f.name for f in dataclasses.fields(_hints(kind)[field]) if f.name in found]
+        found[field] = {name: found.pop(name) for name in inner}
+    return json.dumps(found)
 
 
 def _plain(value: Any) -> Any:

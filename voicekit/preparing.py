@@ -15,8 +15,8 @@ from voicekit.prepare import prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.diarized import summaries
-from voicekit.prepare.folder import WORK, load_made
-from voicekit.prepare.hearing import Ears, Hearing
+from voicekit.prepare.folder import WORK, load_made, load_recordings
+from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
 from voicekit.prepare.workbench import Instruments
@@ -33,10 +33,10 @@ def prepare_with(
     spec: PrepareSpec,
     folder: Path,
     report: OnProgress,
-    reference: Path | None = None,
+    whose: Wanted = WHO_SPEAKS_MOST,
     strict: bool = True,
 ) -> Dataset:
-    """`reference` is a sound of the wanted speaker. Without `strict` a dataset may be too small. See prepare_dataset."""
+    """Without `strict` a dataset may be too small. See prepare_dataset."""
     ears = _listeners(engines, spec)
     return prepare_dataset(
         recordings,
@@ -49,12 +49,14 @@ def prepare_with(
         transcriber=ears.transcriber,
         languages=base.info.languages,
         speaker=engines.speaker_encoder(),
-        reference=reference,
+        reference=whose.reference,
+        label=whose.label,
         second_opinion=ears.second_opinion,
         quality=ears.quality,
-        listening=Hearing(spec, _ears(engines, spec), folder, reference).listening(),
+        listening=Hearing(spec, _ears(engines, spec), folder, whose).listening(),
         strict=strict,
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
+        models=_models(engines, base, spec),
     )
 
 
@@ -63,16 +65,25 @@ def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) 
     was made of can only be looked at."""
     if not (folder / WORK).is_dir():
         return Desk(folder, Instruments(lambda: tools_for("", engines.vad(), ())))
-    made = load_made(folder)[0]
-    spec, reference = made.prepare_spec(), Path(made.reference) if made.reference else None
-    listening = Hearing(spec, _ears(engines, spec), folder, reference).listening()
+    spec, hearing = _hearing_of(engines, folder)
 
     def tools() -> Tools:
         ears = _listeners(engines, spec)
         aligners = engines.aligners(open_base())
         return tools_for(spec.language, engines.vad(), aligners, ears.transcriber, ears.second_opinion, ears.quality)
 
-    return Desk(folder, Instruments(tools, engines.speaker_encoder, listening))
+    return Desk(folder, Instruments(tools, engines.speaker_encoder, hearing.listening()))
+
+
+def speakers_of(engines: Engines, folder: Path) -> list[Speaker]:
+    """Who speaks in the recordings of the dataset in `folder`, as far as they hold several speakers."""
+    return _hearing_of(engines, folder)[1].speakers(load_recordings(folder))
+
+
+def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
+    made = load_made(folder)[0]
+    spec, whose = made.prepare_spec(), Wanted(Path(made.reference) if made.reference else None, made.label)
+    return spec, Hearing(spec, _ears(engines, spec), folder, whose)
 
 
 @dataclass(frozen=True)
@@ -134,3 +145,13 @@ def _embedded(engines: Engines, spec: PrepareSpec) -> list[Step]:
     there = {s.model.step for s in engines.models() if s.ready}
     choices = {Step.SEPARATION: spec.separator, Step.DIARIZATION: spec.diarizer, Step.TRANSCRIPTION: spec.transcriber}
     return [step for step, choice in choices.items() if choice == EMBEDDED or (choice == AUTO and step not in there)]
+
+
+def _models(engines: Engines, base: BaseModel, spec: PrepareSpec) -> dict[str, str]:
+    """What does each step: a model's name or folder, or what is bundled."""
+    ready = {s.model.step: s.model.name for s in reversed(engines.models()) if s.ready}
+    embedded = _embedded(engines, spec)
+    choices = {Step.SEPARATION: spec.separator, Step.DIARIZATION: spec.diarizer, Step.TRANSCRIPTION: spec.transcriber}
+    aligners = ", ".join(getattr(a, "name", base.info.name) for a in engines.aligners(base))
+    used = {s.value: EMBEDDED if s in embedded else ready[s] if c == AUTO else c for s, c in choices.items()}
+    return {**used, "alignment": aligners, "speaker": engines.speaker_encoder().name}

@@ -47,8 +47,23 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 def test_recordings_become_a_dataset_and_what_is_in_it_is_said(run: Run, given: Path, tmp_path: Path) -> None:
     code, made = run("prepare", given, "-o", tmp_path / "d", "--json")
-    assert code == 0 and made["enough"] and made["clips"] == made["accepted"] == 8
+    assert code == 0 and made["enough"] and made["clips"] == {"accepted": 8, "rejected": 0, "by_reason": {}}
     assert made["rejected"] == [] and made["phonemes"] is None and len(made["with_less"]) == 3
+    assert made["speakers"] == [] and {"separation", "diarization", "transcription"} <= set(made["models_used"])
+    lines = [json.loads(line) for line in (tmp_path / "d" / "clips.jsonl").read_text().splitlines()]
+    wanted = {
+        "recording",
+        "sample_rate_hz",
+        "start_sample",
+        "num_samples",
+        "text",
+        "words",
+        "snr_db",
+        "verdict",
+        "reason",
+        "audio",
+    }
+    assert len(lines) == 8 and all(wanted <= set(line) for line in lines)
     assert sum(row["count"] for row in made["lengths"]) == 8
     again = run("prepare", given, "-o", tmp_path / "d", "--json")
     assert again == (0, made)
@@ -106,7 +121,7 @@ def test_clips_are_listed_decided_on_and_compared(run: Run, given: Path, tmp_pat
     [
         (("prepare", "{tmp}/nothing", "-o", "{tmp}/d"), 2, "no recordings"),
         (("prepare", "{tmp}/given", "-o", "{tmp}/given/000.wav"), 2, "is a file"),
-        (("prepare", "{tmp}/given", "-o", "{tmp}/d", "--speaker", "{tmp}/who.wav"), 2, "no sound of the speaker"),
+        (("prepare", "{tmp}/given", "-o", "{tmp}/d", "--reference", "{tmp}/who.wav"), 2, "no sound of the speaker"),
         (("prepare", "{tmp}/given", "-o", "{tmp}/d", "--language", "xx"), 3, "does not speak 'xx'"),
         (("dataset", "list", "{tmp}/nothing"), 3, "There is no dataset"),
         (("dataset", "list", "{tmp}/nothing", "--verdict", "good"), 2, "no verdict"),

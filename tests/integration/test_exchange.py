@@ -112,7 +112,7 @@ def changed(folder: Path, target: Path, **changes: object) -> Path:
 
 def test_a_text_that_a_form_cannot_hold_is_refused_not_bent(folder: Path, tmp_path: Path) -> None:
     barred = {"text": "this | that", "words": [], "source": "script"}
-    odd = changed(folder, tmp_path / "odd", transcript=barred)
+    odd = changed(folder, tmp_path / "odd", **barred)
     with pytest.raises(InputError, match=r"cannot stand in LJSpeech's metadata\.csv: 'this \| that'"):
         export_dataset(odd, "ljspeech", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ import pytest
 from tests.fake_speech import BurstVad, say, sentences
 from tests.makers import recording
 from voicekit import audio
-from voicekit.prepare.hearing import Ears, Hearing
+from voicekit.prepare.hearing import Ears, Hearing, Wanted
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import seconds_to_samples
@@ -86,7 +86,7 @@ def test_who_speaks_most_is_meant_and_what_two_say_at_once_is_told(tmp_path: Pat
 def test_a_reference_says_whose_recording_it_is(
     level: float, wanted: object, tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
 ) -> None:
-    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, reference(level))
+    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, Wanted(reference(level)))
     assert hearing.hear(recording(), wave).allowed_spans == wanted
 
 
@@ -94,7 +94,7 @@ def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_
     tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
 ) -> None:
     soft = Waveform(wave.samples * 0.1, wave.sample_rate_hz)
-    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, reference(0.8))
+    hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, Wanted(reference(0.8)))
     assert hearing.hear(recording(), soft).allowed_spans == ()
 
 

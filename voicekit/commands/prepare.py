@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from voicekit.errors import InputError
 from voicekit.models import Cleaning
 
 if TYPE_CHECKING:
-    from voicekit.curation import Prepared
+    from voicekit.curation import Prepared, Speaker
 
 NumSpeakers = Annotated[
     int | None, typer.Option("--speakers", metavar="N", min=1, help="How many people speak. Default: found out.")
@@ -29,9 +30,10 @@ def prepare(
     recordings: Annotated[Path, typer.Argument(metavar="RECORDINGS", help="Folder, zip or file.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DATASET", help="The dataset's folder; made if missing.")],
     script: Annotated[Path | None, typer.Option(metavar="FILE", help="What is said. Default: found in RECORDINGS.")] = None,
-    speaker: Annotated[
+    reference: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A sound of the wanted speaker; other voices are left out.")
     ] = None,
+    speaker: Annotated[str, typer.Option(metavar="LABEL", help="Or what `voicekit speakers` calls them.")] = "",
     language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
     cleaning: Annotated[Cleaning | None, typer.Option(help="Default: by what sounds between the words.")] = None,
@@ -48,7 +50,7 @@ def prepare(
         app = opened()
         with terminal.progress(app.steps("prepare")) as report:
             made = app.prepare(
-                recordings, out, script=script, speaker=speaker, language=language, recipe=recipe,
+                recordings, out, script=script, reference=reference, speaker=speaker, language=language, recipe=recipe,
                 cleaning=cleaning or "", num_speakers=num_speakers, report=report,
             )  # fmt: skip
         if json:
@@ -65,7 +67,7 @@ def speakers(
     num_speakers: NumSpeakers = None,
     json: Json = False,
 ) -> None:
-    """Find out who speaks in recordings, to hear each and choose: voicekit prepare RECORDINGS --speaker DIR/THAT.wav"""
+    """Find out who speaks in recordings, to hear each and choose: voicekit prepare RECORDINGS --reference DIR/THAT.wav"""
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
@@ -84,12 +86,13 @@ def prepared_json(made: Prepared) -> dict[str, Any]:
     return {
         "dataset": made.dataset.id,
         "folder": str(made.folder),
-        "clips": s.clips,
-        "accepted": s.accepted,
-        "usable_s": s.usable_s,
+        "clips": {"accepted": s.accepted, "rejected": s.clips - s.accepted, "by_reason": {r.reason: r.count for r in s.rejected}},
+        "speech_s": s.usable_s,
         "needed_s": s.needed_s,
         "enough": s.enough,
-        "rejected": [vars(r) for r in s.rejected],
+        "speakers": [asdict(who) for who in made.speakers],
+        "models_used": made.models,
+        "rejected": [asdict(r) for r in s.rejected],
         "lengths": [{"up_to_s": None if row.up_to_s == float("inf") else row.up_to_s, "count": row.count} for row in s.lengths],
         "median_s": s.median_s,
         "phonemes": None
@@ -115,12 +118,18 @@ def summary_lines(made: Prepared) -> list[str]:
     if s.coverage is not None:
         rare = f"; hardly said: {' '.join(s.coverage.rare)}" if s.coverage.rare else ""
         lines.append(f"  phonemes   {100 * s.coverage.share:.0f} % of them are said{rare}")
+    lines += [_speaker_line(who) for who in made.speakers]
     width = max((len(r.reason) for r in s.rejected), default=0)
     lines += [f"  left out   {r.count:4d} × {r.reason:<{width}}  {r.seconds:6.1f} s  e.g. {r.example}" for r in s.rejected]
     lines += [f"  advice     {line}" for line in s.advice]
     lines += [f"  note       {line}" for line in made.notes]
     lines += [f"  with less  {line}" for line in s.with_less]
     return lines
+
+
+def _speaker_line(who: Speaker) -> str:
+    like = "" if who.cosine is None else f", likeness {who.cosine:.2f}"
+    return f"  speaker    {who.label} of {who.recording}: {who.speech_s:.0f} s{like}{' (wanted)' if who.wanted else ''}"
 
 
 def _length(up_to_s: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,14 +56,17 @@ def prepare_dataset(
     listening: Listening | None = None,
     strict: bool = True,
     with_less: Sequence[str] = (),
+    label: str = "",
+    models: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
     `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
     what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
     the sound in `reference`; `listening` knows who talks when; `quality` predicts how good a clip sounds. What a person decided
-    about the clips is applied last. Without `strict` a dataset may be too small; `with_less` says what was missing on this
-    machine. Raises RecordingsError, ScriptError or LanguageError, all before anything is lost.
+    about the clips is applied last. Without `strict` a dataset may be too small. `with_less` (what was missing on this machine),
+    the wanted speaker's `label` and the `models` of each step are kept with the dataset. Raises RecordingsError, ScriptError or
+    LanguageError, all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
@@ -83,6 +86,8 @@ def prepare_dataset(
         notes=_remarks(found, left_aside(recordings)),
         with_less=tuple(with_less),
         reference=str(reference.absolute()) if reference else "",
+        label=label,
+        models=dict(models or {}),
     )
     write_made(folder, made, tuple(clips))
     dataset = settle(folder, instruments, strict)

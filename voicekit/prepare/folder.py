@@ -1,7 +1,7 @@
 """A dataset's folder:
 
 DATASET/dataset.json       id, split, seconds, notes
-DATASET/clips.jsonl        one line a clip, rejected ones with their reason
+DATASET/clips.jsonl        one line a clip, rejected ones with their reason; its text, words and grades stand in the line
 DATASET/recordings.jsonl   the files they come from
 DATASET/clips/*.flac       24 kHz mono, at the target loudness
 DATASET/work/              what makes a second call continue and lets clips be decided on: unpacked zip, journals,
@@ -10,7 +10,7 @@ DATASET/work/              what makes a second call continue and lets clips be d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicekit import manifest
@@ -23,6 +23,7 @@ FACTS = "dataset.json"
 CLIPS = "clips.jsonl"
 RECORDINGS = "recordings.jsonl"
 WORK = "work"
+_FLAT = ("transcript", "grades")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class DatasetFile:
 @dataclass(frozen=True)
 class Made:
     """What the clips of a folder were made of. `spec` is JSON; `log` is the list of decisions, `before` those that came with the
-    recordings, `reference` a sound of the wanted speaker ("" if none was given)."""
+    recordings; `reference` a sound of the wanted speaker and `label` what a diarizer calls them ("" if not given); `models` what
+    did each step."""
 
     recordings: str
     spec: str
@@ -53,6 +55,8 @@ class Made:
     notes: tuple[str, ...] = ()
     with_less: tuple[str, ...] = ()
     reference: str = ""
+    label: str = ""
+    models: dict[str, str] = field(default_factory=dict[str, str])
 
     def prepare_spec(self) -> PrepareSpec:
         return PrepareSpec.model_validate_json(self.spec)
@@ -61,7 +65,7 @@ class Made:
 def load_dataset(folder: Path) -> Dataset:
     """The dataset that prepare_dataset left in `folder`; raises InputError if it is not complete."""
     facts = load_facts(folder)
-    clips = manifest.read_records(folder / CLIPS, Clip)
+    clips = manifest.read_records(folder / CLIPS, Clip, flat=_FLAT)
     return Dataset(facts.id, facts.spec_hash, clips, facts.train_ids, facts.held_out_ids, facts.speech_s)
 
 
@@ -83,7 +87,7 @@ def load_facts(folder: Path) -> DatasetFile:
 
 def write_dataset(folder: Path, dataset: Dataset, facts: DatasetFile) -> None:
     """Clips first: a dataset.json always has its clips beside it."""
-    manifest.write_records(folder / CLIPS, dataset.clips)
+    manifest.write_records(folder / CLIPS, dataset.clips, flat=_FLAT)
     manifest.write_record(folder / FACTS, facts)
 
 

@@ -7,7 +7,7 @@ speaker come out as they went in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +15,37 @@ from voicekit import audio, manifest
 from voicekit.errors import RecordingsError
 from voicekit.models import Cleaning
 from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDetector
-from voicekit.prepare.diarized import by_most_speech, by_reference, overlaps, spans_of, summaries, voices_of
+from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, overlaps, spans_of, summaries, voices_of
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard
 from voicekit.prepare.workbench import Listening, sha256_of
-from voicekit.records import Recording, SpeakerTurn, Waveform
+from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
-_METHOD = "1"
+_METHOD = "2"
+TOLD_FROM_S = 5.0
+"""Somebody who says whose recordings they are has speakers told apart in recordings of this length and more."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker of a recording, and how much they sound like the reference (None without one)."""
+
+    label: str
+    speech_s: float
+    cosine: float | None = None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A voice with its recording (path below what was given), and whether it is the wanted one."""
+
+    recording: str
+    label: str
+    speech_s: float
+    cosine: float | None
+    wanted: bool
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,17 @@ class Ears:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Whose recordings these are: who sounds like the file `reference`, who is called `label`, or who speaks most."""
+
+    reference: Path | None = None
+    label: str = ""
+
+
+WHO_SPEAKS_MOST = Wanted()
+
+
+@dataclass(frozen=True)
 class _Answer:
     """One journal line. `wanted` is the label of the wanted speaker: "" where everybody who speaks is, "-" where nobody is."""
 
@@ -46,18 +79,19 @@ class _Answer:
     cleaning: Cleaning
     turns: tuple[SpeakerTurn, ...]
     wanted: str
+    voices: tuple[Voice, ...] = ()
 
 
 _NOBODY = "-"
 
 
 class Hearing:
-    """Listens to the recordings of the dataset in `folder`. `reference` is a sound of the wanted speaker."""
+    """Listens to the recordings of the dataset in `folder`."""
 
-    def __init__(self, spec: PrepareSpec, ears: Ears, folder: Path, reference: Path | None = None) -> None:
-        self._spec, self._ears, self._reference = spec, ears, reference
+    def __init__(self, spec: PrepareSpec, ears: Ears, folder: Path, whose: Wanted = WHO_SPEAKS_MOST) -> None:
+        self._spec, self._ears, self._whose = spec, ears, whose
         self._work = folder / WORK
-        wanted = sha256_of(reference) if reference else ""
+        wanted = sha256_of(whose.reference) if whose.reference else whose.label
         self._identity = " ".join([_METHOD, ears.identity, spec.digest(), wanted])
         self._answers = {a.key: a for a in manifest.read_journal(self._work / "heard.jsonl", _Answer)}
 
@@ -66,7 +100,7 @@ class Hearing:
 
     def hear(self, recording: Recording, wave: Waveform) -> Heard:
         """The recording cleaned if it must be, and where its wanted speaker talks, if others do too."""
-        key = hashlib.sha256(f"{self._identity} {recording.id}".encode()).hexdigest()
+        key = self._key(recording)
         known = self._answers.get(key)
         clean = self._work / "cleaned" / f"{key[:16]}.flac"
         if known is None or (known.cleaning is not Cleaning.NONE and not clean.is_file()):
@@ -82,11 +116,31 @@ class Hearing:
         mine = () if known.wanted == _NOBODY else spans_of(known.turns, known.wanted)
         return Heard(sound, allowed_spans=mine, overlapped_spans=overlaps(known.turns))
 
+    def speakers(self, recordings: Sequence[Recording]) -> list[Speaker]:
+        """Everybody who was found in recordings of several speakers, the recordings in order, who speaks most first."""
+        found: list[Speaker] = []
+        for recording in recordings:
+            answer = self._answers.get(self._key(recording))
+            for voice in answer.voices if answer else ():
+                wanted = answer is not None and answer.wanted in ("", voice.label)
+                found.append(Speaker(recording.path, voice.label, voice.speech_s, voice.cosine, wanted))
+        return found
+
+    def _key(self, recording: Recording) -> str:
+        return hashlib.sha256(f"{self._identity} {recording.id}".encode()).hexdigest()
+
     def _asked(self, key: str, wave: Waveform) -> tuple[_Answer, Waveform]:
         how = self._how(wave)
         sound = cleaned(wave, how, self._ears.denoiser(), self._ears.separator()) if how is not Cleaning.NONE else wave
         turns = self._turns(sound)
-        return _Answer(key, how, turns, self._wanted(sound, turns)), sound
+        known = summaries(turns)
+        voices, reference = dict[str, FloatArray](), None
+        if self._whose.reference is not None and known:
+            encoder = self._ears.speaker()
+            voices, reference = voices_of(sound, turns, encoder), encoder.embed(audio.read(self._whose.reference))
+        likeness = {k: round(float(v @ reference), 4) for k, v in voices.items()} if reference is not None else {}
+        found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
+        return _Answer(key, how, turns, self._wanted(turns, voices, reference), found), sound
 
     def _how(self, wave: Waveform) -> Cleaning:
         if self._spec.cleaning != "auto":
@@ -94,18 +148,17 @@ class Hearing:
         return cleaning_for(background_of(wave, self._ears.vad().speech_spans(wave)))
 
     def _turns(self, sound: Waveform) -> tuple[SpeakerTurn, ...]:
-        spec = self._spec
-        if spec.num_speakers == 1 or sound.duration_s < spec.diarize_from_s:
+        spec, told = self._spec, self._whose != WHO_SPEAKS_MOST
+        if spec.num_speakers == 1 or sound.duration_s < (min(spec.diarize_from_s, TOLD_FROM_S) if told else spec.diarize_from_s):
             return ()
         return self._ears.diarizer().diarize(sound, spec.num_speakers or None)
 
-    def _wanted(self, sound: Waveform, turns: tuple[SpeakerTurn, ...]) -> str:
+    def _wanted(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray], reference: FloatArray | None) -> str:
         if len(summaries(turns)) < 2:
             return ""
-        if self._reference is None:
-            return by_most_speech(turns)
-        encoder = self._ears.speaker()
-        try:
-            return by_reference(voices_of(sound, turns, encoder), encoder.embed(audio.read(self._reference)))
-        except RecordingsError:
-            return _NOBODY  # the recording's clips say so, one by one
+        if reference is not None:
+            try:
+                return by_reference(voices, reference)
+            except RecordingsError:
+                return _NOBODY  # the recording's clips say so, one by one
+        return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)
