@@ -96,6 +96,10 @@ def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_
     soft = Waveform(wave.samples * 0.1, wave.sample_rate_hz)
     hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, Wanted(reference(0.8)))
     assert hearing.hear(recording(), soft).allowed_spans == ()
+    alone = Hearing(PrepareSpec(diarize_from_s=1.0), Studio(turns=(FIRST,)).ears(), tmp_path / "alone", Wanted(reference(0.8)))
+    assert alone.hear(recording(), soft).allowed_spans == ()
+    assert [(s.label, s.wanted) for s in alone.speakers([recording()])] == [("a", False)]
+    assert alone.hear(recording(id="another"), wave).allowed_spans is None
 
 
 def test_answers_and_cleaned_sounds_are_kept(tmp_path: Path, wave: Waveform) -> None:

@@ -154,11 +154,13 @@ class Hearing:
         return self._ears.diarizer().diarize(sound, spec.num_speakers or None)
 
     def _wanted(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray], reference: FloatArray | None) -> str:
-        if len(summaries(turns)) < 2:
-            return ""
+        several = len(summaries(turns)) > 1
         if reference is not None:
             try:
-                return by_reference(voices, reference)
+                found = by_reference(voices, reference)
             except RecordingsError:
                 return _NOBODY  # the recording's clips say so, one by one
+            return found if several else ""
+        if not several:
+            return ""
         return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)
