@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import re
 import shutil
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from bench import verdict
 from bench.cells import Cell, Speaker, ready, run_cell, speaker_name
+from bench.sections import publish_section
 from voicekit import files
 from voicekit.engines import Engines
 from voicekit.errors import VoicekitError
@@ -109,14 +109,8 @@ def section(
 
 
 def publish(text: str, picture: Path, docs: Path) -> None:
-    """Put the section between its marks in docs/benchmarks.md, and the plot beside it."""
-    file = docs / "benchmarks.md"
-    known = file.read_text(encoding="utf-8") if file.exists() else "# Benchmarks\n"
-    begin, end = f"<!-- {SECTION}:begin -->", f"<!-- {SECTION}:end -->"
-    block = f"{begin}\n{text}{end}"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    fresh = pattern.sub(lambda _: block, known) if pattern.search(known) else f"{known.rstrip()}\n\n{block}\n"
-    files.write_text(file, fresh)
+    """Put the section into docs/benchmarks.md, and the plot beside it."""
+    publish_section(SECTION, text, docs)
     (docs / "images").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(picture, docs / "images" / "decoupling.png")
 

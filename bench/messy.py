@@ -1,0 +1,250 @@
+"""Messy recordings with known truth, prepared with what is here: python -m bench.messy [--minutes 2] [--out DIR] [--docs DIR]
+
+Two and three synthetic people take turns and interrupt one another, clean, in noise, over music, in a hall and through a
+telephone; a script of single sentences has wrong lines. Says for each recording how much of what was kept is the wanted
+speaker's alone (purity), how much of what they say alone was kept (recall), how many kept clips begin or end inside a sentence's
+sound, and how fast it went; and of the script how many wrong lines were found and right ones doubted. Needs flite. The
+result is a section of docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.sections import publish_section
+from recipes.nano.engines import SAMPLE_RATE_HZ, speak
+from recipes.nano.narratives import narratives
+from recipes.nano.voices import Voice
+from voicekit import audio
+from voicekit.engines import Engines
+from voicekit.prepare.spans import Span, common, merged, total_s, without
+from voicekit.preparing import WHO_SPEAKS_MOST, Wanted, prepare_with
+from voicekit.records import Clip, Dataset, FloatArray, Verdict, Waveform
+from voicekit.settings import Settings
+from voicekit.specs import PrepareSpec
+from voicekit.timebase import samples_to_seconds
+from voicekit.wiring import engines
+
+TARGET, GUESTS = "rms", ("slt", "awb")
+FADE_S = 0.01
+EDGE_DB = -35.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A recording: its sound at 24 kHz, when the wanted speaker speaks alone, and when each sentence sounds."""
+
+    name: str
+    samples: FloatArray
+    alone: tuple[Span, ...]
+    sentences: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    name: str
+    minutes: float
+    purity: float
+    recall: float
+    kept: int
+    cut: int
+    real_time: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=2.0, help="length of each recording")
+    parser.add_argument("--out", type=Path, default=Path("build/messy"))
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    options = parser.parse_args()
+    if not shutil.which("flite"):
+        print("flite is needed (Debian: apt-get install flite).", file=sys.stderr)
+        return 2
+    shutil.rmtree(options.out, ignore_errors=True)
+    found = engines(Settings(home=options.out / "home"))
+    said = Sayings(narratives(7, 400))
+    reference = options.out / "reference.wav"
+    audio.write_wav(reference, Waveform(np.concatenate([said.next(TARGET) for _ in range(3)])[None], SAMPLE_RATE_HZ))
+    scores: list[Score] = []
+    for scene in scenes(said, options.minutes):
+        for how, whose in (("who speaks most", WHO_SPEAKS_MOST), ("reference", Wanted(reference))):
+            scores.append(prepared(scene, how, whose, found, options.out))
+            print(scores[-1], flush=True)
+    text = section(scores, wrong_lines(said, found, options.out), found)
+    print(text)
+    publish_section("messy", text, options.docs)
+    return 0
+
+
+class Sayings:
+    """The next sentence in a voice, float32 [T] at 24 kHz."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = iter(texts)
+        self.text = ""
+
+    def next(self, bank: str) -> FloatArray:
+        self.text = next(self._texts)
+        with tempfile.TemporaryDirectory() as scratch:
+            (made,) = speak([(Voice(bank, bank, "flite", bank), self.text)], Path(scratch))
+        assert made is not None
+        loud = np.flatnonzero(np.abs(made) > 10 ** (EDGE_DB / 20) * np.abs(made).max())
+        made = made[loud[0] : loud[-1] + 1]
+        ramp = np.minimum(1.0, np.arange(len(made)) / (FADE_S * SAMPLE_RATE_HZ))
+        return (made * ramp * ramp[::-1] * 0.3 / np.abs(made).max()).astype(np.float32)
+
+
+def scenes(said: Sayings, minutes: float) -> list[Scene]:
+    two, three = talk(said, GUESTS[:1], minutes, 0), talk(said, GUESTS, minutes, 1)
+    rng = np.random.default_rng(2)
+    length = len(two.samples)
+    pink = np.cumsum(rng.standard_normal(length))
+    pink = (pink - np.convolve(pink, np.ones(400) / 400, "same")).astype(np.float32)
+    return [
+        two,
+        Scene("three people", three.samples, three.alone, three.sentences),
+        over(two, "noise at 10 dB", pink, 10.0),
+        over(two, "music at 12 dB", music(length), 12.0),
+        Scene("a hall", hall(two.samples, rng), two.alone, two.sentences),
+        Scene("a telephone", telephone(two.samples), two.alone, two.sentences),
+    ]
+
+
+def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Scene:
+    """The wanted speaker says two sentences of three; one turn of four begins before the last has ended."""
+    rng = np.random.default_rng(seed)
+    turns: list[tuple[str, float, FloatArray]] = []
+    now_s = 0.5
+    while now_s < 60 * minutes:
+        who = TARGET if rng.random() < 0.66 else guests[int(rng.integers(len(guests)))]
+        samples = said.next(who)
+        interrupts = bool(turns) and turns[-1][0] != who and rng.random() < 0.25
+        start_s = now_s - (0.7 if interrupts else -float(rng.uniform(0.3, 0.9)))
+        turns.append((who, start_s, samples))
+        now_s = start_s + len(samples) / SAMPLE_RATE_HZ
+    mixed = np.zeros(int((now_s + 0.5) * SAMPLE_RATE_HZ), np.float32)
+    for _, start_s, samples in turns:
+        first = int(start_s * SAMPLE_RATE_HZ)
+        mixed[first : first + len(samples)] += samples
+    mixed += (1e-4 * rng.standard_normal(len(mixed))).astype(np.float32)
+    spans = [(who, start_s, start_s + len(s) / SAMPLE_RATE_HZ) for who, start_s, s in turns]
+    mine = [(a, b) for who, a, b in spans if who == TARGET]
+    others = [(a, b) for who, a, b in spans if who != TARGET]
+    return Scene("two people", mixed, tuple(without(merged(mine), merged(others))), tuple((a, b) for _, a, b in spans))
+
+
+def over(scene: Scene, name: str, sound: FloatArray, snr_db: float) -> Scene:
+    speech = np.square(scene.samples[np.abs(scene.samples) > 0.01]).mean()
+    gain = np.sqrt(speech / np.square(sound).mean() / 10 ** (snr_db / 10))
+    return Scene(name, (scene.samples + gain * sound).astype(np.float32), scene.alone, scene.sentences)
+
+
+def music(length: int) -> FloatArray:
+    """Chords of three notes with overtones, a new one every second."""
+    rng = np.random.default_rng(3)
+    t = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    chords: list[FloatArray] = []
+    for _ in range(length // SAMPLE_RATE_HZ + 1):
+        root = 110 * 2 ** (int(rng.integers(12)) / 12)
+        notes = [root * ratio * k for ratio in (1, 5 / 4, 3 / 2) for k in (1, 2, 3)]
+        chords.append((np.exp(-1.5 * t) * sum(np.sin(2 * np.pi * hz * t) / hz**0.5 for hz in notes)).astype(np.float32))
+    return np.concatenate(chords)[:length]
+
+
+def hall(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    t = np.arange(int(0.8 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    room = rng.standard_normal(len(t)) * np.exp(-6.9 * t / 0.7) * 0.05
+    room[0] = 1.0
+    size = len(samples) + len(room)
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(room, size), size)[: len(samples)]
+    return (wet * 0.5 / np.abs(wet).max()).astype(np.float32)
+
+
+def telephone(samples: FloatArray) -> FloatArray:
+    spectrum, hz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+    return np.fft.irfft(np.where((hz > 300) & (hz < 3400), spectrum, 0), len(samples)).astype(np.float32)
+
+
+def prepared(scene: Scene, how: str, whose: Wanted, found: Engines, out: Path) -> Score:
+    folder = out / f"{scene.name}, {how}".replace(" ", "-")
+    audio.write_wav(folder / "in" / "talk.wav", Waveform(scene.samples[None], SAMPLE_RATE_HZ))
+    began_s = time.perf_counter()
+    dataset = made_of(folder, found, whose)
+    took_s = time.perf_counter() - began_s
+    spans = [span(c) for c in dataset.clips if c.verdict is Verdict.ACCEPTED]
+    kept = merged(spans)
+    kept_s, mine_s = total_s(common(kept, merged(scene.sentences))), total_s(common(kept, scene.alone))
+    length_s = len(scene.samples) / SAMPLE_RATE_HZ
+    return Score(
+        f"{scene.name}, {how}", length_s / 60, mine_s / max(kept_s, 1e-9), mine_s / total_s(scene.alone), len(spans),
+        sum(inside(edge, scene.sentences) for s in spans for edge in s), length_s / took_s,
+    )  # fmt: skip
+
+
+def made_of(folder: Path, found: Engines, whose: Wanted) -> Dataset:
+    return prepare_with(
+        found, found.open_base("nano"), folder / "in", None, PrepareSpec(min_speech_s=0.0), folder / "dataset",
+        lambda _: None, whose, strict=False,
+    )  # fmt: skip
+
+
+def wrong_lines(said: Sayings, found: Engines, out: Path) -> tuple[int, int, int, int]:
+    """(wrong lines, of them left out, right lines, of them left out) of a script whose every fourth line is another's."""
+    folder, texts = out / "script", list[str]()
+    for number in range(40):
+        audio.write_wav(folder / "in" / f"{number:02d}.wav", Waveform(np.pad(said.next(TARGET), 6000)[None], SAMPLE_RATE_HZ))
+        texts.append(said.text)
+    wrong = {number: (number + 4) % 40 for number in range(0, 40, 4)}
+    rows = "".join(f"{n:02d}|{texts[wrong.get(n, n)]}\n" for n in range(40))
+    (folder / "in" / "metadata.csv").write_text(rows, encoding="utf-8")
+    left_out = {
+        int(Path(c.recording).stem) for c in made_of(folder, found, WHO_SPEAKS_MOST).clips if c.verdict is Verdict.REJECTED
+    }
+    return len(wrong), len(left_out & set(wrong)), 40 - len(wrong), len(left_out - set(wrong))
+
+
+def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: Engines) -> str:
+    models = ", ".join(s.model.name for s in found.models() if s.ready and not s.model.bundled) or "none: what is bundled"
+    head = "| recording, whose it is | minutes | purity, % | recall, % | clips kept | edges inside a sentence | × real time |"
+    rows = [
+        f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {s.kept} | {s.cut} | {s.real_time:.1f} |"
+        for s in scores
+    ]
+    wrong, caught, right, doubted = lines
+    return "\n".join(
+        [
+            "## Messy recordings",
+            "",
+            f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down.",
+            "",
+            head,
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Of {wrong} wrong lines of a script {caught} were left out, of {right} right ones {doubted}.",
+            "",
+        ]
+    )
+
+
+def span(clip: Clip) -> Span:
+    start_s = samples_to_seconds(clip.start_sample, clip.sample_rate_hz)
+    return start_s, start_s + samples_to_seconds(clip.num_samples, clip.sample_rate_hz)
+
+
+def inside(time_s: float, sentences: Sequence[Span]) -> bool:
+    """Whether an edge falls into a sentence by more than a few glottal pulses."""
+    return any(a + 0.03 < time_s < b - 0.03 for a, b in sentences)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
