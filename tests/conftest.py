@@ -1,13 +1,18 @@
-"""What all tests share: two threads, no network, a home of their own, and a mark from the folder they lie in."""
+"""What all tests share: two threads, no network, no stopwatch, a home of their own, and a mark from the folder they lie in."""
 
 import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as voicekit does, for tests that import torch first
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("voicekit", deadline=None)
+settings.load_profile("voicekit")
 
 KINDS = ("unit", "contract", "integration", "journey", "browser")
 

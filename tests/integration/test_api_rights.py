@@ -230,7 +230,7 @@ def operations(house: ApiHouse) -> dict[str, Any]:
 def test_no_request_makes_the_server_stumble(house: ApiHouse, operations: dict[str, Any], label: str) -> None:
     headers = bearer(house.key())
 
-    @settings(max_examples=6, deadline=None, suppress_health_check=SLOW, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=6, suppress_health_check=SLOW, derandomize=True, database=None, phases=[Phase.generate])
     @given(case=operations[label].as_strategy())
     def holds(case: Any) -> None:
         answered = case.call(headers=headers)

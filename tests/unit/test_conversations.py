@@ -197,7 +197,7 @@ def test_nothing_to_learn_from_is_said_plainly() -> None:
         talk.voice_lessons(ITEMS, replace(MATERIAL, train=()), "ann", TrainSpec(), 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     text=st.lists(st.integers(0, 255), max_size=40),
     codes=st.lists(st.integers(0, FORMAT.num_codes - 1), max_size=120),
@@ -213,7 +213,7 @@ def test_interleave_round_trips_and_keeps_its_rhythm(text: list[int], codes: lis
         assert prompt.is_audio(token_id) == (position % sum(blocks) >= blocks[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text("abc d'", min_size=1, max_size=30), codes=st.lists(st.integers(0, 255), min_size=1, max_size=60))
 def test_masked_learns_as_many_tokens_as_there_are_codes(text: str, codes: list[int]) -> None:
     base = FakeBase()

@@ -29,7 +29,7 @@ def test_a_typed_special_token_stays_text(tokenizer: TextTokenizer, token: str) 
     assert tokenizer.decode(ids) == f"a {token} b".lower()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
 def test_streamed_text_joined_is_the_text(tokenizer: TextTokenizer, text: str) -> None:
     ids = tokenizer.encode(text)

@@ -54,7 +54,7 @@ def test_blocks_and_stretches_are_slices_of_the_whole(suffix: str) -> None:
     assert np.array_equal(audio.read(file_of(suffix), mono=True).samples[0], whole.mono())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(("mp3", "m4a", "flac")), st.lists(st.tuples(st.integers(0, 170_000), st.integers(0, 60_000)), max_size=5))
 def test_stretches_in_any_order(suffix: str, wanted: list[tuple[int, int]]) -> None:
     whole = audio.read(file_of(suffix))

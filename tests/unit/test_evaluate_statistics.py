@@ -15,7 +15,7 @@ def inside(metric: Metric) -> bool:
     return metric.low <= metric.value <= metric.high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(NUMBERS, st.integers(0, 5))
 def test_the_interval_of_a_mean_contains_the_mean_and_stays_among_the_values(values: list[float], seed: int) -> None:
     found = statistics.mean(values, seed)
@@ -31,7 +31,7 @@ def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> No
     assert 0.88 <= np.mean(covered) <= 0.99
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_the_interval_of_a_share_contains_it_and_is_never_of_zero_width(hits: list[bool]) -> None:
     found = statistics.share(hits)
@@ -74,7 +74,7 @@ def test_what_cannot_be_known_is_not_a_number() -> None:
 HISTOGRAM = st.lists(st.integers(0, 20), min_size=6, max_size=6).filter(any)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(HISTOGRAM, HISTOGRAM)
 def test_jensen_shannon_is_a_symmetric_distance_between_equal_and_disjoint(p: list[int], q: list[int]) -> None:
     a, b = np.array(p, float), np.array(q, float)

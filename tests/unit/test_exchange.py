@@ -21,7 +21,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0"), max_size=20)
 TURNS = st.builds(SpeakerTurn, NAMES, TIMES, TIMES, NAMES, st.integers(1, 8))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(TURNS, max_size=6))
 @example([SpeakerTurn("caf\udce9 1.wav", 0.1, 1 / 3, "<NA>"), SpeakerTurn("50%20.wav", 1e-7, 1e6, "\ud800\u2028")])
 def test_rttm_comes_back_exactly(turns: list[SpeakerTurn]) -> None:
@@ -64,7 +64,7 @@ def words(draw: st.DrawFn) -> tuple[Word, ...]:
     return tuple(sorted(found, key=lambda w: (w.start_s, w.end_s)))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(words(), st.text(st.characters(exclude_categories=("C", "Z")), min_size=1))
 def test_the_words_of_a_clip_come_back_from_its_textgrid(said: tuple[Word, ...], text: str) -> None:
     whole = recording(num_samples=48_000 * 12)

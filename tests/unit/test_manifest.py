@@ -51,7 +51,7 @@ def test_every_record_makes_the_round_trip(record: object, tmp_path: Path) -> No
     assert manifest.read_record(tmp_path / "r.json", type(record)) == record
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.builds(
         Everything,

@@ -72,7 +72,7 @@ def test_a_long_silence_is_never_inside_a_clip() -> None:
     assert texts(words, segment.cut_at_words(words, 15.0)) == ["a b c", "d e f."]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 1.5), st.sampled_from(["a", "a,", "a."])), min_size=1, max_size=40),
     st.integers(0, 2**32 - 1),
@@ -117,7 +117,7 @@ def test_speech_that_is_too_long_is_parted_where_it_is_silent_and_nowhere_else()
         assert all(not (start < edge < end) for edge in (a, b) for start, end in spoken_s)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.floats(0.1, 6.0), st.floats(0.05, 1.5)), min_size=1, max_size=20),
     st.lists(st.floats(0.0, 60.0), max_size=4),

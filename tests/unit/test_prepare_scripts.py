@@ -204,7 +204,7 @@ def tiers(draw: st.DrawFn) -> Tier:
     return Tier(draw(NAMES), tuple(Interval(a, b, draw(TEXTS)) for a, b in spans), points)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(tiers(), max_size=3))
 def test_a_textgrid_comes_back_as_it_was(made: list[Tier]) -> None:
     grid = TextGrid(100.0, tuple(made))

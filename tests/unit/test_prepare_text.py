@@ -38,7 +38,7 @@ def test_other_languages_keep_their_letters_and_spell_their_numbers() -> None:
     assert spoken_form("3 χρόνια", "el") == "χρόνια"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text())
 def test_written_tokens_are_the_text_and_spoken_ones_are_plain_words(text: str) -> None:
     tokens = spoken_tokens(text, "en")

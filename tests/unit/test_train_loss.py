@@ -96,7 +96,7 @@ def test_the_base_is_asked_with_its_own_ids(method: Lora | Full) -> None:
     assert float(together.kl_sum.detach()) == pytest.approx(expected, rel=1e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     lengths=st.lists(st.integers(2, 60), min_size=1, max_size=40),
     batch_tokens=st.integers(20, 200),
