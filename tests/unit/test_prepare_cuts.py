@@ -245,7 +245,6 @@ def test_a_reason_names_the_words_that_differ() -> None:
     assert reason.endswith("; heard too for two, three for nothing, nothing for four")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.floats(0.5, 600.0), min_size=2, max_size=40), st.floats(0.01, 0.5))
 def test_some_recordings_are_held_out_but_never_all(seconds: dict[str, float], ratio: float) -> None:
     chosen = held_out_recordings(seconds, ratio)
