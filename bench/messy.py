@@ -224,9 +224,10 @@ def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: En
         [
             "## Messy recordings",
             "",
-            f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down. The wanted",
-            "speaker says two sentences of three; one turn of four begins before the last has ended, and there an edge may fall into a",
-            "sentence. Purity: of the speech kept, what the wanted speaker says alone; recall: of what they say alone, what was kept.",
+            f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down.",
+            "The wanted speaker says two sentences of three; one turn of four begins before the last has ended, and there an edge may",
+            "fall into a sentence. Purity: of the speech kept, what the wanted speaker says alone; recall: of what they say alone, what",
+            "was kept.",
             "",
             head,
             "|---|---|---|---|---|---|---|",
