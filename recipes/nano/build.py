@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900, "listening": 1750}
+STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900, "listening": 4500}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:

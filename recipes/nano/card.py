@@ -69,7 +69,7 @@ float32 masters.
 """
 
 COST = """
-Trained in three runs, the second from the weights of the first (`--init`), the third of the ears alone:
+Trained in four runs, the second from the weights of the first (`--init`), the third and fourth of the ears alone:
 
 | part | parameters | steps | minutes of one thread, the machine busy |
 |---|---|---|---|
@@ -78,7 +78,7 @@ Trained in three runs, the second from the weights of the first (`--init`), the 
 | decoder | 3.5 M | 3,000 + 2,400 | 22 + 26 |
 | language model, words alone | 6.3 M | 1,000 | 22 |
 | language model and adapter, speech | 7.1 M | 5,500 + 4,400 | 42 + 40 |
-| encoder and adapter, behind the finished language model | 2.8 M | 1,750 | 37 |
+| encoder and adapter, behind the finished language model | 2.8 M | 1,750 + 2,800 | 37 + 35 |
 """
 
 
