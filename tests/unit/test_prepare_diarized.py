@@ -11,12 +11,12 @@ from voicekit.prepare.diarized import (
     by_name,
     by_reference,
     overlaps,
-    seconds,
     solo,
     spans_of,
     summaries,
     voices_of,
 )
+from voicekit.prepare.spans import total_s
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
 
 TALK = (
@@ -66,7 +66,7 @@ def test_alone_and_together_make_the_whole(talk: list[SpeakerTurn]) -> None:
         speaking = [who for who in "abc" if covers(spans_of(talk, who), at)]
         assert covers(together, at) == (len(speaking) > 1)
         assert [who for who in "abc" if covers(solo(talk, who), at)] == (speaking if len(speaking) == 1 else [])
-    assert all(s.alone_s <= s.speech_s + 1e-6 and seconds([s.listen]) <= 6.0 for s in summaries(talk))
+    assert all(s.alone_s <= s.speech_s + 1e-6 and total_s([s.listen]) <= 6.0 for s in summaries(talk))
 
 
 def test_the_speaker_is_chosen_by_speech_or_name() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import SpeakerEncoder
-from voicekit.prepare.segment import Span
+from voicekit.prepare.spans import Span, merged, total_s, without
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
 from voicekit.timebase import seconds_to_samples
 
@@ -34,14 +34,14 @@ class SpeakerSummary:
 
 def summaries(turns: Sequence[SpeakerTurn]) -> tuple[SpeakerSummary, ...]:
     """Every speaker, who speaks most first."""
-    total_s = sum(seconds(spans_of(turns, speaker)) for speaker in _speakers(turns))
+    all_s = sum(total_s(spans_of(turns, speaker)) for speaker in _speakers(turns))
     made: list[SpeakerSummary] = []
     for speaker in _speakers(turns):
         own, alone = spans_of(turns, speaker), solo(turns, speaker)
         start_s, end_s = max(alone or own, key=lambda span: span[1] - span[0])
-        share = seconds(own) / total_s if total_s > 0 else 0.0
+        share = total_s(own) / all_s if all_s > 0 else 0.0
         listen = (start_s, min(end_s, start_s + LISTEN_S))
-        made.append(SpeakerSummary(speaker, round(seconds(own), 3), round(seconds(alone), 3), round(share, 4), listen))
+        made.append(SpeakerSummary(speaker, round(total_s(own), 3), round(total_s(alone), 3), round(share, 4), listen))
     return tuple(sorted(made, key=lambda s: (-s.speech_s, s.speaker)))
 
 
@@ -52,32 +52,18 @@ def overlaps(turns: Sequence[SpeakerTurn]) -> tuple[Span, ...]:
     for start_s, end_s in pairwise(edges):
         if len({t.speaker for t in turns if t.start_s <= start_s and t.end_s >= end_s}) > 1:
             found.append((start_s, end_s))
-    return _joined(found)
+    return tuple(merged(found))
 
 
 def spans_of(turns: Sequence[SpeakerTurn], speaker: str) -> tuple[Span, ...]:
     """When a speaker speaks, in order, alone or not."""
-    return _joined([(t.start_s, t.end_s) for t in turns if t.speaker == speaker])
+    return tuple(merged((t.start_s, t.end_s) for t in turns if t.speaker == speaker))
 
 
 def solo(turns: Sequence[SpeakerTurn], speaker: str) -> tuple[Span, ...]:
     """When a speaker speaks and nobody else does."""
-    others = _joined([(t.start_s, t.end_s) for t in turns if t.speaker != speaker])
-    left: list[Span] = []
-    for start_s, end_s in spans_of(turns, speaker):
-        for a, b in others:
-            if b <= start_s or a >= end_s:
-                continue
-            if a > start_s:
-                left.append((start_s, a))
-            start_s = max(start_s, b)
-        if end_s > start_s:
-            left.append((start_s, end_s))
-    return tuple(left)
-
-
-def seconds(spans: Sequence[Span]) -> float:
-    return sum(end_s - start_s for start_s, end_s in spans)
+    others = merged((t.start_s, t.end_s) for t in turns if t.speaker != speaker)
+    return tuple(without(spans_of(turns, speaker), others))
 
 
 def by_most_speech(turns: Sequence[SpeakerTurn]) -> str:
@@ -133,13 +119,3 @@ def voices_of(wave: Waveform, turns: Sequence[SpeakerTurn], encoder: SpeakerEnco
 def _speakers(turns: Sequence[SpeakerTurn]) -> list[str]:
     """In the order in which they begin to speak."""
     return list(dict.fromkeys(t.speaker for t in sorted(turns, key=lambda t: (t.start_s, t.end_s, t.speaker))))
-
-
-def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
-    made: list[Span] = []
-    for start_s, end_s in sorted(spans):
-        if made and start_s <= made[-1][1]:
-            made[-1] = (made[-1][0], max(made[-1][1], end_s))
-        else:
-            made.append((start_s, end_s))
-    return tuple(made)

@@ -16,7 +16,7 @@ from voicekit.audio import frame_powers, without_offset
 from voicekit.models import Cleaning
 from voicekit.ports import Separator
 from voicekit.prepare.grade import noise_power, snr_db
-from voicekit.prepare.segment import Span
+from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
 
 CLEAN_ABOVE_DB = 15.0
