@@ -1,8 +1,10 @@
 """The create job: a sequence of steps, each of which leaves its result in the job's folder and is never done twice.
 
-    VOICEKIT_HOME/work/<job id>/<step>/...            what a step is making or has made
-    VOICEKIT_HOME/work/<job id>/<step>/done.json      written last: the step is finished; facts for the later ones
-    VOICEKIT_HOME/voices/<slug>/v<version>/           the finished voice
+Below VOICEKIT_HOME:
+
+    work, <job id>, <step>, ...               what a step is making or has made
+    work, <job id>, <step>, done.json         written last: the step is finished; facts for the later ones
+    voices, <slug>, v<version>                the finished voice
 
 The job id hashes everything the voice is made from: the same command finds its job again, another one does not.
 """

@@ -1,11 +1,11 @@
-"""A dataset's folder:
+"""What lies in a dataset's folder:
 
-DATASET/dataset.json       id, split, seconds, notes
-DATASET/clips.jsonl        one line a clip, rejected ones with their reason; its text, words and grades stand in the line
-DATASET/recordings.jsonl   the files they come from
-DATASET/clips/*.flac       24 kHz mono, at the target loudness
-DATASET/work/              what makes a second call continue and lets clips be decided on: unpacked zip, journals,
-                           made.json (what the clips were made of), machine.jsonl (the clips before anybody decided)
+dataset.json       id, split, seconds, notes
+clips.jsonl        one line a clip, rejected ones with their reason; its text, words and grades stand in the line
+recordings.jsonl   the files they come from
+clips/*.flac       24 kHz mono, at the target loudness
+work               what makes a second call continue and lets clips be decided on: unpacked zip, journals,
+                   made.json (what the clips were made of), machine.jsonl (the clips before anybody decided)
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from voicekit import audio, manifest
@@ -134,13 +135,15 @@ class Hearing:
         sound = cleaned(wave, how, self._ears.denoiser(), self._ears.separator()) if how is not Cleaning.NONE else wave
         turns = self._turns(sound)
         known = summaries(turns)
-        voices, reference = dict[str, FloatArray](), None
-        if self._whose.reference is not None and known:
-            encoder = self._ears.speaker()
-            voices, reference = voices_of(sound, turns, encoder), encoder.embed(audio.read(self._whose.reference))
-        likeness = {k: round(float(v @ reference), 4) for k, v in voices.items()} if reference is not None else {}
+        voices = voices_of(sound, turns, self._ears.speaker()) if self._whose.reference is not None else {}
+        likeness = {label: round(float(voice @ self._reference), 4) for label, voice in voices.items()}
         found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        return _Answer(key, how, turns, self._wanted(turns, voices, reference), found), sound
+        return _Answer(key, how, turns, self._wanted(turns, voices, len(known)), found), sound
+
+    @cached_property
+    def _reference(self) -> FloatArray:
+        assert self._whose.reference is not None
+        return self._ears.speaker().embed(audio.read(self._whose.reference))
 
     def _how(self, wave: Waveform) -> Cleaning:
         if self._spec.cleaning != "auto":
@@ -153,14 +156,13 @@ class Hearing:
             return ()
         return self._ears.diarizer().diarize(sound, spec.num_speakers or None)
 
-    def _wanted(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray], reference: FloatArray | None) -> str:
-        several = len(summaries(turns)) > 1
-        if reference is not None:
+    def _wanted(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray], count: int) -> str:
+        if self._whose.reference is not None and count:
             try:
-                found = by_reference(voices, reference)
+                found = by_reference(voices, self._reference)
             except RecordingsError:
                 return _NOBODY  # the recording's clips say so, one by one
-            return found if several else ""
-        if not several:
+            return found if count > 1 else ""
+        if count < 2:
             return ""
         return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,27 +103,21 @@ def find_audio(recordings: Path, work: Path) -> tuple[Path, list[str]]:
 
 
 def _walk(root: Path) -> list[str]:
-    found: list[str] = []
-    for folder, subfolders, names in os.walk(root, onerror=_unreadable):
-        subfolders[:] = [s for s in subfolders if not s.startswith(".") and s.lower() not in JUNK_FOLDERS]
-        here = Path(folder)
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in audio.SUFFIXES:
-                found.append((here / name).relative_to(root).as_posix())
-    return found
+    return [name for name in _files(root) if Path(name).suffix.lower() in audio.SUFFIXES]
 
 
 def left_aside(recordings: Path) -> list[str]:
     """Files of a folder that are neither sounds nor scripts, sorted: nothing is passed over in silence."""
-    if not recordings.is_dir():
-        return []
     known = audio.SUFFIXES | SCRIPT_SUFFIXES
-    found: list[str] = []
-    for folder, subfolders, names in os.walk(recordings, onerror=_unreadable):
+    names = _files(recordings) if recordings.is_dir() else ()
+    return sorted(n for n in names if Path(n).suffix.lower() not in known and Path(n).name.lower() not in _JUNK)
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Every file below a folder as POSIX text relative to it, hidden ones and what systems leave behind aside."""
+    for folder, subfolders, names in os.walk(root, onerror=_unreadable):
         subfolders[:] = [s for s in subfolders if not s.startswith(".") and s.lower() not in JUNK_FOLDERS]
-        others = (n for n in names if not n.startswith(".") and Path(n).suffix.lower() not in known and n.lower() not in _JUNK)
-        found += [(Path(folder) / name).relative_to(recordings).as_posix() for name in others]
-    return sorted(found)
+        yield from ((Path(folder) / name).relative_to(root).as_posix() for name in names if not name.startswith("."))
 
 
 def _unreadable(error: OSError) -> None:
