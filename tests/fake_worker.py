@@ -1,4 +1,4 @@
-"""A worker, and the process of its steps, around the fake base: `python tests/fake_worker.py work|idle|step HOME URL`.
+"""A worker, and the process of its steps, around the fake base: `python tests/fake_worker.py work|idle|step HOME URL [DEVICE]`.
 
 A file HOME/pause-STEP makes that step wait in its middle until the file is gone; HOME/paused-STEP then holds its process.
 HOME/die-STEP makes the process kill itself once. HOME/calls.txt has a line for the beginning of each step that really ran,
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,13 +24,16 @@ from voicekit.app import App  # noqa: E402
 from voicekit.backends.durable import DurableRunner  # noqa: E402
 from voicekit.catalog.store import SqlCatalog  # noqa: E402
 from voicekit.catalog.units import beside  # noqa: E402
+from voicekit.wiring import device_lock, queue_of  # noqa: E402
 
 
-def fake_app(home: Path, url: str) -> App:
-    """An App whose worker has its steps carried out by this file."""
-    catalog, engines = SqlCatalog(url), fake_engines(FakeBase())
-    command = [sys.executable, str(Path(__file__)), "step", str(home), url]
-    return App(home, catalog, engines, "fake", DurableRunner(catalog, beside(url), command, {}, engines.queue))
+def fake_app(home: Path, url: str, device: str = "cpu") -> App:
+    """An App whose worker has its steps carried out by this file, as if on `device`."""
+    catalog = SqlCatalog(url)
+    engines = replace(fake_engines(FakeBase()), queue=lambda: queue_of(device))
+    command = [sys.executable, str(Path(__file__)), "step", str(home), url, device]
+    runner = DurableRunner(catalog, beside(url), command, {}, engines.queue, lambda: device_lock(device))
+    return App(home, catalog, engines, "fake", runner)
 
 
 def watched(home: Path) -> None:
@@ -64,8 +68,8 @@ def _mind(home: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    action, folder, address = sys.argv[1:]
-    app = fake_app(Path(folder), address)
+    action, folder, address, *device = sys.argv[1:]
+    app = fake_app(Path(folder), address, *device)
     if action == "step":
         watched(Path(folder))
         app.carry_out_steps()

@@ -51,13 +51,16 @@ def open_app(settings: Settings | None = None) -> App:
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
     here |= {"VOICEKIT_MODELS": str(chosen.models_folder())}
     command = [sys.executable, "-m", "voicekit.step"]
-    runner = DurableRunner(
-        catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: _device_lock(parts.device())
-    )
+    runner = DurableRunner(catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: device_lock(parts.device()))
     return App(home, catalog, parts, chosen.base, runner, chosen.require_consent)
 
 
-def _device_lock(device: str) -> Path | None:
+def queue_of(device: str) -> str:
+    """The queue of the jobs that a device like "cpu" or "cuda:1" takes."""
+    return "cpu" if device == "cpu" else "gpu"
+
+
+def device_lock(device: str) -> Path | None:
     """A GPU takes one worker, whatever home it works for; a processor can be shared."""
     name = device.partition(",")[0]
     if name == "cpu":
@@ -116,7 +119,7 @@ def engines(settings: Settings) -> Engines:
         base_revision=revision_of,
         check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
         convert_base=lambda reference, out: _made_anew(base_folder(reference, settings.home), out),
-        queue=lambda: "cpu" if device() == "cpu" else "gpu",
+        queue=lambda: queue_of(device()),
         phones=cache(_phones),
         denoiser=cache(_denoiser),
         separator=heavy(Step.SEPARATION),

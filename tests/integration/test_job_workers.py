@@ -18,6 +18,7 @@ from tests.databases import KINDS, empty_database
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.fake_worker import fake_app
 from voicekit.app import App
+from voicekit.catalog.store import SqlCatalog
 from voicekit.creation import STEPS
 from voicekit.records import JobState, JobStatus
 
@@ -38,9 +39,17 @@ class Works:
     def app(self) -> App:
         return fake_app(self.home, self.url)
 
-    def start(self, action: str = "work") -> subprocess.Popen[bytes]:
-        self.workers.append(subprocess.Popen([sys.executable, str(WORKER), action, str(self.home), self.url]))
+    def start(self, device: str = "cpu") -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(WORKER), "work", str(self.home), self.url, device]
+        # The locks of devices lie in the temporary folder: here each test has its own devices.
+        environment = {**os.environ, "TMPDIR": str(self.home)}
+        with (self.home / f"said-{device}.txt").open("a") as said:
+            self.workers.append(subprocess.Popen(command, env=environment, stderr=said))
         return self.workers[-1]
+
+    def queues(self) -> list[str]:
+        """Of the workers that gave a sign of life."""
+        return sorted(worker.queue for worker in SqlCatalog(self.url).workers())
 
     def kill(self) -> None:
         for worker in self.workers:
@@ -138,3 +147,32 @@ def test_a_dead_step_is_a_fault_and_a_cancelled_job_stops(works: Works, recordin
     assert status.losses and all((works.home / sample).is_file() for sample in status.samples)
     assert {step: works.calls()[f"{step} ends"] for step in STEPS} == dict.fromkeys(STEPS, 1)
     assert app.show("anna").voice.state.value == "draft" and app.publish("anna").state.value == "published"
+
+
+def test_one_job_a_gpu(works: Works, recordings: Path) -> None:
+    first = works.start("cuda:0")
+    works.until(lambda: works.queues() == ["gpu"], "the worker's sign of life")
+    app = works.app
+    jobs = [app.submit(name, recordings, recipe=fake_recipe()) for name in ("anna", "berta")]
+    assert [app.job(job.id).queue for job in jobs] == ["gpu", "gpu"]
+    pause = works.ask("pause-chat")
+    works.reached("chat")
+    # Its own device has room for one; the same device takes no second worker; a processor does not take what is for a GPU.
+    second, processor = works.start("cuda"), works.start("cpu")
+    assert second.wait(PATIENCE_S) == 1
+    assert "Another worker uses this device already." in (works.home / "said-cuda.txt").read_text()
+    works.until(lambda: works.queues() == ["cpu", "gpu"], "the processor's sign of life")
+    time.sleep(3.0)
+    assert sorted(app.job(job.id).state for job in jobs) == [JobState.QUEUED, JobState.RUNNING]
+    assert works.calls()["prepare begins"] == 1
+    # Another device takes the other job at once.
+    works.start("cuda:1")
+    works.until(lambda: all(app.job(job.id).state is JobState.RUNNING for job in jobs), "both jobs at work")
+    pause.unlink()
+    assert [works.over(job.id).state for job in jobs] == [JobState.FINISHED, JobState.FINISHED]
+    # A worker that ends frees its device.
+    for worker in (first, processor):
+        worker.terminate()
+        assert worker.wait(PATIENCE_S) == 0
+    works.start("cuda:0")
+    works.until(lambda: works.queues() == ["gpu", "gpu"], "the device's next worker")
