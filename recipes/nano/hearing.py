@@ -185,7 +185,7 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
     parts = {name: load(file) for name in SETS if (file := places.hearing / f"{name}.npz").exists()}
     test = parts.pop("questions_test")
     items = [item for part in parts.values() for item in part]
-    text = TextTokenizer(places.text)
+    text = TextTokenizer(places.text.parent)
     encoder, head = new_encoder(device), nn.Linear(ENCODER["d_model"], SYMBOLS).to(device)
     pieces = Pieces(text_embeddings(places, len(text))).to(device)
     if init:

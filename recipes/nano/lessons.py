@@ -43,7 +43,7 @@ class Material:
     """
 
     def __init__(self, places: Places, speech: bool = True, spoken: bool = False) -> None:
-        self.text = TextTokenizer(places.text)
+        self.text = TextTokenizer(places.text.parent)
         self.prompt = prompt_format(self.text)
         answers: dict[str, list[tuple[str, IntArray]]] = {}
         for codes, row in read(places.codes / "answers_train.npz") if speech else ():

@@ -138,7 +138,7 @@ class Ears(nn.Module):
     def __init__(self, base: Base, device: str) -> None:
         super().__init__()
         weights = {k: v.float() for k, v in load_file(base.info.folder / "model.safetensors").items()}
-        text = TextTokenizer(base.info.folder / "tokenizer.json")
+        text = TextTokenizer(base.info.folder)
         self.encoder = new_encoder(device)
         self.encoder.load_state_dict({k[8:]: v for k, v in weights.items() if k.startswith("encoder.")})
         self.pieces = Pieces(weights["llm.model.embed_tokens.weight"][: len(text)])

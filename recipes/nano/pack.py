@@ -102,7 +102,7 @@ def pack(work: Path, out: Path) -> None:
     places = Places(work)
     for folder in ("speech_tokenizer", "token2wav", "voice_prompts"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    text = TextTokenizer(places.text)
+    text = TextTokenizer(places.text.parent)
     base, config = configs(len(text))
     (out / "base.json").write_text(json.dumps(base, indent=1) + "\n")
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")

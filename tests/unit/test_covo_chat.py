@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prompt(folder: Path) -> PromptFormat:
-    return prompt_format(TextTokenizer(folder / "tokenizer.json"), read_card(folder), read_chat_config(folder))
+    return prompt_format(TextTokenizer(folder), read_card(folder), read_chat_config(folder))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def chat(folder: Path, prompt: PromptFormat) -> CovoChat:
 
 @pytest.fixture(scope="module")
 def questions(folder: Path, prompt: PromptFormat) -> list[list[int]]:
-    tokenizer = TextTokenizer(folder / "tokenizer.json")
+    tokenizer = TextTokenizer(folder)
     return [dialogue_ids(prompt, tokenizer.encode, "low", [Said("user", q)]) for q in QUESTIONS]
 
 
@@ -126,7 +126,7 @@ def test_our_steps_are_transformers_forward(chat: CovoChat, questions: list[list
 
 
 def test_heard_frames_replace_the_placeholders_in_both_forwards(chat: CovoChat, folder: Path, prompt: PromptFormat) -> None:
-    tokenizer = TextTokenizer(folder / "tokenizer.json")
+    tokenizer = TextTokenizer(folder)
     frames = chat.audio_features(noise(30_000))
     ids = dialogue_ids(prompt, tokenizer.encode, "low", [Said("user", frames=len(frames))])
     said = chat.generate(ids, frames, max_new_tokens=20)

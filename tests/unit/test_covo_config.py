@@ -97,7 +97,7 @@ def test_sampling_comes_from_the_card(made: Path, tmp_path: Path) -> None:
 def test_speech_codes_must_follow_the_text_tokens(made: Path, tmp_path: Path) -> None:
     offset = read_chat_config(made).audio_offset
     folder = with_change(made, tmp_path, "config.json", {"audio_token_index": offset + 1})
-    tokenizer = TextTokenizer(made / "tokenizer.json")
+    tokenizer = TextTokenizer(made)
     with pytest.raises(BaseModelError, match="audio_token_index"):
         prompt_format(tokenizer, read_card(folder), read_chat_config(folder))
     prompt = prompt_format(tokenizer, read_card(made), read_chat_config(made))

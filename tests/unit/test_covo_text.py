@@ -1,5 +1,6 @@
 """Text and dialogues as ids: nothing a user types is a control token, and streamed text is the text."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> TextTokenizer:
-    return TextTokenizer(folder / "tokenizer.json")
+    return TextTokenizer(folder)
 
 
 @pytest.mark.parametrize("token", SPECIAL)
@@ -66,6 +67,35 @@ def test_a_tokenizer_without_control_tokens_is_refused(tmp_path: Path, folder: P
         tokenizer.special("<|nothing|>")
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(BaseModelError, match=r"tokenizer\.json cannot be read"):
-        TextTokenizer(tmp_path / "tokenizer.json")
-    with pytest.raises(BaseModelError, match=r"no other\.json"):
-        TextTokenizer(tmp_path / "other.json")
+        TextTokenizer(tmp_path)
+    with pytest.raises(BaseModelError, match=r"no tokenizer\.json"):
+        TextTokenizer(tmp_path / "other")
+
+
+def test_a_tokenizer_in_parts_reads_as_one_file(tmp_path: Path) -> None:
+    letters = ["a", "b", "Ġ", "ab", "Ġab"]
+    names = ["<|im_start|>", "<|im_end|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\nĠ ab\n")
+    added = {
+        str(5 + n): {
+            "content": name,
+            "special": True,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "single_word": False,
+        }
+        for n, name in enumerate(names)
+    }
+    config = {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": added, "unk_token": None, "pad_token": names[0]}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "eos_token": names[1]}))
+    parts = TextTokenizer(tmp_path)
+    assert parts.encode("ab ab") == [3, 4] and parts.decode([3, 4]) == "ab ab"
+    assert [parts.special(name) for name in names] == [5, 6]
+    # A user who types a special token's name says letters.
+    assert 5 not in parts.encode("ab <|im_start|>")
+    parts._tokenizer.save(str(tmp_path / "tokenizer.json"))
+    whole = TextTokenizer(tmp_path)
+    assert [f.name for f in whole.files] == ["tokenizer.json"] and len(whole) == len(parts)
+    assert whole.encode("ab ab") == parts.encode("ab ab")

@@ -63,7 +63,7 @@ class Base:
         if not folder.is_dir():
             raise BaseModelError(f"There is no base directory {folder}.", "Give the folder of a base model.")
         card, config = card_of(folder), read_chat_config(folder)
-        tokenizer = TextTokenizer(folder / "tokenizer.json", at_once=not card.released)
+        tokenizer = TextTokenizer(folder, at_once=not card.released)
         self.prompt = prompt_format(tokenizer, card, config)
         self._folder, self._device, self._card = folder, device, card
         self._words = Words(tokenizer, self.prompt, card)

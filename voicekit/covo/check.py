@@ -78,15 +78,15 @@ def _chat(folder: Path, config: ChatConfig) -> BasePart:
 
 
 def _text_tokenizer(folder: Path, config: ChatConfig) -> BasePart:
-    name, file = "text tokenizer", folder / "tokenizer.json"
-    if not file.is_file():
+    name, tokenizer = "text tokenizer", TextTokenizer(folder, at_once=False)
+    files = tokenizer.files
+    if not files:
         return BasePart(name, there=False, means="No text goes in or comes out: no typed question, no reply, no reading.",
                         remedy=f"Put the base's tokenizer.json into {folder}.")  # fmt: skip
 
     def look() -> BasePart:
-        tokenizer = TextTokenizer(file)
         prompt_format(tokenizer, card_of(folder), config)
-        return BasePart(name, there=True, size_bytes=file.stat().st_size, sizes={"tokens": len(tokenizer)})
+        return BasePart(name, there=True, size_bytes=sum(f.stat().st_size for f in files), sizes={"tokens": len(tokenizer)})
 
     return _part(name, look)
 

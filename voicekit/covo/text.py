@@ -18,32 +18,45 @@ SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|begofcAUDIO|>", "<|
 # tokens, then six of its own.
 RELEASED_BEFORE_AUDIO = (27, 26, 28, 6, 5, 4)
 REPLACEMENT = "\ufffd"
+TOKENIZER = "tokenizer.json"
+# The same in parts: byte-level BPE as Qwen2 was released with; the special tokens are in the third.
+PARTS = ("vocab.json", "merges.txt", "tokenizer_config.json")
 
 
 class TextTokenizer:
-    """Text <-> ids. What looks like a special token inside a text is text: a user cannot end their own turn.
+    """Text <-> ids, by a folder's tokenizer.json, or else its vocab.json, merges.txt and tokenizer_config.json.
 
-    With `at_once` False a file that is not there is an error only when it is needed.
+    What looks like a special token inside a text is text: a user cannot end their own turn. With `at_once` False a folder
+    without them is an error only when they are needed.
     """
 
-    def __init__(self, file: Path, at_once: bool = True) -> None:
-        self._file = file
+    def __init__(self, folder: Path, at_once: bool = True) -> None:
+        self._folder = folder
         if at_once or self.present:
             _ = self._tokenizer
 
     @property
+    def files(self) -> list[Path]:
+        """What it is read from; [] if that is not there."""
+        whole, parts = self._folder / TOKENIZER, [self._folder / name for name in PARTS]
+        if whole.is_file():
+            return [whole]
+        return parts if all(part.is_file() for part in parts) else []
+
+    @property
     def present(self) -> bool:
-        return self._file.is_file()
+        return bool(self.files)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        if not self.present:
-            remedy = f"Put the base's {self._file.name} there; without it there is only what needs no text."
-            raise BaseModelError(f"There is no {self._file.name} in {self._file.parent}.", remedy)
+        files = self.files
+        if not files:
+            remedy = f"Put the base's {TOKENIZER} there, or {', '.join(PARTS)}; without it there is only what needs no text."
+            raise BaseModelError(f"There is no {TOKENIZER} in {self._folder}.", remedy)
         try:
-            made = Tokenizer.from_file(str(self._file))
+            made = Tokenizer.from_file(str(files[0])) if len(files) == 1 else _from_parts(self._folder)
         except Exception as error:  # the library raises bare Exception
-            raise BaseModelError(f"{self._file} cannot be read: {error}.", REMEDY) from None
+            raise BaseModelError(f"{files[0]} cannot be read: {error}.", REMEDY) from None
         made.encode_special_tokens = True
         return made
 
@@ -59,8 +72,15 @@ class TextTokenizer:
     def special(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
         if found is None:
-            raise BaseModelError(f"{self._file} has no token {token}.", REMEDY)
+            raise BaseModelError(f"The text tokenizer in {self._folder} has no token {token}.", REMEDY)
         return int(found)
+
+
+def _from_parts(folder: Path) -> Tokenizer:
+    from transformers import Qwen2Tokenizer
+
+    # Only the class's own reading of the three files; no code and no address in them is followed.
+    return Qwen2Tokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)._tokenizer
 
 
 def prompt_format(tokenizer: TextTokenizer, card: Card, config: ChatConfig) -> PromptFormat:
@@ -69,7 +89,7 @@ def prompt_format(tokenizer: TextTokenizer, card: Card, config: ChatConfig) -> P
         ids = [config.audio_offset - before for before in RELEASED_BEFORE_AUDIO]
     elif len(tokenizer) != config.audio_offset:
         raise BaseModelError(
-            f'"audio_token_index" in config.json is {config.audio_offset}, but tokenizer.json has {len(tokenizer)} tokens.',
+            f'"audio_token_index" in config.json is {config.audio_offset}, but the text tokenizer has {len(tokenizer)} tokens.',
             REMEDY,
         )
     else:
