@@ -23,6 +23,11 @@ from voicekit.timebase import MODEL_RATE_HZ
 
 _KEPT_PIECES = 6
 
+# Gradio's own autoscroll stays where it was when two changes come at once.
+_NEWEST = """
+const box = element.closest('#transcript');
+new MutationObserver(() => { box.scrollTop = box.scrollHeight; }).observe(box, {childList: true, subtree: true});"""
+
 # Plays pieces of PCM one after the other as they arrive. Several of the last pieces come each time, so none is missed
 # when the browser draws less often than the server sends.
 _PLAYER = """
@@ -78,7 +83,7 @@ class TalkTab:
         self._wire()
 
     def _conversation(self) -> None:
-        self.transcript = gr.HTML(js_on_load=CLICKS, elem_id="transcript", autoscroll=True)
+        self.transcript = gr.HTML(js_on_load=CLICKS + _NEWEST, elem_id="transcript")
         self.live = gr.HTML(elem_id="live")
         self.player = gr.HTML("", html_template="<i></i>", js_on_load=_PLAYER, elem_id="player", elem_classes="hide")
         with gr.Row(elem_classes="vk-bar"):

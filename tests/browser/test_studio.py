@@ -183,13 +183,24 @@ def test_two_designers_do_not_disturb_each_other(visit: Visit, house: House) -> 
 
 
 @thorough
-def test_the_microphone_is_answered(visit: Visit, house: House, spoken: Path) -> None:
+def test_a_typed_and_a_spoken_question_are_answered_and_two_voices_side_by_side(visit: Visit, house: House, spoken: Path) -> None:
     from tests.fake_engines import fake_recipe
 
     house.app.create("mike", spoken, recipe=fake_recipe())
+    house.app.create("nora", spoken, recipe=fake_recipe())
     page = visit("?tab=talk&voice=mike")
+    page.fill("#question textarea, #question input", "what is two plus three")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#transcript .bubble.voice-says audio")
     page.click("#microphone button:has-text('Record')")
     time.sleep(1.5)
     page.click("#microphone button:has-text('Stop')")
     page.wait_for_selector("#transcript .bubble.user audio")
-    page.wait_for_selector("#transcript .bubble.voice-says .meta")
+    page.wait_for_selector("#transcript .bubble.voice-says .meta >> nth=1")
+    page.get_by_label("Beside it").click()
+    page.click("ul[role=listbox] li:has-text('nora')")
+    page.fill("#question textarea, #question input", "what is two plus three")
+    page.keyboard.press("Enter")
+    # The answers used to stay below the edge now and then.
+    page.wait_for_selector("#transcript .two .bubble.voice-says .meta >> nth=1")
+    page.wait_for_function(NEWEST_ABOVE_THE_QUESTION)
