@@ -28,11 +28,11 @@ class PrepareSpec(_Spec):
 
     `cleaning` of recordings: "auto" goes by what sounds between the words. `num_speakers` 0: found out, in recordings of
     `diarize_from_s` and more; 1: nobody is looked for. `separator`, `diarizer`, `transcriber`: "auto", "embedded", a model's name
-    (`voicekit models`) or its folder.
+    (`voicekit models`) or its folder. The order of the fields is part of every digest.
     """
 
     language: str = "en"
-    transcriber: str = ""
+    transcriber: str = "auto"
     min_clip_s: float = 0.8
     max_clip_s: float = 15.0
     min_snr_db: float = 8.0
@@ -54,7 +54,6 @@ class PrepareSpec(_Spec):
     diarize_from_s: float = 30.0
     separator: str = "auto"
     diarizer: str = "auto"
-    transcriber: str = "auto"
 
     @model_serializer(mode="wrap")
     def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voicekit.errors import UsageError
-from voicekit.specs import Recipe, read_recipe
+from voicekit.specs import PrepareSpec, Recipe, read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SHIPPED = ["full", "lora", "smoke"]
@@ -41,3 +41,9 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.toml is not valid"):
         read_recipe(path)
+
+
+def test_digests_of_prepare_settings_stay_what_they_were() -> None:
+    """A job's id hashes them: the same command must find its finished voice after an update."""
+    assert PrepareSpec().digest() == "53c8306a447f132b10bf86e382e3f7c2e42890118e03f4f4cb8a5335a3fc9b5b"
+    assert PrepareSpec(transcriber="embedded").digest() == "b112e2a101e5d7b3e699e84330e0adadae99ae9713d68c4d85067fe5453011e3"
