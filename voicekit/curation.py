@@ -49,6 +49,7 @@ class Curation(Shelf):
         script: Path | str | None = None,
         reference: Path | str | None = None,
         speaker: str = "",
+        turns: Path | str | None = None,
         language: str = "",
         recipe: str | Recipe = "lora",
         cleaning: str = "",
@@ -57,9 +58,10 @@ class Curation(Shelf):
     ) -> Prepared:
         """Recordings and script become a dataset in `folder`, however little speech it holds. The same call again continues.
 
-        `reference` is a sound file of the wanted speaker, `speaker` what a diarizer calls them (see `speakers`): clips of other
-        voices are rejected. `cleaning` and `num_speakers` go
-        before the recipe's (see PrepareSpec). Raises InputError, UsageError, ResourceError; nothing that was finished is lost.
+        `reference` is a sound file of the wanted speaker, `speaker` what a diarizer or RTTM calls them (see `speakers`): clips of
+        other voices are rejected. `turns` is an RTTM file of who speaks when, besides those that lie beside recordings.
+        `cleaning` and `num_speakers` go before the recipe's (see PrepareSpec). Raises InputError, UsageError, ResourceError;
+        nothing that was finished is lost.
         """
         target, base = _folder(folder), self._base()
         if target.is_file():
@@ -76,6 +78,7 @@ class Curation(Shelf):
                 report,
                 whose=Wanted(None if reference is None else existing(reference, "sound of the speaker"), speaker),
                 strict=False,
+                turns=None if turns is None else existing(turns, "file of turns"),
             )
         return self.dataset(target)
 
@@ -131,11 +134,17 @@ class Curation(Shelf):
         return compare(load_dataset(_folder(first)), load_dataset(_folder(second)))
 
     def speakers(
-        self, recordings: Path | str, folder: Path | str, num_speakers: int | None = None, report: OnProgress = silent
+        self,
+        recordings: Path | str,
+        folder: Path | str,
+        num_speakers: int | None = None,
+        report: OnProgress = silent,
+        turns: Path | str | None = None,
     ) -> list[FoundSpeaker]:
         """Who speaks in each recording, who speaks most first; a few seconds of each are written into `folder`."""
         spec = _with(find_recipe("lora", "").prepare, "", num_speakers)
-        return find_speakers(self._engines, existing(recordings, "recordings"), _folder(folder), spec, report)
+        told = None if turns is None else existing(turns, "file of turns")
+        return find_speakers(self._engines, existing(recordings, "recordings"), _folder(folder), spec, report, told)
 
     def _desk(self, folder: Path | str) -> Desk:
         return desk_of(self._engines, self._base, _folder(folder))

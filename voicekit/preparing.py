@@ -19,6 +19,7 @@ from voicekit.prepare.folder import WORK, load_made, load_recordings
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
+from voicekit.prepare.turns import find_turns
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, Waveform
 from voicekit.specs import PrepareSpec
@@ -35,8 +36,9 @@ def prepare_with(
     report: OnProgress,
     whose: Wanted = WHO_SPEAKS_MOST,
     strict: bool = True,
+    turns: Path | None = None,
 ) -> Dataset:
-    """Without `strict` a dataset may be too small. See prepare_dataset."""
+    """Without `strict` a dataset may be too small; `turns` is a file of who speaks when. See prepare_dataset."""
     ears = _listeners(engines, spec)
     return prepare_dataset(
         recordings,
@@ -53,10 +55,11 @@ def prepare_with(
         label=whose.label,
         second_opinion=ears.second_opinion,
         quality=ears.quality,
-        listening=Hearing(spec, _ears(engines, spec), folder, whose).listening(),
+        listening=lambda told: Hearing(spec, _ears(engines, spec), folder, whose, told).listening(),
         strict=strict,
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
         models=_models(engines, base, spec),
+        turns=turns,
     )
 
 
@@ -83,7 +86,7 @@ def speakers_of(engines: Engines, folder: Path) -> list[Speaker]:
 def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
     made = load_made(folder)[0]
     spec, whose = made.prepare_spec(), Wanted(Path(made.reference) if made.reference else None, made.label)
-    return spec, Hearing(spec, _ears(engines, spec), folder, whose)
+    return spec, Hearing(spec, _ears(engines, spec), folder, whose, made.turns)
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,21 @@ class FoundSpeaker:
     sample: Path
 
 
-def find_speakers(engines: Engines, recordings: Path, folder: Path, spec: PrepareSpec, report: OnProgress) -> list[FoundSpeaker]:
-    """Who speaks in each recording; a stretch of each is written into `folder` as a wav. Raises RecordingsError."""
+def find_speakers(
+    engines: Engines, recordings: Path, folder: Path, spec: PrepareSpec, report: OnProgress, turns: Path | None = None
+) -> list[FoundSpeaker]:
+    """Who speaks in each recording, by a diarizer where nobody wrote turns; a stretch of each is written into `folder` as a wav.
+    Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
-    diarizer, found = engines.diarizer(spec.diarizer), list[FoundSpeaker]()
+    told = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
+    found: list[FoundSpeaker] = []
     for number, recording in enumerate(intake.recordings):
         report(Progress("prepare", number / len(intake.recordings), recording.path))
         wave = audio.read(intake.root / recording.path, mono=True)
-        for who in summaries(diarizer.diarize(wave, spec.num_speakers or None)):
+        known = told.get(recording.id)
+        if known is None:
+            known = engines.diarizer(spec.diarizer).diarize(wave, spec.num_speakers or None)
+        for who in summaries(known):
             name = f"{recording.path.replace('/', '-')}-{who.speaker}".replace(" ", "-")
             sample = folder / f"{name}.wav"
             a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)

@@ -120,11 +120,14 @@ class Heard:
 
 @dataclass(frozen=True)
 class SpeakerTurn:
-    """A stretch of a recording in which one speaker speaks. `speaker` is a label of this recording, not a name."""
+    """A stretch of a recording in which one speaker speaks. What a diarizer calls `speaker` is a label of this recording, not a
+    name. `recording` is what a file of turns calls it ("" where only one is spoken of)."""
 
     speaker: str
     start_s: float
     end_s: float
+    recording: str = ""
+    channel: int = 1
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pytest
 import typer
 
 from tests.browser.house import House, recordings
-from voicekit import cli, wiring
+from voicekit import audio, cli, wiring
 from voicekit.commands import dataset_review
-from voicekit.errors import InputError
+from voicekit.errors import InputError, UsageError
 from voicekit.prepare.decisions import FILE
 
 Run = Callable[..., tuple[int, Any]]
@@ -81,6 +81,29 @@ def test_too_little_speech_is_shown_with_its_reasons_and_exit_code(run: Run, giv
     assert made["advice"][0].startswith("Record at least")
     code, shown = run("prepare", given, "-o", tmp_path / "d")
     assert code == InputError.exit_code and "left out" in shown and "a voice needs 20 s" in shown
+
+
+def test_turns_in_a_file_say_whose_recordings_they_are(run: Run, given: Path, tmp_path: Path) -> None:
+    lengths = {file.stem: audio.read(file).duration_s for file in sorted(given.glob("*.wav"))}
+    whose = {name: "ben" if name == "001" else "ann" for name in lengths}
+    rows = [f"SPEAKER {name} 1 0 {lengths[name]} <NA> <NA> {who} <NA> <NA>\n" for name, who in whose.items()]
+    told = tmp_path / "told.rttm"
+    told.write_text("".join(rows))
+    (given / "stray.rttm").write_text(rows[0])
+    code, made = run("prepare", given, "-o", tmp_path / "d", "--turns", told, "--speaker", "ann", "--json")
+    assert code == 0 and made["clips"] == {"accepted": 7, "rejected": 1, "by_reason": {"another speaker": 1}}
+    assert [(s["recording"], s["wanted"]) for s in made["speakers"] if s["label"] == "ben"] == [("001.wav", False)]
+    assert any("stray.rttm" in note for note in made["notes"])
+    assert run("prepare", given, "-o", tmp_path / "d", "--json")[1]["clips"]["accepted"] == 8, "without them everybody is meant"
+    for name, row in zip(whose, rows, strict=True):
+        (given / f"{name}.rttm").write_text(row)
+    assert run("prepare", given, "-o", tmp_path / "d", "--speaker", "ann", "--json")[1]["clips"] == made["clips"]
+    code, said = run("prepare", given, "-o", tmp_path / "d", "--speaker", "cy")
+    assert code == UsageError.exit_code and "No speaker is called 'cy'" in said and "There are: ann, ben." in said
+    code, said = run("prepare", given, "-o", tmp_path / "d", "--turns", tmp_path / "none.rttm")
+    assert code == UsageError.exit_code and "none.rttm" in said
+    code, found = run("speakers", given, "-o", tmp_path / "who", "--json")
+    assert code == 0 and {f["recording"]: f["speaker"] for f in found} == {f"{name}.wav": who for name, who in whose.items()}
 
 
 def test_clips_are_listed_decided_on_and_compared(run: Run, given: Path, tmp_path: Path) -> None:

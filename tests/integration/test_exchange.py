@@ -10,11 +10,11 @@ import pytest
 from tests.fake_speech import BurstAligner, BurstVad, say, sentences
 from voicekit import audio, cli
 from voicekit.errors import InputError, UsageError
-from voicekit.exchange import SpeakerTurn, export_dataset, read_audiofolder, read_ljspeech, read_rttm, read_textgrids
+from voicekit.exchange import export_dataset, read_audiofolder, read_ljspeech, read_rttm, read_textgrids
 from voicekit.prepare import load_dataset, load_recordings, prepare_dataset
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.scripts import find_script
-from voicekit.records import Clip, Dataset, Transcript, Verdict, Waveform
+from voicekit.records import Clip, Dataset, SpeakerTurn, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 
 
@@ -86,8 +86,9 @@ def test_rttm(folder: Path, tmp_path: Path) -> None:
     made = accepted(load_dataset(folder))
     written = export_dataset(folder, "rttm", tmp_path / "out")
     back = read_rttm(tmp_path / "out" / "turns.rttm")
-    times = [SpeakerTurn(c.recording, c.start_sample / 44_100, c.num_samples / 44_100, "speaker") for c in made]
-    assert back == tuple(times) and (written.count, written.what) == (len(made), "speaker turns")
+    ends = [(c.start_sample / 44_100, (c.start_sample + c.num_samples) / 44_100) for c in made]
+    turns = [SpeakerTurn("speaker", *times, c.recording) for times, c in zip(ends, made, strict=True)]
+    assert back == tuple(turns) and (written.count, written.what) == (len(made), "speaker turns")
 
 
 @pytest.mark.parametrize("form", ["ljspeech", "hf"])

@@ -119,3 +119,41 @@ def test_other_models_are_asked_anew(tmp_path: Path, wave: Waveform) -> None:
     Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
     Hearing(spec, studio.ears("better ears"), tmp_path).hear(recording(), wave)
     assert len(studio.asked) == 2
+
+
+TOLD = {recording().id: (SpeakerTurn("ann", 0.0, 1.0), SpeakerTurn("ben", 0.5, 3.5))}
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"), [("", ((0.5, 3.5),)), ("ann", ((0.0, 1.0),)), ("cy", ())], ids=["most", "named", "in another recording"]
+)
+def test_written_turns_take_the_diarizers_place(label: str, wanted: object, tmp_path: Path, wave: Waveform) -> None:
+    studio = Studio()
+    hearing = Hearing(PrepareSpec(num_speakers=1), studio.ears(), tmp_path, Wanted(label=label), TOLD)
+    heard = hearing.hear(recording(), wave)
+    assert heard.allowed_spans == wanted and heard.overlapped_spans == ((0.5, 1.0),) and studio.asked == []
+    assert [(s.label, s.speech_s, s.wanted) for s in hearing.speakers([recording()])] == [
+        ("ben", 3.0, label == ""),
+        ("ann", 1.0, label == "ann"),
+    ]
+
+
+def test_written_turns_of_one_speaker_are_kept_to_and_a_reference_chooses_among_them(
+    tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
+) -> None:
+    one = {recording().id: (SpeakerTurn("ann", 1.0, 2.0),)}
+    assert Hearing(PrepareSpec(), Studio().ears(), tmp_path, told=one).hear(recording(), wave).allowed_spans == ((1.0, 2.0),)
+    spec, loud, soft = PrepareSpec(), Wanted(reference(0.8)), Wanted(reference(0.1))
+    assert Hearing(spec, Studio().ears(), tmp_path, loud, one).hear(recording(), wave).allowed_spans == ((1.0, 2.0),)
+    assert Hearing(spec, Studio().ears(), tmp_path, soft, one).hear(recording(), wave).allowed_spans == ()
+    nobody = {recording().id: ()}
+    assert Hearing(spec, Studio().ears(), tmp_path, told=nobody).hear(recording(), wave).allowed_spans == ()
+
+
+def test_other_turns_are_another_answer(tmp_path: Path, wave: Waveform) -> None:
+    spec, ears, of = PrepareSpec(), Studio().ears(), recording()
+    told = Hearing(spec, ears, tmp_path, told=TOLD)
+    later = Hearing(spec, ears, tmp_path, told={of.id: (SpeakerTurn("ann", 0.0, 4.0),)})
+    plain = Hearing(spec, ears, tmp_path)
+    assert len({h.listening().key(of) for h in (told, later, plain)}) == 3
+    assert len({h.hear(of, wave).allowed_spans for h in (told, later, plain)}) == 3

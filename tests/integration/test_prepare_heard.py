@@ -183,7 +183,7 @@ def test_who_talks_when_is_part_of_what_a_dataset_is_made_of(tmp_path: Path) -> 
     def made(version: str) -> list[str]:
         dataset = prepare_dataset(
             tmp_path / "r", None, SPEC, tmp_path / "d", BurstVad(), [BurstAligner()], lambda _: None,
-            listening=listening(version), strict=False,
+            listening=lambda _: listening(version), strict=False,
         )  # fmt: skip
         return [c.reason for c in dataset.clips]
 

@@ -9,21 +9,28 @@ from hypothesis import strategies as st
 
 from tests.makers import clip, recording
 from voicekit.errors import InputError
-from voicekit.exchange import SpeakerTurn, read_rttm, write_rttm
+from voicekit.exchange import read_rttm, write_rttm
 from voicekit.exchange.textgrids import recording_grid, transcript_of
 from voicekit.prepare.scripts import find_script
 from voicekit.prepare.scripts.textgrid import format_textgrid, read_textgrid
-from voicekit.records import Clip, Transcript, Word
+from voicekit.records import Clip, SpeakerTurn, Transcript, Word
 
 TIMES = st.floats(0, 1e6, allow_nan=False)
 # File names on POSIX are bytes: those that are no UTF-8 become surrogates.
 NAMES = st.text(st.characters(exclude_characters="/\0"), max_size=20)
-TURNS = st.builds(SpeakerTurn, NAMES, TIMES, TIMES, NAMES, st.integers(1, 8))
+TURNS = st.builds(
+    lambda who, times, name, channel: SpeakerTurn(who, min(times), max(times), name, channel),
+    NAMES,
+    st.tuples(TIMES, TIMES),
+    NAMES,
+    st.integers(1, 8),
+)
 
 
 @settings(max_examples=150)
 @given(st.lists(TURNS, max_size=6))
-@example([SpeakerTurn("caf\udce9 1.wav", 0.1, 1 / 3, "<NA>"), SpeakerTurn("50%20.wav", 1e-7, 1e6, "\ud800\u2028")])
+@example([SpeakerTurn("<NA>", 0.1, 1 / 3, "caf\udce9 1.wav"), SpeakerTurn("\ud800\u2028", 1e-7, 1e6, "50%20.wav")])
+@example([SpeakerTurn("a", 2.0**-53, 1.0 + 2.0**-52), SpeakerTurn("a", 5e-324, 1e300)])
 def test_rttm_comes_back_exactly(turns: list[SpeakerTurn]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.rttm"
@@ -35,12 +42,18 @@ def test_rttm_comes_back_exactly(turns: list[SpeakerTurn]) -> None:
 def test_rttm_of_other_programs_is_read(tmp_path: Path) -> None:
     content = ";; made elsewhere\nSPKR-INFO a 1 <NA> <NA> <NA> unknown ann <NA> <NA>\n\nSPEAKER a 1 0.5 1.25 <NA> <NA> ann <NA>\n"
     (tmp_path / "a.rttm").write_text(content)
-    assert read_rttm(tmp_path / "a.rttm") == (SpeakerTurn("a", 0.5, 1.25, "ann"),)
+    assert read_rttm(tmp_path / "a.rttm") == (SpeakerTurn("ann", 0.5, 1.75, "a"),)
 
 
 @pytest.mark.parametrize(
     "line",
-    ["SPEAKER a 1 0.5", "SPEAKER a 1 x 1 <NA> <NA> ann", "SPEAKER a 1 -1 1 <NA> <NA> ann", "SPEAKER a 1 nan 1 . . b"],
+    [
+        "SPEAKER a 1 0.5",
+        "SPEAKER a 1 x 1 <NA> <NA> ann",
+        "SPEAKER a 1 -1 1 <NA> <NA> ann",
+        "SPEAKER a 1 nan 1 . . b",
+        "SPEAKER a 1 0 inf . . b",
+    ],
 )
 def test_a_line_that_is_no_turn_is_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "a.rttm").write_text(f"SPEAKER a 1 0 1 <NA> <NA> ann <NA> <NA>\n{line}\n")

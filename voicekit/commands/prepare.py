@@ -20,6 +20,11 @@ NumSpeakers = Annotated[
 ]
 
 
+Turns = Annotated[
+    Path | None, typer.Option(metavar="FILE.rttm", help="Who speaks when. Default: RECORDING.rttm beside each, else found out.")
+]
+
+
 def add(cli: typer.Typer) -> None:
     """The command becomes part of `voicekit`."""
     cli.command()(prepare)
@@ -33,7 +38,8 @@ def prepare(
     reference: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A sound of the wanted speaker; other voices are left out.")
     ] = None,
-    speaker: Annotated[str, typer.Option(metavar="LABEL", help="Or what `voicekit speakers` calls them.")] = "",
+    speaker: Annotated[str, typer.Option(metavar="LABEL", help="Or what `voicekit speakers` or an RTTM file calls them.")] = "",
+    turns: Turns = None,
     language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
     cleaning: Annotated[Cleaning | None, typer.Option(help="Default: by what sounds between the words.")] = None,
@@ -50,8 +56,8 @@ def prepare(
         app = opened()
         with terminal.progress(app.steps("prepare")) as report:
             made = app.prepare(
-                recordings, out, script=script, reference=reference, speaker=speaker, language=language, recipe=recipe,
-                cleaning=cleaning or "", num_speakers=num_speakers, report=report,
+                recordings, out, script=script, reference=reference, speaker=speaker, turns=turns, language=language,
+                recipe=recipe, cleaning=cleaning or "", num_speakers=num_speakers, report=report,
             )  # fmt: skip
         if json:
             result.json(prepared_json(made))
@@ -65,6 +71,7 @@ def speakers(
     recordings: Annotated[Path, typer.Argument(metavar="RECORDINGS", help="Folder, zip or file.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where a few seconds of each speaker are written.")],
     num_speakers: NumSpeakers = None,
+    turns: Turns = None,
     json: Json = False,
 ) -> None:
     """Find out who speaks in recordings, to hear each and choose: voicekit prepare RECORDINGS --reference DIR/THAT.wav"""
@@ -73,7 +80,7 @@ def speakers(
     with terminal.stdout_for_results() as result:
         app = opened()
         with terminal.progress(app.steps("prepare")) as report:
-            found = app.speakers(recordings, out, num_speakers, report)
+            found = app.speakers(recordings, out, num_speakers, report, turns)
         if json:
             result.json([{**vars(f), "sample": str(f.sample)} for f in found])
         for f in [] if json else found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,11 +14,13 @@ from voicekit import files
 from voicekit.errors import InputError, UsageError
 from voicekit.exchange.audiofolder import write_audiofolder
 from voicekit.exchange.ljspeech import write_ljspeech
-from voicekit.exchange.rttm import turns_of, write_rttm
 from voicekit.exchange.textgrids import write_textgrids
 from voicekit.prepare import load_dataset, load_recordings
-from voicekit.records import Clip, Dataset, Verdict
+from voicekit.prepare.rttm import write_rttm
+from voicekit.records import Clip, Dataset, Recording, SpeakerTurn, Verdict
+from voicekit.timebase import samples_to_seconds
 
+_SPEAKER = "speaker"  # of recordings that do not say whose they are
 FORMS = ("ljspeech", "hf", "textgrid", "rttm")
 
 
@@ -67,9 +70,21 @@ def _write(dataset: Dataset, folder: Path, form: str, out: Path) -> Exported:
         case "textgrid":
             return Exported(out, form, write_textgrids(accepted, load_recordings(folder), folder, out))
         case _:
-            turns = turns_of(accepted, load_recordings(folder))
+            turns = _turns_of(accepted, load_recordings(folder))
             write_rttm(out / "turns.rttm", turns)
             return Exported(out, form, len(turns), "speaker turns")
+
+
+def _turns_of(clips: Iterable[Clip], recordings: Sequence[Recording]) -> list[SpeakerTurn]:
+    """A turn a clip, as the clips lie in their recordings."""
+    speakers = {r.id: r.speaker_id for r in recordings}
+    turns: list[SpeakerTurn] = []
+    for clip in clips:
+        start, end = (
+            samples_to_seconds(n, clip.sample_rate_hz) for n in (clip.start_sample, clip.start_sample + clip.num_samples)
+        )
+        turns.append(SpeakerTurn(speakers.get(clip.recording_id) or _SPEAKER, start, end, clip.recording))
+    return turns
 
 
 def _checked(dataset: Dataset) -> Dataset:

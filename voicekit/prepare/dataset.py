@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from voicekit.prepare.scripts import Cue, Script, find_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
+from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
 from voicekit.records import Clip, Dataset, Recording, Verdict
 from voicekit.specs import PrepareSpec
@@ -53,27 +54,30 @@ def prepare_dataset(
     reference: Path | None = None,
     second_opinion: Transcriber | None = None,
     quality: Quality | None = None,
-    listening: Listening | None = None,
+    listening: Callable[[Turns], Listening] | None = None,
     strict: bool = True,
     with_less: Sequence[str] = (),
     label: str = "",
     models: Mapping[str, str] | None = None,
+    turns: Path | None = None,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
     `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
     what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
-    the sound in `reference`; `listening` knows who talks when; `quality` predicts how good a clip sounds. What a person decided
-    about the clips is applied last. Without `strict` a dataset may be too small. `with_less` (what was missing on this machine),
-    the wanted speaker's `label` and the `models` of each step are kept with the dataset. Raises RecordingsError, ScriptError or
-    LanguageError, all before anything is lost.
+    the sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the
+    recordings tell; `quality` predicts how good a clip sounds. What a person decided about the clips is applied last. Without
+    `strict` a dataset may be too small. `with_less` (what was missing on this machine), the wanted speaker's `label` and the
+    `models` of each step are kept with the dataset. Raises RecordingsError, ScriptError, LanguageError, InputError or UsageError
+    (the turns), all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
     intake = take_in(recordings, spec.language, work, spec.max_failed_ratio, _part(report, 0.0, _INTAKE_SHARE))
     found = _script_of(script, intake, spec, transcriber)
+    told = _turns_of(turns, intake, label)
     tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
-    instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
+    instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening and listening(told.of))
     clips = _all_clips(intake, found, spec, instruments, folder, _part(report, _INTAKE_SHARE, 1.0))
     clips += [refused(r.recording, r.reason) for r in intake.refused]
     clips.sort(key=lambda c: (c.recording, c.start_sample))
@@ -83,11 +87,12 @@ def prepare_dataset(
         spec=spec.model_dump_json(),
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
-        notes=_remarks(found, left_aside(recordings)),
+        notes=_remarks(found, told, left_aside(recordings, told.files)),
         with_less=tuple(with_less),
         reference=str(reference.absolute()) if reference else "",
         label=label,
         models=dict(models or {}),
+        turns=dict(told.of),
     )
     write_made(folder, made, tuple(clips))
     dataset = settle(folder, instruments, strict)
@@ -140,12 +145,14 @@ def tools_for(
     return Tools(vad, able, transcriber, second_opinion, quality)
 
 
-def _remarks(script: Script, aside: Sequence[str]) -> tuple[str, ...]:
+def _remarks(script: Script, told: FoundTurns, aside: Sequence[str]) -> tuple[str, ...]:
     notes: list[str] = []
     if not script.texts:
         notes.append(f"There is no script: what is said was written down by {script.source}, with its mistakes.")
     if script.unused:
         notes.append(f"{len(script.unused)} names in the script are of no recording, such as {script.unused[0]}.")
+    if told.unused:
+        notes.append(f"{len(told.unused)} names in the turns are of no recording, such as {told.unused[0]}.")
     if aside:
         more = f" and {len(aside) - 1} more" if len(aside) > 1 else ""
         notes.append(f"Left aside as neither a sound nor a script: {aside[0]}{more}.")
@@ -182,6 +189,12 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
         unused = f" It names {', '.join(script.unused[:2])}, which are not there." if script.unused else ""
         raise ScriptError(problem + unused, "Complete it, or leave these recordings out.")
     return script
+
+
+def _turns_of(given: Path | None, intake: Intake, label: str) -> FoundTurns:
+    told = find_turns(given, intake.root, intake.recordings, [r.recording for r in intake.refused])
+    check_label(label, told.of, everywhere=len(told.of) == len(intake.recordings))
+    return told
 
 
 def _all_clips(

@@ -16,7 +16,7 @@ from pathlib import Path
 from voicekit import manifest
 from voicekit.errors import InputError
 from voicekit.prepare.decisions import Decision
-from voicekit.records import Clip, Dataset, Recording
+from voicekit.records import Clip, Dataset, Recording, SpeakerTurn
 from voicekit.specs import PrepareSpec
 
 FACTS = "dataset.json"
@@ -46,7 +46,7 @@ class DatasetFile:
 class Made:
     """What the clips of a folder were made of. `spec` is JSON; `log` is the list of decisions, `before` those that came with the
     recordings; `reference` a sound of the wanted speaker and `label` what a diarizer calls them ("" if not given); `models` what
-    did each step."""
+    did each step; `turns` who speaks when, by a recording's id, where somebody wrote it down."""
 
     recordings: str
     spec: str
@@ -57,6 +57,7 @@ class Made:
     reference: str = ""
     label: str = ""
     models: dict[str, str] = field(default_factory=dict[str, str])
+    turns: dict[str, tuple[SpeakerTurn, ...]] = field(default_factory=dict[str, tuple[SpeakerTurn, ...]])
 
     def prepare_spec(self) -> PrepareSpec:
         return PrepareSpec.model_validate_json(self.spec)

@@ -20,6 +20,7 @@ from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, ove
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard
+from voicekit.prepare.turns import Turns
 from voicekit.prepare.workbench import Listening, sha256_of
 from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
@@ -87,17 +88,19 @@ _NOBODY = "-"
 
 
 class Hearing:
-    """Listens to the recordings of the dataset in `folder`."""
+    """Listens to the recordings of the dataset in `folder`. Where somebody has `told` who speaks when, no diarizer is asked."""
 
-    def __init__(self, spec: PrepareSpec, ears: Ears, folder: Path, whose: Wanted = WHO_SPEAKS_MOST) -> None:
-        self._spec, self._ears, self._whose = spec, ears, whose
+    def __init__(
+        self, spec: PrepareSpec, ears: Ears, folder: Path, whose: Wanted = WHO_SPEAKS_MOST, told: Turns | None = None
+    ) -> None:
+        self._spec, self._ears, self._whose, self._told = spec, ears, whose, told or {}
         self._work = folder / WORK
         wanted = sha256_of(whose.reference) if whose.reference else whose.label
         self._identity = " ".join([_METHOD, ears.identity, spec.digest(), wanted])
         self._answers = {a.key: a for a in manifest.read_journal(self._work / "heard.jsonl", _Answer)}
 
     def listening(self) -> Listening:
-        return Listening(hashlib.sha256(self._identity.encode()).hexdigest()[:16], lambda _: "", self.hear)
+        return Listening(hashlib.sha256(self._identity.encode()).hexdigest()[:16], self._told_of, self.hear)
 
     def hear(self, recording: Recording, wave: Waveform) -> Heard:
         """The recording cleaned if it must be, and where its wanted speaker talks, if others do too."""
@@ -105,7 +108,7 @@ class Hearing:
         known = self._answers.get(key)
         clean = self._work / "cleaned" / f"{key[:16]}.flac"
         if known is None or (known.cleaning is not Cleaning.NONE and not clean.is_file()):
-            known, sound = self._asked(key, wave)
+            known, sound = self._asked(key, recording, wave)
             if known.cleaning is not Cleaning.NONE:
                 audio.write_flac(clean, sound)
             manifest.append_record(self._work / "heard.jsonl", known)
@@ -128,17 +131,24 @@ class Hearing:
         return found
 
     def _key(self, recording: Recording) -> str:
-        return hashlib.sha256(f"{self._identity} {recording.id}".encode()).hexdigest()
+        told = self._told_of(recording)
+        return hashlib.sha256(f"{self._identity} {recording.id}{told and ' '}{told}".encode()).hexdigest()
 
-    def _asked(self, key: str, wave: Waveform) -> tuple[_Answer, Waveform]:
+    def _told_of(self, recording: Recording) -> str:
+        """What somebody said of a recording, as a part of keys; "" if nobody did."""
+        return repr(self._told[recording.id]) if recording.id in self._told else ""
+
+    def _asked(self, key: str, recording: Recording, wave: Waveform) -> tuple[_Answer, Waveform]:
         how = self._how(wave)
         sound = cleaned(wave, how, self._ears.denoiser(), self._ears.separator()) if how is not Cleaning.NONE else wave
-        turns = self._turns(sound)
+        told = self._told.get(recording.id)
+        turns = self._turns(sound) if told is None else told
         known = summaries(turns)
         voices = voices_of(sound, turns, self._ears.speaker()) if self._whose.reference is not None else {}
         likeness = {label: round(float(voice @ self._reference), 4) for label, voice in voices.items()}
         found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        return _Answer(key, how, turns, self._wanted(turns, voices, len(known)), found), sound
+        wanted = self._wanted(turns, voices, len(known)) if told is None else self._wanted_of_told(turns, voices)
+        return _Answer(key, how, turns, wanted, found), sound
 
     @cached_property
     def _reference(self) -> FloatArray:
@@ -166,3 +176,13 @@ class Hearing:
         if count < 2:
             return ""
         return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)
+
+    def _wanted_of_told(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray]) -> str:
+        """Names in files hold for all recordings: whoever is wanted may not speak in this one."""
+        label = self._whose.label
+        try:
+            if self._whose.reference is not None:
+                return by_reference(voices, self._reference)
+            return by_most_speech([t for t in turns if label in ("", t.speaker)])
+        except RecordingsError:
+            return _NOBODY

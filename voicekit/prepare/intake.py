@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from voicekit.prepare.unpack import unpack
 from voicekit.records import Recording
 from voicekit.storage import file_sha256
 
-SCRIPT_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".lab", ".srt", ".vtt", ".textgrid"})
+TURNS_SUFFIX = ".rttm"
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".lab", ".srt", ".vtt", ".textgrid"})
+SCRIPT_SUFFIXES = _TEXT_SUFFIXES | {TURNS_SUFFIX}
+"""Of what may lie beside recordings: what is said in them, and who speaks when."""
 JUNK_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
 _JUNK = frozenset({"thumbs.db", "desktop.ini", "readme.md", "license", "licence"})
 _KINDS = "Give a folder, a zip or a file of wav, flac, mp3, m4a, ogg, opus, webm, mp4, aac or wma."
@@ -106,11 +109,13 @@ def _walk(root: Path) -> list[str]:
     return [name for name in _files(root) if Path(name).suffix.lower() in audio.SUFFIXES]
 
 
-def left_aside(recordings: Path) -> list[str]:
-    """Files of a folder that are neither sounds nor scripts, sorted: nothing is passed over in silence."""
-    known = audio.SUFFIXES | SCRIPT_SUFFIXES
+def left_aside(recordings: Path, turns: Collection[Path] = ()) -> list[str]:
+    """Files of a folder that are neither sounds nor scripts nor among the `turns` that were read, sorted: nothing is passed
+    over in silence."""
+    known = audio.SUFFIXES | _TEXT_SUFFIXES
     names = _files(recordings) if recordings.is_dir() else ()
-    return sorted(n for n in names if Path(n).suffix.lower() not in known and Path(n).name.lower() not in _JUNK)
+    aside = (n for n in names if Path(n).suffix.lower() not in known and Path(n).name.lower() not in _JUNK)
+    return sorted(n for n in aside if recordings / n not in turns)
 
 
 def _files(root: Path) -> Iterator[str]:

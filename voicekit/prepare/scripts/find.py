@@ -8,7 +8,7 @@ from pathlib import Path
 from voicekit.errors import ScriptError
 from voicekit.prepare import decisions
 from voicekit.prepare.scripts import tables, timed
-from voicekit.prepare.scripts.names import Names, some
+from voicekit.prepare.scripts.names import Names, SideNames, some
 from voicekit.prepare.scripts.reading import whole_text
 from voicekit.prepare.scripts.script import Cue, Script
 from voicekit.records import Recording
@@ -114,7 +114,7 @@ def _side_files(folder: Path, recordings: Sequence[Recording], source: str) -> S
     """Files of the recordings' names, each beside its recording or all in `folder`; those with times before those without."""
     texts: dict[str, str] = {}
     cues: dict[str, tuple[Cue, ...]] = {}
-    names = _SideNames(folder)
+    names = SideNames(folder)
     for recording in recordings:
         path = next((p for s in (*timed.SUFFIXES, *_PLAIN) if (p := names.beside(recording, s)) is not None), None)
         if path is None:
@@ -125,24 +125,3 @@ def _side_files(folder: Path, recordings: Sequence[Recording], source: str) -> S
         else:
             texts[recording.id] = whole_text(path)
     return Script(texts, source, (), cues) if texts else None
-
-
-class _SideNames:
-    """Finds files whatever the case of their suffix: Praat writes .TextGrid."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._seen: dict[Path, dict[tuple[str, str], Path]] = {}
-
-    def beside(self, recording: Recording, suffix: str) -> Path | None:
-        stem = Path(recording.path).stem
-        for folder in ((self._root / recording.path).parent, self._root):
-            if (stem, suffix) in self._in(folder):
-                return self._in(folder)[stem, suffix]
-        return None
-
-    def _in(self, folder: Path) -> dict[tuple[str, str], Path]:
-        if folder not in self._seen:
-            found = sorted(folder.iterdir()) if folder.is_dir() else []
-            self._seen[folder] = {(p.stem, p.suffix.lower()): p for p in found if p.is_file()}
-        return self._seen[folder]

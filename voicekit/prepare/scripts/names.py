@@ -1,8 +1,9 @@
-"""Finds recordings by what a script calls them."""
+"""Finds recordings by what a script calls them, and files by what the recordings are called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from voicekit.errors import ScriptError
 from voicekit.records import Recording
@@ -38,6 +39,28 @@ class Names:
             if ids:
                 return ids[0]
         return None
+
+
+class SideNames:
+    """Finds files whatever the case of their suffix: Praat writes .TextGrid."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._seen: dict[Path, dict[tuple[str, str], Path]] = {}
+
+    def beside(self, recording: Recording, suffix: str) -> Path | None:
+        """The file of a recording's name in its own folder, else in the root."""
+        stem = Path(recording.path).stem
+        for folder in ((self._root / recording.path).parent, self._root):
+            if (stem, suffix) in self._in(folder):
+                return self._in(folder)[stem, suffix]
+        return None
+
+    def _in(self, folder: Path) -> dict[tuple[str, str], Path]:
+        if folder not in self._seen:
+            found = sorted(folder.iterdir()) if folder.is_dir() else []
+            self._seen[folder] = {(p.stem, p.suffix.lower()): p for p in found if p.is_file()}
+        return self._seen[folder]
 
 
 def some(names: Sequence[str]) -> str:

@@ -9,45 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from decimal import Context, Decimal, DecimalException
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from voicekit import files
 from voicekit.errors import InputError
 from voicekit.prepare.scripts.reading import read_text
-from voicekit.records import Clip, Recording
-from voicekit.timebase import samples_to_seconds
+from voicekit.records import SpeakerTurn
 
 _NOTHING = "<NA>"
-_SPEAKER = "speaker"  # of recordings that do not say whose they are
+_EXACT = Context(prec=700)  # enough for the sum of any two times: an end comes back as it was, though a duration is written
 _REMEDY = "A turn is: SPEAKER file channel onset duration <NA> <NA> name <NA> <NA>."
-
-
-@dataclass(frozen=True)
-class SpeakerTurn:
-    """`recording` as the file names it; times in seconds from its beginning."""
-
-    recording: str
-    start_s: float
-    duration_s: float
-    speaker: str
-    channel: int = 1
-
-
-def turns_of(clips: Iterable[Clip], recordings: Sequence[Recording]) -> tuple[SpeakerTurn, ...]:
-    """A turn a clip, as the clips lie in their recordings."""
-    speakers = {r.id: r.speaker_id for r in recordings}
-    return tuple(
-        SpeakerTurn(
-            clip.recording,
-            samples_to_seconds(clip.start_sample, clip.sample_rate_hz),
-            samples_to_seconds(clip.num_samples, clip.sample_rate_hz),
-            speakers.get(clip.recording_id) or _SPEAKER,
-        )
-        for clip in clips
-    )
 
 
 def write_rttm(path: Path, turns: Iterable[SpeakerTurn]) -> None:
@@ -66,9 +40,10 @@ def read_rttm(path: Path) -> tuple[SpeakerTurn, ...]:
             continue
         try:
             _, recording, channel, start, duration, _, _, speaker = fields[:8]
-            turn = SpeakerTurn(_read(recording), float(start), float(duration), _read(speaker), int(channel))
+            start_s, end_s = float(start), float(_EXACT.add(Decimal(start), Decimal(duration)))
+            turn = SpeakerTurn(_read(speaker), start_s, end_s, _read(recording), int(channel))
             _check(turn)
-        except ValueError:
+        except (ValueError, DecimalException):
             raise InputError(f"{path.name}, line {number}: {line.strip()[:60]!r} is no turn.", _REMEDY) from None
         turns.append(turn)
     return tuple(turns)
@@ -76,12 +51,13 @@ def read_rttm(path: Path) -> tuple[SpeakerTurn, ...]:
 
 def _line(turn: SpeakerTurn) -> str:
     _check(turn)
-    times = f"{turn.channel} {turn.start_s!r} {turn.duration_s!r}"
+    start = Decimal(repr(turn.start_s))
+    times = f"{turn.channel} {start} {_EXACT.subtract(Decimal(repr(turn.end_s)), start)}"
     return f"SPEAKER {_name(turn.recording)} {times} {_NOTHING} {_NOTHING} {_name(turn.speaker)} {_NOTHING} {_NOTHING}"
 
 
 def _check(turn: SpeakerTurn) -> None:
-    if not (math.isfinite(turn.start_s) and math.isfinite(turn.duration_s) and turn.start_s >= 0 and turn.duration_s >= 0):
+    if not 0 <= turn.start_s <= turn.end_s < math.inf:
         raise ValueError(f"no turn: {turn}")
 
 
