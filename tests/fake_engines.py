@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,15 @@ def fake_recordings(folder: Path, count: int = 10, pitch: int = 6) -> Path:
             audio.write_wav(folder / f"{number:03d}.wav", with_syllables(wave))
             rows.writerow([f"{number:03d}", text, text])
     return folder
+
+
+def told_turns(folder: Path, others: Collection[str] = ("001",)) -> str:
+    """RTTM of fake recordings: each is all "ann"'s, but `others` are "ben"'s."""
+    lines: list[str] = []
+    for file in sorted(folder.glob("*.wav")):
+        who, length_s = "ben" if file.stem in others else "ann", audio.read(file).duration_s
+        lines.append(f"SPEAKER {file.stem} 1 0 {length_s} <NA> <NA> {who} <NA> <NA>\n")
+    return "".join(lines)
 
 
 def fake_recipe(**train: object) -> Recipe:

@@ -198,10 +198,10 @@ class Access(Shelf):
         used: dict[Path, set[str]] = {}
         for file in [*self._home.glob(f"work/*/{voice_files.JOB}"), *self._home.glob(f"voices/*/*/{voice_files.JOB}")]:
             job = read_json(file)
-            place = Path(str(job.get("recordings", "")))
-            folder = place.parent if place.suffix.lower() == ".zip" else place
-            if folder.parent == self._gathered:
-                used.setdefault(folder, set()).add(str(job.get("name", "")))
+            for place in (Path(str(job.get(key, ""))) for key in ("recordings", "script", "reference", "turns")):
+                folder = next((f for f in (place, place.parent) if f.parent == self._gathered), None)
+                if folder is not None:
+                    used.setdefault(folder, set()).add(str(job.get("name", "")))
         return [folder for folder, names in used.items() if names == {name}]
 
     @property

@@ -21,6 +21,7 @@ from voicekit.commands import models as model_commands
 from voicekit.commands import prepare as prepare_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
+from voicekit.commands.prepare import Reference, Speaker, Turns
 from voicekit.errors import UsageError, VoicekitError
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def create(
             metavar="FILE", help="What is said: LJSpeech metadata.csv or a CSV with header. Default: found in RECORDINGS."
         ),
     ] = None,
+    reference: Reference = None,
+    speaker: Speaker = "",
+    turns: Turns = None,
     language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
     recipe: Annotated[
         str, typer.Option(metavar="NAME|FILE.toml", help="How to make it: lora, full, smoke or your own file.")
@@ -99,6 +103,9 @@ def create(
                 name,
                 recordings,
                 script=script,
+                reference=reference,
+                speaker=speaker,
+                turns=turns,
                 language=language,
                 recipe=recipe,
                 base=base,

@@ -75,6 +75,10 @@ class Job:
             "id": self.id,
             "name": request.slug,
             "recordings": str(request.recordings),
+            "script": str(request.script or ""),
+            "reference": str(request.reference or ""),
+            "turns": str(request.turns or ""),
+            "speaker": request.speaker,
             "base": request.base,
             "recipe": recipe,
         }
@@ -144,7 +148,10 @@ def now() -> str:
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
     request, target = job.request, folder / voice_files.DATASET
-    dataset = prepare_with(job.engines, job.base, request.recordings, request.script, request.recipe.prepare, target, report)
+    dataset = prepare_with(
+        job.engines, job.base, request.recordings, request.script, request.recipe.prepare, target, report, request.whose,
+        turns=request.turns,
+    )  # fmt: skip
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 
 

@@ -13,14 +13,13 @@ from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import load_made
 from voicekit.prepare.hearing import Speaker as Speaker
-from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
 from voicekit.preparing import FoundSpeaker as FoundSpeaker
 from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset
-from voicekit.request import existing, find_recipe
+from voicekit.request import existing, find_recipe, wanted_speaker
 from voicekit.shelf import Shelf, silent
 from voicekit.specs import PrepareSpec, Recipe
 from voicekit.storage import enough_room
@@ -76,7 +75,7 @@ class Curation(Shelf):
                 spec,
                 target,
                 report,
-                whose=Wanted(None if reference is None else existing(reference, "sound of the speaker"), speaker),
+                whose=wanted_speaker(reference, speaker),
                 strict=False,
                 turns=None if turns is None else existing(turns, "file of turns"),
             )

@@ -18,7 +18,7 @@ from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
 from voicekit.records import JobState, JobStatus, Voice, VoiceState
-from voicekit.request import Request, checked_name, existing, find_recipe
+from voicekit.request import Request, checked_name, existing, find_recipe, wanted_speaker
 from voicekit.results import VoiceDetails
 from voicekit.shelf import Shelf, silent
 from voicekit.specs import Recipe
@@ -51,6 +51,9 @@ class Making(Shelf):
         recordings: Path | str,
         *,
         script: Path | str | None = None,
+        reference: Path | str | None = None,
+        speaker: str = "",
+        turns: Path | str | None = None,
         language: str = "",
         recipe: str | Recipe = "lora",
         base: str = "",
@@ -60,10 +63,15 @@ class Making(Shelf):
     ) -> VoiceDetails:
         """Make a voice of recordings; a draft if the gate refuses it. The same call again continues, or finds it finished.
 
+        `reference`, `speaker` and `turns` say whose voice is meant in recordings of several (see `prepare`).
+
         Raises UsageError (NameTaken: the name has a published voice of other inputs and `new_version` is False),
         InputError, ResourceError, TrainingError, MissingModel; nothing that was finished is lost.
         """
-        request = self._request(name, recordings, script=script, language=language, recipe=recipe, base=base, questions=questions)
+        request = self._request(
+            name, recordings, script=script, reference=reference, speaker=speaker, turns=turns, language=language, recipe=recipe,
+            base=base, questions=questions,
+        )  # fmt: skip
         slug = request.slug
         with alone(self._home, slug):
             versions = self._catalog.versions(slug)
@@ -87,6 +95,9 @@ class Making(Shelf):
         recordings: Path | str,
         *,
         script: Path | str | None = None,
+        reference: Path | str | None = None,
+        speaker: str = "",
+        turns: Path | str | None = None,
         language: str = "",
         recipe: str | Recipe = "lora",
         base: str = "",
@@ -102,7 +113,10 @@ class Making(Shelf):
         The voice stays a draft until `publish`, unless `publish` is set and the gate passes it.
         Raises UsageError (NameTaken: the name is somebody else's, or of other inputs), InputError, MissingModel.
         """
-        request = self._request(name, recordings, script=script, language=language, recipe=recipe, base=base, questions=questions)
+        request = self._request(
+            name, recordings, script=script, reference=reference, speaker=speaker, turns=turns, language=language, recipe=recipe,
+            base=base, questions=questions,
+        )  # fmt: skip
         wanted = publish and not self._publisher.consent_needed(owner)
         request = replace(request, owner=owner, consent_id=consent_id, tags=tuple(tags), publish=wanted)
         return self._jobs.submit(request, new_version)
@@ -205,8 +219,10 @@ class Making(Shelf):
         """Raises what would make the row's job fail before it has begun."""
         checked_name(row.name)
         existing(row.recordings, "recordings")
-        if row.script:
-            existing(row.script, "script")
+        for path, what in ((row.script, "script"), (row.turns, "file of turns")):
+            if path:
+                existing(path, what)
+        wanted_speaker(row.reference or None, row.speaker)
         find_recipe(row.recipe, row.language)
         self._engines.find_base(row.base or self._base_wanted)
         consent = self._catalog.consent(row.consent) if row.consent else None
@@ -218,6 +234,9 @@ class Making(Shelf):
             row.name,
             row.recordings,
             script=row.script or None,
+            reference=row.reference or None,
+            speaker=row.speaker,
+            turns=row.turns or None,
             language=row.language,
             recipe=row.recipe,
             base=row.base,
@@ -243,11 +262,15 @@ class Making(Shelf):
         recordings: Path | str,
         *,
         script: Path | str | None,
+        reference: Path | str | None,
+        speaker: str,
+        turns: Path | str | None,
         language: str,
         recipe: str | Recipe,
         base: str,
         questions: Path | str | None,
     ) -> Request:
+        whose = wanted_speaker(reference, speaker)
         return Request(
             slug=checked_name(name),
             recordings=existing(recordings, "recordings"),
@@ -255,4 +278,7 @@ class Making(Shelf):
             recipe=find_recipe(recipe, language),
             base=self._engines.find_base(base or self._base_wanted),
             questions=() if questions is None else read_questions(Path(questions)),
+            reference=whose.reference,
+            speaker=whose.label,
+            turns=None if turns is None else existing(turns, "file of turns"),
         )

@@ -17,7 +17,7 @@ from voicekit.errors import ManifestError, VoicekitError
 from voicekit.records import JobState, JobStatus
 
 REQUIRED = ("name", "recordings")
-OPTIONAL = ("script", "language", "consent", "recipe", "base", "tags")
+OPTIONAL = ("script", "reference", "speaker", "turns", "language", "consent", "recipe", "base", "tags")
 _SHOWN_PROBLEMS = 20
 
 
@@ -34,6 +34,9 @@ class Row:
     recipe: str = "lora"
     base: str = ""
     tags: tuple[str, ...] = ()
+    reference: str = ""
+    speaker: str = ""
+    turns: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def read_rows(manifest: Path, check: Callable[[Row], None]) -> list[Row]:
 
 def _row(line: int, cells: dict[str, Any], folder: Path) -> Row:
     given = {key: str(value).strip() for key, value in cells.items() if key and value and str(value).strip()}
-    for key in ("recordings", "script"):
+    for key in ("recordings", "script", "reference", "turns"):
         if key in given:
             given[key] = str(folder / Path(given[key]).expanduser())
     if given.get("recipe", "").endswith(".toml"):

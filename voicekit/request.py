@@ -10,6 +10,7 @@ from typing import Any
 from voicekit.audio import SUFFIXES
 from voicekit.errors import UsageError
 from voicekit.prepare.decisions import log_of
+from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.intake import SCRIPT_SUFFIXES
 from voicekit.records import Question
 from voicekit.shipped import shipped
@@ -17,6 +18,7 @@ from voicekit.specs import Recipe, read_recipe
 from voicekit.storage import combined_sha256, tree_sha256
 
 _INPUTS = SUFFIXES | SCRIPT_SUFFIXES
+_FILES = ("script", "reference", "turns")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
 
 
@@ -24,6 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
 class Request:
     """What was asked for. `base` is a name or an absolute folder; no `questions` means the base's own test questions.
 
+    Whose voice is meant say `reference`, a sound of theirs, or `speaker`, what they are called; `turns` says who speaks when.
     With `publish` False the voice stays a draft also when the gate passes it.
     """
 
@@ -37,6 +40,13 @@ class Request:
     consent_id: str = ""
     tags: tuple[str, ...] = ()
     publish: bool = True
+    reference: Path | None = None
+    speaker: str = ""
+    turns: Path | None = None
+
+    @property
+    def whose(self) -> Wanted:
+        return Wanted(self.reference, self.speaker)
 
     def job_id(self, base_revision: str) -> str:
         """Equal for equal content: moving or renaming the recordings' folder does not make another voice."""
@@ -45,6 +55,8 @@ class Request:
         questions = [f"{q.text}\n{q.answer}" for q in self.questions]
         owner = [f"owner {self.owner}"] if self.owner else []
         decided = log_of(self.recordings)  # in a folder it is one of the recordings' files
+        meant = [f"{name} {tree_sha256(file)}" for name in ("reference", "turns") if (file := getattr(self, name)) is not None]
+        meant += [f"speaker {self.speaker}"] if self.speaker else []
         review = [f"review {tree_sha256(decided)}"] if self.recordings.is_file() and decided.is_file() else []
         return combined_sha256(
             [
@@ -56,6 +68,7 @@ class Request:
                 *questions,
                 *owner,
                 *review,
+                *meant,
             ]
         )
 
@@ -64,7 +77,7 @@ class Request:
         return {
             **asdict(self),
             "recordings": str(self.recordings),
-            "script": None if self.script is None else str(self.script),
+            **{name: None if (file := getattr(self, name)) is None else str(file) for name in _FILES},
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
@@ -74,7 +87,7 @@ def request_of(value: dict[str, Any]) -> Request:
     fields: dict[str, Any] = {
         **value,
         "recordings": Path(value["recordings"]),
-        "script": None if value["script"] is None else Path(value["script"]),
+        **{name: Path(value[name]) if value.get(name) else None for name in _FILES},
         "recipe": Recipe.model_validate(value["recipe"]),
         "questions": tuple(Question(**question) for question in value["questions"]),
         "tags": tuple(value["tags"]),
@@ -99,6 +112,13 @@ def existing(path: Path | str, what: str) -> Path:
             f"There are no {what} at {path}." if what == "recordings" else f"There is no {what} {path}.", "Check the path."
         )
     return found
+
+
+def wanted_speaker(reference: Path | str | None, speaker: str) -> Wanted:
+    """Whose voice is meant: who sounds like a clip, or who is called so; not both."""
+    if reference is not None and speaker:
+        raise UsageError("The wanted speaker is given twice.", "Give a clip of theirs or what they are called, not both.")
+    return Wanted(None if reference is None else existing(reference, "sound of the speaker"), speaker.strip())
 
 
 def find_recipe(recipe: str | Recipe, language: str) -> Recipe:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.api_house import ADA, ApiHouse, client, copy_of, furnished, served, spoken
+from tests.fake_engines import told_turns
 from voicekit.audio_formats import encode
 from voicekit.consent import statement
 from voicekit.records import JobFault, JobState, VoiceState, Waveform
@@ -147,6 +148,31 @@ def test_uploads_and_a_zip_are_recordings_too(http: httpx.Client, house: ApiHous
     assert mixed.status_code == 400 and "zip" in mixed.json()["error"]["message"]
     assert http.delete(f"/v1/uploads/{ids[0]}").status_code == 204
     assert http.post("/v1/audio/voices", data={"name": "more", "upload_ids": ids}).json()["error"]["code"] == "upload_not_found"
+
+
+def test_whose_voice_is_meant_is_part_of_what_is_asked_for(http: httpx.Client, house: ApiHouse) -> None:
+    sent, told = recordings_of(house), told_turns(house.recordings).encode()
+    clip = ("reference", ("ada.wav", (house.recordings / "000.wav").read_bytes()))
+    turns = ("turns", ("told.rttm", told))
+    jobs: list[str] = []
+    for data, files in (({}, []), ({}, [clip]), ({"speaker": "ann"}, [turns]), ({"speaker": "ben"}, [turns])):
+        made = http.post("/v1/audio/voices", data={"name": "new", **data}, files=[*sent, *files])
+        assert made.status_code == 202, made.text
+        job = made.json()["job"]["id"]
+        jobs.append(job)
+        stored = house.catalog.job(job)
+        assert stored is not None and stored.request["speaker"] == data.get("speaker", "")
+        for param, content in (("reference", clip[1][1]), ("turns", told)):
+            kept = stored.request[param]
+            assert (Path(kept).read_bytes() if kept else None) == (content if param in dict(files) else None)
+        http.post(f"/v1/jobs/{job}/cancel")
+    assert len(set(jobs)) == 4
+    fields = http.get("/openapi.json").json()["components"]["schemas"]["Body_make_v1_audio_voices_post"]["properties"]
+    assert all(fields[name]["description"] for name in ("reference", "speaker", "turns"))
+    both = http.post("/v1/audio/voices", data={"name": "new", "speaker": "ann"}, files=[*sent, clip])
+    assert both.status_code == 400 and both.json()["error"]["code"] == "usage"
+    bad = http.post("/v1/audio/voices", data={"name": "new"}, files=[*sent, ("reference", ("a.txt", b"x"))])
+    assert bad.status_code == 415 and bad.json()["error"]["param"] == "reference"
 
 
 @pytest.mark.parametrize(

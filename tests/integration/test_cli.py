@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.fake_base import FakeBase
-from tests.fake_engines import fake_engines, fake_recipe, fake_recordings
+from tests.fake_engines import fake_engines, fake_recipe, fake_recordings, told_turns
 from voicekit import cli, wiring
 from voicekit.app import App
 from voicekit.catalog.store import SqlCatalog
@@ -94,6 +94,25 @@ def test_create_json_is_one_object_with_the_promised_keys(run: Run, recordings: 
     assert "a library says hello" in err and "and C says it too" in err
     titles = [line.split(":")[0] for line in err.splitlines() if ": done" in line]
     assert titles == list(App.steps().values())
+
+
+def test_of_several_speakers_the_wanted_ones_voice_is_made(
+    run: Run, recordings: Path, recipes: dict[str, str], tmp_path: Path
+) -> None:
+    told, clip = tmp_path / "told.rttm", recordings / "000.wav"
+    told.write_text(told_turns(recordings))
+    common = ("create", "--recipe", recipes["good"], "--json", "--turns", told)
+    code, out, err = run(*common, "anna", recordings, "--speaker", "ann")
+    assert code == 0, err
+    assert json.loads(out)["clips"] == {"accepted": 9, "rejected": 1}
+    code, out, err = run(*common, "bea", recordings, "--reference", clip)
+    assert code == 0 and json.loads(out)["clips"]["accepted"] >= 9, err
+    code, out, err = run(*common, "cleo", recordings, "--speaker", "ann", "--reference", clip)
+    assert code == 2 and not out and "given twice" in err
+    code, out, err = run(*common, "cleo", recordings, "--speaker", "cy")
+    assert code == 2 and not out and "There are: ann, ben." in err
+    code, out, err = run(*common, "cleo", recordings, "--reference", tmp_path / "none.wav")
+    assert code == 2 and not out and "none.wav" in err
 
 
 def test_create_without_json_shows_numbers_to_people(run: Run, recordings: Path, recipes: dict[str, str]) -> None:

@@ -222,7 +222,7 @@ def test_a_name_is_taken_by_a_published_voice_of_other_inputs(house: House, tmp_
     assert house.create(recordings=others).voice == second.voice
 
 
-@pytest.mark.parametrize("change", ["recipe", "script", "questions", "language", "recording"])
+@pytest.mark.parametrize("change", ["recipe", "script", "questions", "language", "recording", "reference", "speaker", "turns"])
 def test_whatever_a_voice_is_made_from_makes_another_job(house: House, tmp_path: Path, recordings: Path, change: str) -> None:
     house.create()
     options: dict[str, Any] = {}
@@ -234,6 +234,13 @@ def test_whatever_a_voice_is_made_from_makes_another_job(house: House, tmp_path:
     elif change == "questions":
         options["questions"] = tmp_path / "q.csv"
         options["questions"].write_text("text,answer\nwhat is one plus one,two\n")
+    elif change == "reference":
+        options["reference"] = recordings / "003.wav"
+    elif change == "speaker":
+        options["speaker"] = "ann"
+    elif change == "turns":
+        options["turns"] = tmp_path / "t.rttm"
+        options["turns"].write_text("SPEAKER 001 1 0 0.5 <NA> <NA> ann <NA> <NA>\n")
     elif change == "language":
         options["language"] = "en-GB"
     else:

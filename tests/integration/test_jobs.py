@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fake_base import FakeBase
-from tests.fake_engines import FAKE_RECIPE, fake_recipe, fake_recordings
+from tests.fake_engines import FAKE_RECIPE, fake_recipe, fake_recordings, told_turns
 from tests.inline_worker import inline_app
 from voicekit.app import App
 from voicekit.errors import JobNotFound, ManifestError, NameTaken, NotPublishable, UsageError, VoiceRevoked
@@ -226,7 +226,7 @@ def manifest(folder: Path, rows: list[dict[str, str]]) -> Path:
     path = folder / "manifest.csv"
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, ["name", "recordings", "recipe", "tags"], restval="")
+        table = csv.DictWriter(file, ["name", "recordings", "recipe", "tags", "reference", "speaker", "turns"], restval="")
         table.writeheader()
         table.writerows(rows)
     return path
@@ -242,11 +242,13 @@ def test_a_manifest_is_checked_as_a_whole_before_anything_begins(app: App, tmp_p
             {"name": "bea", "recordings": "nowhere"},
             {"name": "cleo", "recordings": str(recordings), "recipe": "unheard-of"},
             {"name": "", "recordings": str(recordings)},
+            {"name": "dora", "recordings": str(recordings), "reference": "nowhere.wav"},
+            {"name": "emma", "recordings": str(recordings), "turns": "nowhere.rttm"},
         ],
     )
     with pytest.raises(ManifestError) as caught:
         app.onboard(path)
-    assert [f"  line {n}:" in caught.value.problem for n in range(2, 8)] == [False, True, True, True, True, True]
+    assert [f"  line {n}:" in caught.value.problem for n in range(2, 10)] == [False, *[True] * 7]
     assert app.jobs() == []
     path.write_text("name,recordings,colour\nanna,here,red\n")
     with pytest.raises(ManifestError, match="colour"):
@@ -276,6 +278,18 @@ def test_onboarding_goes_on_past_failures_and_a_second_run_does_what_is_missing(
     assert app.job(again.rows[3].job_id).attempt == 2
     fake_recordings(folder / "dora", pitch=3)
     assert app.onboard(path, working, every_s=0.0).count(JobState.FINISHED) == 4
+
+
+def test_onboarding_says_whose_voice_is_meant(app: App, tmp_path: Path) -> None:
+    given = fake_recordings(tmp_path / "given")
+    (tmp_path / "told.rttm").write_text(told_turns(given))
+    (tmp_path / "little.toml").write_text(FAKE_RECIPE)
+    row = {"recordings": "given", "recipe": "little.toml", "turns": "told.rttm"}
+    named, heard = {**row, "name": "anna", "speaker": "ann"}, {**row, "name": "bea", "reference": "given/000.wav"}
+    summary = app.onboard(manifest(tmp_path, [named, heard]), lambda _: app.work(), every_s=0.0)
+    assert [r.state for r in summary.rows] == [JobState.FINISHED] * 2, summary.rows
+    made = app.show("anna")
+    assert (made.clips_accepted, made.clips_rejected) == (9, 1)
 
 
 def test_live_numbers_reach_the_job(app: App, recordings: Path) -> None:

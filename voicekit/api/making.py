@@ -12,7 +12,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from voicekit.access import RECORDINGS
+from voicekit.access import RECORDINGS, SOUNDS
 from voicekit.api import shown
 from voicekit.api.auth import Caller, Writer
 from voicekit.api.consents import consent_of
@@ -27,6 +27,7 @@ from voicekit.shipped import shipped
 router = APIRouter(prefix="/v1/audio/voices", tags=["voices"])
 _MADE = shown.example({"id": "ada", "object": "voice.making", "job": shown.JOB_EXAMPLE}, 202, "The job that makes the voice.")
 _SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".srt", ".vtt", ".textgrid"})
+_TURNS = frozenset({".rttm"})
 Name = Annotated[str, Form(pattern="^[a-z0-9][a-z0-9_-]{1,39}$", description="The voice's name.", examples=["ada"])]
 Word = Annotated[str, Form(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -37,6 +38,9 @@ class _Asked:
     files: Sequence[UploadFile]
     upload_ids: Sequence[str]
     script: UploadFile | None
+    reference: UploadFile | None
+    turns: UploadFile | None
+    speaker: str
     language: str
     recipe: str
     base: str
@@ -53,6 +57,13 @@ async def make(
     recordings: Annotated[list[UploadFile] | None, File(description="Sound files and their script, or a zip.")] = None,
     upload_ids: Annotated[list[str] | None, Form(description="Files uploaded before.")] = None,
     script: Annotated[UploadFile | None, File(description="What is said: LJSpeech metadata.csv or a CSV with header.")] = None,
+    reference: Annotated[
+        UploadFile | None, File(description="A sound of the wanted speaker, for recordings in which others speak too.")
+    ] = None,
+    speaker: Annotated[
+        str, Form(max_length=200, description="Instead: what RTTM calls them, sent as `turns` or beside the recordings.")
+    ] = "",
+    turns: Annotated[UploadFile | None, File(description="Who speaks when: RTTM that names the recordings.")] = None,
     language: Annotated[str, Form(max_length=16, description="BCP-47; default: the recipe's.")] = "",
     recipe: Word = "lora",
     base: Annotated[str, Form(pattern="^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$", description="Default: the server's.")] = "",
@@ -66,7 +77,10 @@ async def make(
         name=name,
         files=recordings or [],
         upload_ids=upload_ids or [],
-        script=script if script is not None and script.filename else None,
+        script=_sent(script),
+        reference=_sent(reference),
+        turns=_sent(turns),
+        speaker=speaker,
         language=language,
         recipe=recipe,
         base=base,
@@ -77,20 +91,36 @@ async def make(
     return await once(server, caller, idempotency_key, "voices", lambda: _submit(server, caller, asked))
 
 
+def _sent(file: UploadFile | None) -> UploadFile | None:
+    """Forms of browsers send a nameless file where none was chosen."""
+    return file if file is not None and file.filename else None
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What was sent, below the home; `recordings` is a folder or a zip."""
+
+    recordings: Path
+    script: Path | None
+    reference: Path | None
+    turns: Path | None
+
+
 async def _submit(server: Server, caller: Caller, asked: _Asked) -> tuple[int, dict[str, Any]]:
     if not (shipped("recipes") / f"{asked.recipe}.toml").is_file():
         names = ", ".join(sorted(p.stem for p in shipped("recipes").glob("*.toml")))
         raise ApiError(422, "unknown_recipe", f"There is no recipe {asked.recipe!r}.", f"There are: {names}.", "recipe")
     if asked.consent_id:
         await run_in_threadpool(_check_words, server, caller, asked.consent_id)
-    place, script = await run_in_threadpool(_taken_in, server, caller, asked)
+    taken = await run_in_threadpool(_taken_in, server, caller, asked)
     if asked.consent_id:
-        await server.model.run(lambda: _check_voice(server, asked.consent_id, place))
-    return 202, await run_in_threadpool(_submitted, server, caller, asked, place, script)
+        # In recordings of several speakers it is the wanted one who consents.
+        await server.model.run(lambda: _check_voice(server, asked.consent_id, taken.reference or taken.recordings))
+    return 202, await run_in_threadpool(_submitted, server, caller, asked, taken)
 
 
-def _taken_in(server: Server, caller: Caller, asked: _Asked) -> tuple[Path, Path | None]:
-    """The recordings' folder (or zip) and the script, below the home. What was sent with this request is not kept as uploads."""
+def _taken_in(server: Server, caller: Caller, asked: _Asked) -> _Taken:
+    """What was sent with this request is not kept as uploads."""
     check_count([*asked.files, *asked.upload_ids], server.limits.files, "recordings")
     if not asked.files and not asked.upload_ids:
         problem = "There are no recordings."
@@ -102,13 +132,15 @@ def _taken_in(server: Server, caller: Caller, asked: _Asked) -> tuple[Path, Path
             check_kind(file, RECORDINGS, "recordings")
             sent.append(_kept(server, caller, file))
         place = server.app.gather([*before, *sent])
-        script = None
-        if asked.script is not None:
-            check_kind(asked.script, _SCRIPTS, "script")
-            sent.append(_kept(server, caller, asked.script))
-            folder = server.app.gather(sent[-1:])
-            script = folder / sent[-1].name
-        return place, script
+        files: dict[str, Path | None] = {}
+        for param, file, kinds in (
+            ("script", asked.script, _SCRIPTS), ("reference", asked.reference, SOUNDS), ("turns", asked.turns, _TURNS),
+        ):  # fmt: skip
+            if file is not None:
+                check_kind(file, kinds, param)
+                sent.append(_kept(server, caller, file))
+            files[param] = None if file is None else server.app.gather(sent[-1:]) / sent[-1].name
+        return _Taken(place, **files)
     finally:
         for upload in sent:
             with contextlib.suppress(OSError):
@@ -133,12 +165,15 @@ def _check_voice(server: Server, consent_id: str, recordings: Path) -> None:
         raise ApiError(422, "consent_voice", problem, "The speaker of the recordings must consent in person.", "consent_id")
 
 
-def _submitted(server: Server, caller: Caller, asked: _Asked, place: Path, script: Path | None) -> dict[str, Any]:
+def _submitted(server: Server, caller: Caller, asked: _Asked, taken: _Taken) -> dict[str, Any]:
     try:
         status = server.app.submit(
             asked.name,
-            place,
-            script=script,
+            taken.recordings,
+            script=taken.script,
+            reference=taken.reference,
+            speaker=asked.speaker,
+            turns=taken.turns,
             language=asked.language,
             recipe=asked.recipe,
             base=asked.base,

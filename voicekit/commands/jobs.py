@@ -111,7 +111,8 @@ def onboard(
     manifest: Annotated[
         Path,
         typer.Argument(
-            metavar="MANIFEST.csv", help="Columns name, recordings; optionally script, language, consent, recipe, base, tags."
+            metavar="MANIFEST.csv",
+            help="Columns name, recordings; optionally script, reference, speaker, turns, language, consent, recipe, base, tags.",
         ),
     ],
     count: Annotated[int, typer.Option("--workers", metavar="N", min=0, help="Workers to start here; 0: others do it.")] = 1,

@@ -13,13 +13,15 @@ from voicekit.errors import InputError
 from voicekit.models import Cleaning
 
 if TYPE_CHECKING:
-    from voicekit.curation import Prepared, Speaker
+    from voicekit import curation
 
 NumSpeakers = Annotated[
     int | None, typer.Option("--speakers", metavar="N", min=1, help="How many people speak. Default: found out.")
 ]
 
 
+Reference = Annotated[Path | None, typer.Option(metavar="CLIP", help="A sound of the wanted speaker; other voices are left out.")]
+Speaker = Annotated[str, typer.Option(metavar="LABEL", help="Or what `voicekit speakers` or an RTTM file calls them.")]
 Turns = Annotated[
     Path | None, typer.Option(metavar="FILE.rttm", help="Who speaks when. Default: RECORDING.rttm beside each, else found out.")
 ]
@@ -35,10 +37,8 @@ def prepare(
     recordings: Annotated[Path, typer.Argument(metavar="RECORDINGS", help="Folder, zip or file.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DATASET", help="The dataset's folder; made if missing.")],
     script: Annotated[Path | None, typer.Option(metavar="FILE", help="What is said. Default: found in RECORDINGS.")] = None,
-    reference: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A sound of the wanted speaker; other voices are left out.")
-    ] = None,
-    speaker: Annotated[str, typer.Option(metavar="LABEL", help="Or what `voicekit speakers` or an RTTM file calls them.")] = "",
+    reference: Reference = None,
+    speaker: Speaker = "",
     turns: Turns = None,
     language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
@@ -87,7 +87,7 @@ def speakers(
             result.line(f"{f.recording}  {f.speaker}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech  {f.sample}")
 
 
-def prepared_json(made: Prepared) -> dict[str, Any]:
+def prepared_json(made: curation.Prepared) -> dict[str, Any]:
     """A dataset in one object."""
     s = made.summary
     return {
@@ -111,7 +111,7 @@ def prepared_json(made: Prepared) -> dict[str, Any]:
     }
 
 
-def summary_lines(made: Prepared) -> list[str]:
+def summary_lines(made: curation.Prepared) -> list[str]:
     """The same for people."""
     s = made.summary
     lines = [
@@ -134,7 +134,7 @@ def summary_lines(made: Prepared) -> list[str]:
     return lines
 
 
-def _speaker_line(who: Speaker) -> str:
+def _speaker_line(who: curation.Speaker) -> str:
     like = "" if who.cosine is None else f", likeness {who.cosine:.2f}"
     return f"  speaker    {who.label} of {who.recording}: {who.speech_s:.0f} s{like}{' (wanted)' if who.wanted else ''}"
 
