@@ -11,6 +11,8 @@ from voicekit.engines import Engines
 from voicekit.errors import InputError
 from voicekit.ports import BaseModel, OnProgress
 from voicekit.prepare import load_notes
+from voicekit.prepare.decisions import FILE
+from voicekit.prepare.intake import SCRIPT_SUFFIXES
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.workbench import METHOD
@@ -102,6 +104,7 @@ class Reviewer:
 
     def _inputs(self, draft_id: str) -> str:
         folder, script = self._drafts.recordings(draft_id), self._drafts.script(draft_id)
-        kinds = audio.SUFFIXES | {".txt", ".lab", ".tsv"}
-        parts = [tree_sha256(folder, kinds) if folder.exists() else "", tree_sha256(script) if script else ""]
+        # All that may lie beside recordings; decisions about the clips do not make them others.
+        kinds = audio.SUFFIXES | SCRIPT_SUFFIXES
+        parts = [tree_sha256(folder, kinds, without=(FILE,)) if folder.exists() else "", tree_sha256(script) if script else ""]
         return "-".join([METHOD, *parts, self.recipe(draft_id).prepare.digest()])

@@ -67,6 +67,22 @@ def test_what_was_decided_is_what_the_voice_is_made_of(app: App, tmp_path: Path)
     assert app.reviewer.reset(draft.id, first.id).accepted == 20
 
 
+@pytest.mark.parametrize(
+    "name", ["000.srt", "000.vtt", "000.TextGrid", "000.txt", "000.lab", "000.rttm", "a.xlsx", "metadata.jsonl", "a.csv", "a.tsv"]
+)
+def test_whatever_belongs_to_the_recordings_has_the_clips_made_again(app: App, tmp_path: Path, name: str) -> None:
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, sorted(recordings(tmp_path / "r", count=1).iterdir()))
+    app.reviewer.make(draft.id, lambda _: None)
+    beside = app.drafts.recordings(draft.id) / name
+    for content in (b"one", b"another"):
+        assert app.reviewer.is_made(draft.id) is (content == b"one")
+        beside.write_bytes(content)
+        assert not app.reviewer.is_made(draft.id)
+    beside.unlink()
+    assert app.reviewer.is_made(draft.id)
+
+
 def test_the_lessons_shown_learn_the_sound_of_a_recording_and_not_its_text(app: App, tmp_path: Path) -> None:
     draft = app.drafts.new()
     app.drafts.add(draft.id, sorted(recordings(tmp_path / "r", count=3).iterdir()))
