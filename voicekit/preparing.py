@@ -93,14 +93,14 @@ def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
 class _Listeners:
     transcriber: Transcriber
     second_opinion: Transcriber | None
-    quality: Quality | None
+    quality: Quality
 
 
 def _listeners(engines: Engines, spec: PrepareSpec) -> _Listeners:
-    """What is bundled mishears too much to doubt a script; quality is predicted where a recipe asks for some."""
+    """What is bundled mishears too much to doubt a script; quality is predicted wherever there is something to predict it."""
     transcriber = engines.transcriber(spec.transcriber)
     doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) else transcriber
-    return _Listeners(transcriber, doubting, engines.quality() if spec.min_predicted_mos > 0 else None)
+    return _Listeners(transcriber, doubting, engines.quality())
 
 
 @dataclass(frozen=True)

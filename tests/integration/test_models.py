@@ -29,6 +29,7 @@ from voicekit.catalog.store import SqlCatalog
 from voicekit.errors import MissingModel
 from voicekit.models import KnownModel, known_model
 from voicekit.ports import Progress
+from voicekit.records import Waveform
 from voicekit.settings import Settings
 from voicekit.wiring import engines
 
@@ -220,6 +221,23 @@ def test_a_recipe_may_leave_the_script_to_a_transcriber(tmp_path: Path) -> None:
     assert set(asked) == {"faster-whisper-tiny"} and made.clips_accepted == 10
     app.create("berta", recordings, recipe=recipe)
     assert asked[-1] == "auto"
+
+
+class Fair:
+    name = "fair"
+
+    def predict(self, wave: Waveform) -> float | None:
+        return 1.5
+
+
+def test_quality_is_predicted_wherever_it_can_be_and_rejects_nothing_unasked(tmp_path: Path) -> None:
+    recordings, recipe = fake_recordings(tmp_path / "recordings"), fake_recipe()
+    parts = replace(fake_engines(FakeBase()), quality=Fair)
+    app = App(tmp_path / "home", SqlCatalog(f"sqlite:///{tmp_path / 'catalog.db'}"), parts, "fake")
+    made = app.prepare(recordings, tmp_path / "d", recipe=recipe).dataset
+    assert {(c.grades.predicted_mos, c.reason) for c in made.clips} == {(1.5, "")}
+    strict = recipe.model_copy(update={"prepare": recipe.prepare.model_copy(update={"min_predicted_mos": 2.0})})
+    assert {c.reason[:10] for c in app.prepare(recordings, tmp_path / "s", recipe=strict).dataset.clips} == {"sounds bad"}
 
 
 def test_the_command_lists_them_and_says_why_one_cannot_come(

@@ -14,6 +14,7 @@ from tests.fake_speech import bursts, say
 from tests.makers import clip
 from voicekit import audio
 from voicekit.prepare.acoustics import bandwidth_hz, srmr_db
+from voicekit.prepare.grade import clipped_ratio
 from voicekit.prepare.matching import differences
 from voicekit.prepare.spans import Span, common, inside, merged, total_s, without
 from voicekit.prepare.speakers import compared, similarities
@@ -195,3 +196,28 @@ def test_a_recipe_that_names_no_new_threshold_keeps_its_digest() -> None:
     assert stricter.digest() != Recipe().digest()
     assert Recipe.model_validate(stricter.model_dump(mode="json")) == stricter
     assert Recipe.model_validate_json(Recipe().model_dump_json()) == Recipe()
+
+
+def in_bits(samples: FloatArray, bits: int) -> FloatArray:
+    return (np.round(samples * 2 ** (bits - 1)) / 2 ** (bits - 1)).clip(-1, 1 - 2 ** (1 - bits)).astype(np.float32)
+
+
+@pytest.mark.parametrize("peak", [0.3, 0.9])
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("offset", [0.0, 0.003])
+def test_coarse_steps_are_not_clipping_and_clipping_is_seen_through_them(peak: float, bits: int, offset: float) -> None:
+    samples, rate_hz = reader()
+    whole = samples / np.abs(samples).max() * peak
+    smooth = through(whole.astype(np.float32), (rate_hz, 48_000))
+    assert clipped_ratio(in_bits(smooth, bits) + np.float32(offset)) < 0.001
+    top = 0.25 * peak
+    cut = np.clip(smooth, -top, top)
+    share = float((np.abs(smooth) > top).mean())
+    assert share > 0.01 and clipped_ratio(in_bits(cut, bits) + np.float32(offset)) > 0.4 * share
+
+
+@pytest.mark.parametrize("hz", [110.0, 1000.0])
+def test_a_tone_in_eight_bits_is_not_clipped_but_a_cut_one_is(hz: float) -> None:
+    tone = np.sin(2 * np.pi * hz * np.arange(48_000) / 48_000).astype(np.float32)
+    assert clipped_ratio(in_bits(0.7 * tone, 8)) == 0.0
+    assert clipped_ratio(in_bits(0.7 * np.clip(tone, -0.9, 0.9), 8)) > 0.2

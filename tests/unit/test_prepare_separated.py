@@ -106,3 +106,33 @@ def test_without_pauses_or_speech_nothing_is_made_up() -> None:
     assert background_of(wave, [(0.0, float(SECONDS))]).music == 0.0
     assert background_of(wave, []).snr_db == 0.0
     assert background_of(Waveform(np.zeros((1, 0), np.float32), RATE_HZ), []) == Background(0.0, 0.0)
+
+
+def hits(per_s: float | None, seed: int = 3) -> FloatArray:
+    """Short bursts of noise: so many a second, or at random times if None."""
+    draw = np.random.default_rng(seed)
+    made = 0.002 * noise(4)
+    times_s = np.arange(0.1, SECONDS - 0.1, 1 / per_s) if per_s else np.sort(draw.uniform(0.1, SECONDS - 0.1, 4 * SECONDS))
+    burst = np.exp(-np.arange(800) / 120)
+    for start in (times_s * RATE_HZ).astype(int):
+        made[start : start + 800] += burst * draw.standard_normal(800)
+    return made.astype(np.float32)
+
+
+@pytest.mark.parametrize("per_s", [2.9, 4.0])
+def test_drums_are_music_though_they_hold_no_note(per_s: float) -> None:
+    background = background_of(mixed(hits(per_s), 12.0), SPANS)
+    assert background.beat > 0.8 and cleaning_for(background) is Cleaning.SEPARATE
+    assert background_of(mixed(hits(per_s), 60.0), SPANS).beat == 0.0, "nobody hears them there"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_keeps_no_time_is_no_music(seed: int) -> None:
+    assert background_of(mixed(hits(None, seed), 12.0), SPANS).beat == 0.0
+
+
+def test_voices_far_away_are_noise() -> None:
+    said = np.abs(speech()).max() * speech()
+    many = np.sum([np.roll(said, 1000 * shift * shift) * (1 + 0.2 * (shift % 3)) for shift in range(1, 30)], axis=0)
+    background = background_of(mixed((many + 0.02 * noise(5) * np.abs(many).max()).astype(np.float32), 9.0), SPANS)
+    assert cleaning_for(background) is Cleaning.DENOISE

@@ -20,6 +20,8 @@ _FRAME_S = 0.02
 _GUARD_S = 0.05
 _MIN_PAUSE_S = 0.2
 _FLOOR_POWER = 1e-9
+_COARSE = 1.5 / 2048
+_PILED_UP = 3.0
 _FLAT_RUN = 3
 _QUIETEST = 0.05
 _SHOWN_WORDS = 3
@@ -73,15 +75,41 @@ def snr_db(samples: FloatArray, sample_rate_hz: int, spans: Spans, noise: float)
 
 
 def clipped_ratio(samples: FloatArray) -> float:
-    """Share of samples in flat tops: three or more neighbours at full scale, or at the clip's own peak."""
+    """Share of samples in flat tops: three or more neighbours at full scale, or at the clip's own peak.
+
+    Of sound in coarse steps (8 bits) every crest is flat: there the top step must hold far more samples than the one below it,
+    where what was cut off would otherwise lie.
+    """
     level = np.abs(samples)
     peak = float(level.max(initial=0.0))
     if peak < 0.01:
         return 0.0
-    at_top = level >= min(peak - 1.5 / 32768, 0.999)
+    step = _coarse_step(samples)
+    at_top = _at_coarse_top(samples, step) if step else level >= min(peak - 1.5 / 32768, 0.999)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], at_top, [False]])))
     runs = edges[1::2] - edges[::2]
     return float(runs[runs >= _FLAT_RUN].sum() / len(samples))
+
+
+def _coarse_step(samples: FloatArray) -> float:
+    """The step in which samples near the peak are quantised; 0 where it is that of 12 bits or finer."""
+    crest = samples if samples.max() >= -samples.min() else -samples
+    values = np.unique(np.round(crest[crest > 0.5 * crest.max()].astype(np.float64), 6))
+    step = float(np.diff(values).min()) if len(values) > 1 else 0.0
+    return step if step > _COARSE else 0.0
+
+
+def _at_coarse_top(samples: FloatArray, step: float) -> NDArray[np.bool_]:
+    """Samples of the highest step of either side, if these are cut off there; a side that stays below is whole."""
+    at_top, below = np.zeros(len(samples), bool), 0
+    peak = float(np.abs(samples).max())
+    for crest in (samples, -samples):
+        highest = float(crest.max())
+        if highest > peak - 1.5 * step:
+            top = crest > highest - step / 2
+            below += int((crest > highest - 1.5 * step).sum() - top.sum())
+            at_top |= top
+    return at_top if at_top.sum() > _PILED_UP * below else np.zeros(len(samples), bool)
 
 
 def judge(

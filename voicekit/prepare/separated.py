@@ -1,8 +1,9 @@
 """Whether a recording has to be cleaned before it is cut, and how: pure decisions on what is measured between the words.
 
 Speech is found by the voice activity detector; what sounds in the pauses is what lies under the speech too. Noise is as
-loud in one moment as in the next and has no pitch; music holds notes for longer than a frame, and changes them. A steady hum has
-pitch but does not change: it is noise. Clean speech is never touched: the wave that comes back is the one that was given.
+loud in one moment as in the next and has no pitch; music holds notes for longer than a frame, and changes them, or its hits keep
+time. A steady hum has pitch but does not change: it is noise. Of many voices far away the detector hears only the nearest as
+speech: what they leave in the pauses is noise. Clean speech is never touched: the wave that comes back is the one that was given.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from voicekit.audio import frame_powers, without_offset
 from voicekit.models import Cleaning
 from voicekit.ports import Separator
 from voicekit.prepare.grade import noise_power, snr_db
+from voicekit.prepare.rhythm import beat
 from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
 
@@ -32,11 +34,12 @@ _INAUDIBLE = 1e-12
 
 @dataclass(frozen=True)
 class Background:
-    """`snr_db` of the speech against what sounds in the pauses; `music` 0..1: how much of that holds and changes notes
-    (0 if there are too few pauses to tell)."""
+    """`snr_db` of the speech against what sounds in the pauses; `music` 0..1: how much of that holds and changes notes,
+    `beat` 0..1: how exactly audible hits in it keep time (0 if there are too few pauses to tell)."""
 
     snr_db: float
     music: float
+    beat: float = 0.0
 
 
 def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
@@ -47,11 +50,14 @@ def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
     mono = without_offset(mono)
     noise = noise_power(mono, wave.sample_rate_hz, spans)
     snr = snr_db(mono, wave.sample_rate_hz, spans, noise) if spans else 0.0
-    return Background(round(snr, 2), round(_note_continuity(mono, wave.sample_rate_hz, spans), 3))
+    music, hits = _note_continuity(mono, wave.sample_rate_hz, spans), beat(mono, wave.sample_rate_hz, spans)
+    return Background(round(snr, 2), round(music, 3), round(hits, 3))
 
 
 def cleaning_for(background: Background) -> Cleaning:
     """Music is heard at levels at which noise is not, and subtraction cannot take it away."""
+    if background.beat > 0:
+        return Cleaning.SEPARATE
     if background.music >= MUSIC_FROM and background.snr_db < MUSIC_ABOVE_DB:
         return Cleaning.SEPARATE
     return Cleaning.DENOISE if background.snr_db < CLEAN_ABOVE_DB else Cleaning.NONE
