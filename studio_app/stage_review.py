@@ -1,30 +1,37 @@
-"""Stage 3: hear the clips, see what the machine thinks of them, and decide."""
+"""Stage 3: hear the clips, see what the machine thinks of them, and decide: take, leave, correct, part, join."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 
 import gradio as gr
 from gradio.blocks import Block
 
-from studio_app.markup import CLICKS, badge, bar, fault, head, minutes, page, picture_uri, problem, said, sound, tag, text, tile
+from studio_app import clip_view
+from studio_app.markup import CLICKS, bar, fault, head, page, picture_uri, problem, said, sound, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
 from voicekit.ports import Progress
-from voicekit.records import Clip, Verdict
+from voicekit.records import Clip, Dataset
 from voicekit.report.plots import clip as clip_picture
-from voicekit.review import Review, Reviewed
+from voicekit.review import Decision, Review, Reviewed
 
-_SHOWN = 400
-_FILTERS = {
-    "All": lambda r: True,
-    "Used": lambda r: _used(r),
-    "Left out": lambda r: not _used(r),
-    "Decided by hand": lambda r: r.by_hand,
+# What somebody does with a clip: the dataset's folder, the clip's id, the text in the box, how many words come before the cut.
+Act = Callable[[Path, str, str, int], Dataset]
+# How a decision is called when it is taken back.
+_CALLED = {
+    "accept": "taking the clip",
+    "reject": "leaving out",
+    "text": "text",
+    "split": "split",
+    "join": "join",
+    "realign": "new words",
+    "reset": "machine's word",
 }
 
 
@@ -37,34 +44,69 @@ class ReviewStage(Stage):
         lead = "Every clip with what the machine thinks of it. Listen to the doubtful ones; your word counts."
         gr.HTML(head("Review the clips", lead))
         self.told = gr.HTML(elem_id="review-state")
-        self.tiles = gr.HTML()
-        self.chosen = gr.State("")
+        self.summary = gr.HTML(js_on_load=CLICKS, elem_id="summary")
+        self.chosen, self.wanted, self.cut = gr.State(""), gr.State(clip_view.ALL), gr.State(0)
         with gr.Column(visible=False) as self.clips:
-            self.filter = gr.Radio(list(_FILTERS), value="All", show_label=False, container=False)
-            self.table = gr.HTML(js_on_load=CLICKS, elem_id="clips")
-            self.picture = gr.HTML(elem_id="clip")
             with gr.Row(elem_classes="vk-bar"):
-                self.text = gr.Textbox(show_label=False, container=False, scale=4, placeholder="What is said in this clip")
-                self.save = gr.Button("Correct the text", scale=0, min_width=140)
-            with gr.Row(elem_classes="vk-bar"):
-                self.accept = gr.Button("Use this clip", variant="primary", scale=0, min_width=130)
-                self.reject = gr.Button("Leave it out", variant="stop", scale=0, min_width=130)
-                self.undo = gr.Button("As the machine says", scale=0, min_width=160)
+                self.filter = gr.HTML(js_on_load=CLICKS, elem_id="filter")
                 spacer()
-                self.next = gr.Button("Next clip", scale=0, min_width=110)
-        return [self.told, self.tiles, self.clips, self.table, self.picture, self.text, self.chosen, self.filter]
+                self.undo = gr.Button("Undo", scale=0, min_width=190, interactive=False, elem_id="undo")
+                self.redo = gr.Button("Redo", scale=0, min_width=190, interactive=False, elem_id="redo")
+            with gr.Row():
+                with gr.Column(scale=9, min_width=420):
+                    self.table = gr.HTML(js_on_load=CLICKS, elem_id="clips")
+                with gr.Column(scale=16, min_width=600, elem_classes="detail") as self.detail:
+                    self._clip()
+        inside = [self.clips, self.filter, self.undo, self.redo, self.table, self.detail, *self.of_clip]
+        return [self.told, self.summary, self.chosen, self.wanted, self.cut, *inside]
+
+    def _clip(self) -> None:
+        """One clip: hear it, see it, change it."""
+        self.picture = gr.HTML(elem_id="clip")
+        self.words = gr.HTML(js_on_load=clip_view.WORD_CLICKS, elem_id="words")
+        with gr.Row(elem_classes="vk-bar"):
+            self.split = gr.Button("Split: choose a word", scale=1, min_width=170, interactive=False, elem_id="split")
+            self.join = gr.Button("Join with the next clip", scale=1, min_width=170, elem_id="join")
+            self.realign = gr.Button("Find the words again", scale=1, min_width=170, elem_id="realign")
+        with gr.Row(elem_classes="vk-bar"):
+            self.text = gr.Textbox(
+                show_label=False, container=False, scale=4, placeholder="What is said in this clip", elem_id="said"
+            )
+            self.save = gr.Button("Correct the text", scale=0, min_width=150, elem_id="correct")
+        with gr.Row(elem_classes="vk-bar"):
+            self.accept = gr.Button("Use this clip", variant="primary", scale=0, min_width=130, elem_id="accept")
+            self.reject = gr.Button("Leave it out", variant="stop", scale=0, min_width=130, elem_id="reject")
+            self.reset = gr.Button("As the machine says", scale=0, min_width=170, elem_id="reset")
+            spacer()
+            self.next = gr.Button("Next clip", scale=0, min_width=110, elem_id="next")
+        self.note = gr.HTML(elem_id="clip-told")
+        self.grades = gr.HTML(elem_id="grades")
+        changing = [self.split, self.join, self.realign, self.reset]
+        self.of_clip: list[Block] = [self.picture, self.words, self.text, self.note, self.grades, *changing]
 
     def wire(self) -> None:
         outputs = self.widgets
-        at = [self.draft_id, self.chosen, self.filter]
-        self.table.click(self.picked, [self.draft_id, self.filter], outputs, **QUIET)
-        self.filter.change(lambda d, c, f: self.shown(d, c, f), at, outputs, **QUIET)
-        self.accept.click(lambda d, c, f: self.decided(d, c, f, Verdict.ACCEPTED), at, outputs, **QUIET)
-        self.reject.click(lambda d, c, f: self.decided(d, c, f, Verdict.REJECTED), at, outputs, **QUIET)
-        self.undo.click(self.undone, at, outputs, **QUIET)
-        self.save.click(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **QUIET)
-        self.text.submit(lambda d, c, f, t: self.decided(d, c, f, None, t), [*at, self.text], outputs, **QUIET)
+        at = [self.draft_id, self.chosen, self.wanted]
+        for listing in (self.summary, self.filter):
+            listing.click(self.limited, [self.draft_id, self.chosen, self.wanted], outputs, **QUIET)
+        self.table.click(self.picked, [self.draft_id, self.wanted], outputs, **QUIET)
+        self.words.click(self.cut_after, [self.draft_id, self.chosen], [self.words, self.cut, self.split, self.note], **QUIET)
         self.next.click(self.moved, at, outputs, **QUIET)
+        self.undo.click(lambda d, c, w: self.taken_back(d, c, w, "undo"), at, outputs, **QUIET)
+        self.redo.click(lambda d, c, w: self.taken_back(d, c, w, "redo"), at, outputs, **QUIET)
+        app = self.app
+        acts: list[tuple[Callable[..., object], Act]] = [
+            (self.accept.click, self._corrected_and(app.accept_clip)),
+            (self.reject.click, lambda folder, clip, said, cut: app.reject_clip(folder, clip)),
+            (self.reset.click, lambda folder, clip, said, cut: app.reset_clip(folder, clip)),
+            (self.save.click, lambda folder, clip, said, cut: app.edit_clip(folder, clip, said)),
+            (self.text.submit, lambda folder, clip, said, cut: app.edit_clip(folder, clip, said)),
+            (self.split.click, lambda folder, clip, said, cut: app.split_clip(folder, clip, word=cut + 1)),
+            (self.join.click, lambda folder, clip, said, cut: app.join_clip(folder, clip)),
+            (self.realign.click, self._corrected_and(app.realign_clip)),
+        ]
+        for event, act in acts:
+            event(self._acting(act), [*at, self.text, self.cut], outputs, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
         try:
@@ -72,7 +114,7 @@ class ReviewStage(Stage):
                 return {self.told: "", **self.shown(draft.id)}
         except VoicekitError as error:
             return {self.told: problem(error), self.clips: gr.Column(visible=False)}
-        return {self.told: _busy("Looking at the recordings", 0.0), self.tiles: "", self.clips: gr.Column(visible=False)}
+        return {self.told: _busy("Looking at the recordings", 0.0), self.summary: "", self.clips: gr.Column(visible=False)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
         """Cut, align and grade in a thread, so that its progress can be seen."""
@@ -115,73 +157,125 @@ class ReviewStage(Stage):
     def missing(self, draft: Draft) -> tuple[str, str]:
         if not self.app.reviewer.is_made(draft.id):
             return "The clips are not made yet.", "Wait until they are, or go back and change the recordings."
-        review, needed_s = self.app.reviewer.show(draft.id), self.app.reviewer.recipe(draft.id).prepare.min_speech_s
-        if review.usable_s < needed_s:
+        found = self.app.reviewer.show(draft.id).summary
+        if not found.enough:
             return (
-                f"{review.usable_s:.0f} s of speech can be used; {needed_s:.0f} s are the least.",
+                f"{found.usable_s:.0f} s of speech can be used; {found.needed_s:.0f} s are the least.",
                 "Use more clips, or go back and add recordings.",
             )
         return "", ""
 
-    def shown(self, draft_id: str, clip_id: str = "", wanted: str = "All") -> Updates:
+    def shown(self, draft_id: str, clip_id: str = "", wanted: str = clip_view.ALL, note: str = "") -> Updates:
         """The whole page around one chosen clip (the first that fits if none is)."""
         try:
             review = self.app.reviewer.show(draft_id)
         except VoicekitError as error:
             return {self.told: problem(error)}
-        fit = [r for r in review.clips if _FILTERS[wanted](r)]
-        chosen = next((r for r in review.clips if r.clip.id == clip_id), fit[0] if fit else None)
-        return {
-            self.clips: gr.Column(visible=True),
-            self.tiles: _tiles(review),
-            self.table: _table(fit, chosen.clip.id if chosen else ""),
-            self.chosen: chosen.clip.id if chosen else "",
-            self.picture: self._picture(draft_id, chosen),
-            self.text: chosen.clip.transcript.text if chosen else "",
-        }
+        return self._around(draft_id, review, clip_id, wanted, note)
+
+    def limited(self, draft_id: str, clip_id: str, before: str, event: gr.EventData) -> Updates:
+        """The list shows some of the clips; the chosen one stays if it is among them."""
+        wanted = str(data_of(event).get("filter", before))
+        review = self.app.reviewer.show(draft_id)
+        stays = any(r.clip.id == clip_id and clip_view.fits(r, wanted) for r in review.clips)
+        return self._around(draft_id, review, clip_id if stays else "", wanted)
 
     def picked(self, draft_id: str, wanted: str, event: gr.EventData) -> Updates:
         return self.shown(draft_id, str(data_of(event).get("clip", "")), wanted)
 
-    def decided(self, draft_id: str, clip_id: str, wanted: str, verdict: Verdict | None, words: str | None = None) -> Updates:
-        try:
-            self.app.reviewer.decide(draft_id, clip_id, verdict, words)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: "", **self.shown(draft_id, clip_id, wanted)}
-
-    def undone(self, draft_id: str, clip_id: str, wanted: str) -> Updates:
-        try:
-            self.app.reviewer.reset(draft_id, clip_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: "", **self.shown(draft_id, clip_id, wanted)}
-
     def moved(self, draft_id: str, clip_id: str, wanted: str) -> Updates:
-        """The next clip that fits the filter, after the last the first again."""
+        """The next clip that fits, after the last the first again."""
+        review = self.app.reviewer.show(draft_id)
+        number = next((i for i, r in enumerate(review.clips) if r.clip.id == clip_id), -1)
+        in_turn = (*review.clips[number + 1 :], *review.clips[: number + 1])
+        following = next((r.clip.id for r in in_turn if clip_view.fits(r, wanted)), "")
+        return self._around(draft_id, review, following, wanted)
+
+    def cut_after(self, draft_id: str, clip_id: str, event: gr.EventData) -> Updates:
+        """A word was chosen: the clip may be parted after it."""
         try:
-            ids = [r.clip.id for r in self.app.reviewer.show(draft_id).clips if _FILTERS[wanted](r)]
+            clip = self.app.clip(self.app.drafts.dataset(draft_id), clip_id)
         except VoicekitError as error:
-            return {self.told: problem(error)}
-        after = ids.index(clip_id) + 1 if clip_id in ids else 0
-        return self.shown(draft_id, ids[after % len(ids)] if ids else "", wanted)
+            return {self.note: problem(error)}
+        count = min(int(data_of(event).get("word", 0)), len(clip.transcript.words) - 1)
+        return {self.words: clip_view.words(clip, count), self.cut: count, self.split: _split_button(clip, count), self.note: ""}
 
-    def _picture(self, draft_id: str, chosen: Reviewed | None) -> str:
-        if chosen is None:
-            return said("No clip fits this filter.")
-        clip = chosen.clip
+    def taken_back(self, draft_id: str, clip_id: str, wanted: str, which: str) -> Updates:
+        """Undo or redo; the clip that it was about is shown."""
+        folder = self.app.drafts.dataset(draft_id)
         try:
-            wave = self.app.reviewer.sound(draft_id, clip)
+            back = self.app.undo_decision if which == "undo" else self.app.redo_decision
+            dataset, about = back(folder)
         except VoicekitError as error:
-            return page(tag("div", _title(chosen), css="panel")) + problem(error)
-        image = (
-            f'<img class="wide" alt="Waveform and spectrogram" src="{picture_uri(clip_picture(wave, clip.transcript.words))}">'
-        )
-        return page(tag("div", _title(chosen), sound(wave), image, css="panel"))
+            return self.shown(draft_id, clip_id, wanted, problem(error))
+        told = "Taken back" if which == "undo" else "Done again"
+        note = said(f"{told}: {_CALLED[about.action.value]}, {about.recording}.")
+        return {self.told: "", **self.shown(draft_id, _at(dataset, about.recording, about.start_sample), wanted, note)}
 
+    def _acting(self, act: Act) -> Callable[[str, str, str, str, int], Updates]:
+        """A handler that does something with the chosen clip; what is wrong with it is told beside the clip."""
 
-def _used(row: Reviewed) -> bool:
-    return row.clip.verdict is Verdict.ACCEPTED
+        def done(draft_id: str, clip_id: str, wanted: str, words: str, cut: int) -> Updates:
+            folder = self.app.drafts.dataset(draft_id)
+            try:
+                clip = self.app.clip(folder, clip_id)
+                dataset = act(folder, clip_id, words, cut)
+            except VoicekitError as error:
+                return {self.note: problem(error)}
+            return {self.told: "", **self.shown(draft_id, _at(dataset, clip.recording, clip.start_sample), wanted)}
+
+        return done
+
+    def _corrected_and(self, then: Callable[[Path, str], Dataset]) -> Act:
+        """A text that was changed in the box counts, also where nobody pressed the button beside it."""
+
+        def act(folder: Path, clip_id: str, words: str, cut: int) -> Dataset:
+            if words.strip() and " ".join(words.split()) != self.app.clip(folder, clip_id).transcript.text:
+                self.app.edit_clip(folder, clip_id, words)
+            return then(folder, clip_id)
+
+        return act
+
+    def _around(self, draft_id: str, review: Review, clip_id: str, wanted: str, note: str = "") -> Updates:
+        fit = [r for r in review.clips if clip_view.fits(r, wanted)]
+        chosen = next((r for r in review.clips if r.clip.id == clip_id), fit[0] if fit else None)
+        return {
+            self.clips: gr.Column(visible=True),
+            self.summary: clip_view.summary(review),
+            self.filter: clip_view.chips(review, wanted),
+            self.table: clip_view.table(fit, chosen.clip.id if chosen else ""),
+            self.chosen: chosen.clip.id if chosen else "",
+            self.wanted: wanted,
+            self.cut: 0,
+            self.undo: _back_button("Undo", review.undoable),
+            self.redo: _back_button("Redo", review.redoable),
+            self.detail: gr.Column(visible=chosen is not None),
+            self.note: note,
+            **(self._of(draft_id, review, chosen) if chosen else {}),
+        }
+
+    def _of(self, draft_id: str, review: Review, row: Reviewed) -> Updates:
+        clip, known = row.clip, bool(row.clip.audio and row.clip.transcript.text)
+        return {
+            self.picture: self._picture(draft_id, row),
+            self.words: clip_view.words(clip, 0),
+            self.text: clip.transcript.text,
+            self.split: _split_button(clip, 0),
+            self.join: gr.Button(interactive=_followed(review, clip)),
+            self.realign: gr.Button(interactive=known),
+            self.reset: gr.Button(interactive=row.by_hand),
+            self.grades: clip_view.grades(row, review),
+        }
+
+    def _picture(self, draft_id: str, row: Reviewed) -> str:
+        title = clip_view.title(row)
+        try:
+            wave = self.app.reviewer.sound(draft_id, row.clip)
+        except VoicekitError as error:
+            return page(tag("div", title, css="panel")) + problem(error)
+        uri = picture_uri(clip_picture(wave, row.clip.transcript.words))
+        image = f'<img class="wide" alt="Waveform and spectrogram" src="{uri}">'
+        return page(tag("div", title, sound(wave), image, css="panel"))
 
 
 def _busy(message: str, fraction: float) -> str:
@@ -189,58 +283,25 @@ def _busy(message: str, fraction: float) -> str:
     return page(tag("div", title, bar(fraction), tag("p", text(message), css="faint"), css="panel", role="status"))
 
 
-def _tiles(review: Review) -> str:
-    left_out = len(review.clips) - review.accepted
-    by_hand = sum(r.by_hand for r in review.clips)
-    tiles = (
-        tile("Usable speech", minutes(review.usable_s), "3 minutes and more make a good voice"),
-        tile("Clips used", str(review.accepted), f"{by_hand} decided by hand" if by_hand else "as the machine says"),
-        tile("Left out", str(left_out), "each with its reason below"),
-    )
-    more = "What would help most" if review.advice else ""
-    advice = '<div class="gap"></div>' + said(more, "note", [*review.advice, *review.notes]) if more else ""
-    return page(tag("div", *tiles, css="cards three")) + advice
+def _split_button(clip: Clip, cut: int) -> gr.Button:
+    words = clip.transcript.words
+    if len(words) < 2:
+        return gr.Button("Split", interactive=False)
+    return gr.Button(f"Split after “{words[cut - 1].text}”" if cut else "Split: choose a word", interactive=cut > 0)
 
 
-def _table(rows: list[Reviewed], chosen: str) -> str:
-    heads = tag("tr", *(tag("th", t) for t in ("Clip", "Length", "Above noise", "Match", "Pace", "What is said", "Verdict")))
-    return page(tag("div", tag("table", heads, *(_row(r, chosen) for r in rows[:_SHOWN])), css="rows tall clips-table"))
+def _back_button(label: str, about: Decision | None) -> gr.Button:
+    return gr.Button(f"{label}: {_CALLED[about.action.value]}" if about else label, interactive=about is not None)
 
 
-def _row(row: Reviewed, chosen: str) -> str:
-    clip, grades = row.clip, row.clip.grades
-    match = grades.script_match
-    cells = (
-        tag("td", text(_where(clip))),
-        tag("td", f"{clip.duration_s:.1f} s", css="num"),
-        tag("td", f"{grades.snr_db:.0f} dB" if clip.audio else "–", css="num"),
-        tag("td", tag("div", bar(match, "good" if match >= 0.7 else "bad" if match < 0.5 else ""), style="width:56px"),
-            title=f"{match:.2f}"),
-        tag("td", f"{grades.speaking_rate_wps:.1f}/s" if clip.audio else "–", css="num"),
-        tag("td", text(clip.transcript.text) or "–"),
-        tag("td", _verdict(row)),
-    )  # fmt: skip
-    css = "pick chosen" if clip.id == chosen else "pick"
-    return tag("tr", *cells, css=css, tabindex="0", **{"data-act": "pick", "data-clip": clip.id})
+def _followed(review: Review, clip: Clip) -> bool:
+    """Whether the clip can be joined with the one after it."""
+    ids = [r.clip.id for r in review.clips]
+    following = review.clips[ids.index(clip.id) + 1 :][:1]
+    return any(bool(clip.audio and r.clip.audio) and r.clip.recording == clip.recording for r in following)
 
 
-def _verdict(row: Reviewed) -> str:
-    hand = " · by hand" if row.by_hand else ""
-    if _used(row):
-        return badge(f"used{hand}", "good")
-    return badge(f"left out{hand}", "warn") + tag("div", text(row.clip.reason), css="faint")
-
-
-def _title(row: Reviewed) -> str:
-    clip, g = row.clip, row.clip.grades
-    words = f"{clip.duration_s:.1f} s · {g.snr_db:.0f} dB above noise · {g.loudness_lufs:.0f} LUFS · match {g.script_match:.2f}"
-    clipped = f" · {100 * g.clipped_ratio:.1f} % clipped" if g.clipped_ratio else ""
-    title = tag(
-        "div", tag("b", text(_where(clip))), tag("span", text(words + clipped), css="faint"), _verdict(row), css="clip-title"
-    )
-    return title
-
-
-def _where(clip: Clip) -> str:
-    start_s = clip.start_sample / clip.sample_rate_hz if clip.sample_rate_hz else 0.0
-    return f"{clip.recording} · {start_s:.1f} s" if start_s > 1 else clip.recording
+def _at(dataset: Dataset, recording: str, start_sample: int) -> str:
+    """The clip in which a place of a recording lies now: the first half of a split, the whole of a join."""
+    there = [c for c in dataset.clips if c.recording == recording and c.start_sample <= start_sample]
+    return there[-1].id if there else ""

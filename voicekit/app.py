@@ -12,6 +12,7 @@ import numpy as np
 
 from voicekit import __version__, audio, creation, files, voice_files
 from voicekit.access import Access
+from voicekit.casting import Casting
 from voicekit.curation import Curation
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
@@ -51,6 +52,11 @@ class App(Making, Access, Curation):
     def reviewer(self) -> Reviewer:
         """Clips of the drafts, to be heard and decided on."""
         return Reviewer(self.drafts, self._engines, self._base)
+
+    @cached_property
+    def casting(self) -> Casting:
+        """Who speaks in the recordings of the drafts, and who of them is wanted."""
+        return Casting(self.drafts, self._engines, lambda draft_id: self.reviewer.recipe(draft_id).prepare)
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:

@@ -11,7 +11,7 @@ from voicekit.prepare import load_dataset, load_notes
 from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
-from voicekit.prepare.folder import load_made
+from voicekit.prepare.folder import made_of
 from voicekit.prepare.hearing import Speaker as Speaker
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
@@ -84,7 +84,7 @@ class Curation(Shelf):
     def dataset(self, folder: Path | str) -> Prepared:
         """A prepared dataset as it stands, with everything that was decided."""
         target = _folder(folder)
-        desk, made = self._desk(target), load_made(target)[0]
+        desk, made = self._desk(target), made_of(target)
         spec = made.prepare_spec()
         dataset = desk.dataset()
         summary, speakers = desk.summary(self._engines.phones(spec.language)), speakers_of(self._engines, target)
@@ -119,6 +119,10 @@ class Curation(Shelf):
     def realign_clip(self, folder: Path | str, clip_id: str) -> Dataset:
         """Look for a clip's words with every aligner and take the best match."""
         return self._desk(folder).realign(clip_id)
+
+    def reset_clip(self, folder: Path | str, clip_id: str) -> Dataset:
+        """The machine's verdict and the script's text again for a clip as it is cut now."""
+        return self._desk(folder).reset(clip_id)
 
     def undo_decision(self, folder: Path | str) -> tuple[Dataset, Decision]:
         """Take the last decision back."""

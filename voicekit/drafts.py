@@ -4,6 +4,8 @@ VOICEKIT_HOME/drafts/<id>/draft.json      the choices
 VOICEKIT_HOME/drafts/<id>/recordings/     what was uploaded (zips unpacked), and review.csv
 VOICEKIT_HOME/drafts/<id>/script/         the script, if it was given by itself
 VOICEKIT_HOME/drafts/<id>/dataset/        the clips to review (voicekit.review)
+VOICEKIT_HOME/drafts/<id>/speakers/       who speaks in them (voicekit.casting)
+VOICEKIT_HOME/drafts/<id>/reference/      samples of the wanted speaker, by content
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ _SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl"})
 
 @dataclass(frozen=True)
 class Draft:
-    """`stage` is where its maker was last. `recipe` names one of the shipped recipes; `job_id` is "" until it was submitted."""
+    """`stage` is where its maker was last. `recipe` names one of the shipped recipes; `job_id` is "" until it was submitted.
+    `reference` is a sample of the wanted speaker and `whose` where it is from; "": who speaks most is wanted."""
 
     id: str
     owner: str = ""
@@ -38,6 +41,8 @@ class Draft:
     consent_id: str = ""
     recipe: str = "lora"
     script: str = ""
+    reference: str = ""
+    whose: str = ""
     job_id: str = ""
     created_at: str = ""
     updated_at: str = ""
@@ -154,6 +159,19 @@ class Drafts:
             return self.change(draft_id, script="")
         copy_file(given, self._root / draft_id / "script" / given.name)
         return self.change(draft_id, script=given.name)
+
+    def reference(self, draft_id: str) -> Path | None:
+        """A sample of the wanted speaker, if one was chosen."""
+        name = self.get(draft_id).reference
+        return self._root / draft_id / "reference" / name if name else None
+
+    def set_reference(self, draft_id: str, given: Path | None, whose: str = "") -> Draft:
+        """Whoever speaks in this file is wanted; None: who speaks most. Earlier samples stay: there may be clips made by them."""
+        if given is None:
+            return self.change(draft_id, reference="", whose="")
+        name = f"{file_sha256(given)[:16]}{given.suffix.lower()}"
+        copy_file(given, self._root / self.get(draft_id).id / "reference" / name)
+        return self.change(draft_id, reference=name, whose=whose)
 
     def write_script(self, draft_id: str, texts: dict[str, str]) -> Draft:
         """A script typed in the browser: text by recording."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicekit import audio
+from voicekit import audio, manifest
 from voicekit.engines import Engines
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
 from voicekit.ports import BaseModel, OnProgress, Progress, Quality, Transcriber
@@ -15,15 +16,17 @@ from voicekit.prepare import prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.diarized import summaries
-from voicekit.prepare.folder import WORK, load_made, load_recordings
+from voicekit.prepare.folder import WORK, load_recordings, made_of
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
 from voicekit.prepare.turns import find_turns
 from voicekit.prepare.workbench import Instruments
-from voicekit.records import Dataset, Waveform
+from voicekit.records import Dataset, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import seconds_to_samples
+
+TOLD = "speakers.jsonl"
 
 
 def prepare_with(
@@ -84,7 +87,7 @@ def speakers_of(engines: Engines, folder: Path) -> list[Speaker]:
 
 
 def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
-    made = load_made(folder)[0]
+    made = made_of(folder)
     spec, whose = made.prepare_spec(), Wanted(Path(made.reference) if made.reference else None, made.label)
     return spec, Hearing(spec, _ears(engines, spec), folder, whose, made.turns)
 
@@ -114,28 +117,58 @@ class FoundSpeaker:
     sample: Path
 
 
+@dataclass(frozen=True)
+class _Told:
+    """One journal line: the speakers of a recording, the one who speaks most first: (speaker, speech_s, share)."""
+
+    key: str
+    speakers: tuple[tuple[str, float, float], ...]
+
+
 def find_speakers(
-    engines: Engines, recordings: Path, folder: Path, spec: PrepareSpec, report: OnProgress, turns: Path | None = None
+    engines: Engines,
+    recordings: Path,
+    folder: Path,
+    spec: PrepareSpec,
+    report: OnProgress,
+    turns: Path | None = None,
+    from_s: float = 0.0,
 ) -> list[FoundSpeaker]:
-    """Who speaks in each recording, by a diarizer where nobody wrote turns; a stretch of each is written into `folder` as a wav.
-    Raises InputError."""
+    """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written into
+    `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
-    told = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
+    written = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
+    known = {told.key: told for told in manifest.read_journal(folder / TOLD, _Told)}
+    asked = [r for r in intake.recordings if r.id in written or r.num_samples >= from_s * r.sample_rate_hz]
     found: list[FoundSpeaker] = []
-    for number, recording in enumerate(intake.recordings):
-        report(Progress("prepare", number / len(intake.recordings), recording.path))
-        wave = audio.read(intake.root / recording.path, mono=True)
-        known = told.get(recording.id)
-        if known is None:
-            known = engines.diarizer(spec.diarizer).diarize(wave, spec.num_speakers or None)
-        for who in summaries(known):
-            name = f"{recording.path.replace('/', '-')}-{who.speaker}".replace(" ", "-")
-            sample = folder / f"{name}.wav"
-            a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)
-            audio.write_wav(sample, Waveform(wave.samples[:, a:b], wave.sample_rate_hz))
-            found.append(FoundSpeaker(recording.path, who.speaker, who.speech_s, who.share, sample))
+    for number, recording in enumerate(asked):
+        report(Progress("prepare", number / len(asked), recording.path))
+        diarizer = None if recording.id in written else engines.diarizer(spec.diarizer)
+        how = f"{diarizer.name} {spec.num_speakers}" if diarizer else repr(written[recording.id])
+        key = hashlib.sha256(f"{recording.id}\0{recording.path}\0{how}".encode(errors="surrogatepass")).hexdigest()
+        told = known.get(key)
+        if told is None or not all(_sample(folder, recording.path, who).is_file() for who, _, _ in told.speakers):
+            wave = audio.read(intake.root / recording.path, mono=True)
+            spoken = diarizer.diarize(wave, spec.num_speakers or None) if diarizer else written[recording.id]
+            told = _Told(key, _sampled(wave, spoken, recording.path, folder))
+            manifest.append_record(folder / TOLD, told)
+        found += [FoundSpeaker(recording.path, *who, _sample(folder, recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)
     return found
+
+
+def _sampled(wave: Waveform, turns: Sequence[SpeakerTurn], path: str, folder: Path) -> tuple[tuple[str, float, float], ...]:
+    """Everybody who has turns in a recording, with a stretch of each written into `folder`."""
+    found = summaries(turns)
+    for who in found:
+        a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)
+        audio.write_wav(_sample(folder, path, who.speaker), Waveform(wave.samples[:, a:b], wave.sample_rate_hz))
+    return tuple((who.speaker, who.speech_s, who.share) for who in found)
+
+
+def _sample(folder: Path, path: str, speaker: str) -> Path:
+    name = f"{path.replace('/', '-')}-{speaker}".replace(" ", "-")
+    return folder / f"{name}.wav"
 
 
 def _ears(engines: Engines, spec: PrepareSpec) -> Ears:

@@ -1,4 +1,5 @@
-"""Looking at the clips of a draft before anything is trained: made once, judged by the machine, decided by a person."""
+"""Looking at the clips of a draft before anything is trained: made once, judged by the machine. A person decides on them as on
+any prepared folder (voicekit.curation)."""
 
 from __future__ import annotations
 
@@ -12,14 +13,23 @@ from voicekit.errors import InputError
 from voicekit.ports import BaseModel, OnProgress
 from voicekit.prepare import load_notes
 from voicekit.prepare.decisions import FILE
+from voicekit.prepare.decisions import Decision as Decision
+from voicekit.prepare.folder import made_of
+from voicekit.prepare.hearing import Speaker as Speaker
+from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.intake import SCRIPT_SUFFIXES
-from voicekit.prepare.review import Desk
+from voicekit.prepare.matching import marked as marked
+from voicekit.prepare.readings import Reading as Reading
+from voicekit.prepare.readings import readings as readings
 from voicekit.prepare.review import Reviewed as Reviewed
+from voicekit.prepare.summary import Summary as Summary
+from voicekit.prepare.summary import kind_of as kind_of
+from voicekit.prepare.summary import summarise
 from voicekit.prepare.workbench import METHOD
-from voicekit.preparing import desk_of, prepare_with
-from voicekit.records import Clip, Verdict, Waveform
+from voicekit.preparing import desk_of, prepare_with, speakers_of
+from voicekit.records import Clip, Waveform
 from voicekit.shipped import shipped
-from voicekit.specs import Recipe, read_recipe
+from voicekit.specs import PrepareSpec, Recipe, read_recipe
 from voicekit.storage import read_json, tree_sha256, write_json
 
 _MADE_OF = "made-of.json"
@@ -27,19 +37,20 @@ _MADE_OF = "made-of.json"
 
 @dataclass(frozen=True)
 class Review:
-    """All clips of a draft. `advice` says what to record more of, the most useful first."""
+    """All clips of a draft, what they are together, the settings they are judged by, and everybody who was found in recordings of
+    several speakers. `undoable` and `redoable` are what can be taken back and done again."""
 
     clips: tuple[Reviewed, ...]
+    summary: Summary
     notes: tuple[str, ...]
-    advice: tuple[str, ...]
-
-    @property
-    def usable_s(self) -> float:
-        return sum(r.clip.duration_s for r in self.clips if r.clip.verdict is Verdict.ACCEPTED)
+    spec: PrepareSpec
+    speakers: tuple[Speaker, ...]
+    undoable: Decision | None
+    redoable: Decision | None
 
     @property
     def accepted(self) -> int:
-        return sum(r.clip.verdict is Verdict.ACCEPTED for r in self.clips)
+        return self.summary.accepted
 
 
 class Reviewer:
@@ -61,7 +72,8 @@ class Reviewer:
         # However little there is, and however much of it is broken: this is for looking at it.
         spec = self.recipe(draft_id).prepare.model_copy(update={"max_failed_ratio": 1.0})
         recordings, script = self._drafts.recordings(draft_id), self._drafts.script(draft_id)
-        prepare_with(self._engines, base, recordings, script, spec, folder, report, strict=False)
+        whose = Wanted(self._drafts.reference(draft_id))
+        prepare_with(self._engines, base, recordings, script, spec, folder, report, whose, strict=False)
         write_json(folder / _MADE_OF, {"inputs": self._inputs(draft_id)})
         return self.show(draft_id)
 
@@ -72,29 +84,12 @@ class Reviewer:
 
     def show(self, draft_id: str) -> Review:
         """The clips with what was decided so far; raises InputError when they were not made yet."""
-        desk = self.desk(draft_id)
-        language = self._drafts.get(draft_id).language
-        return Review(
-            desk.rows(), load_notes(self._drafts.dataset(draft_id)), desk.summary(self._engines.phones(language)).advice
-        )
-
-    def desk(self, draft_id: str) -> Desk:
-        """Where the clips of a draft are decided on one by one."""
-        return desk_of(self._engines, self._open_base, self._drafts.dataset(draft_id))
-
-    def decide(self, draft_id: str, clip_id: str, verdict: Verdict | None = None, text: str | None = None) -> Review:
-        """A person's verdict or text for a clip; what is not given stays as it was decided."""
-        desk = self.desk(draft_id)
-        if text is not None:
-            desk.edit(clip_id, text)
-        if verdict is not None:
-            (desk.accept if verdict is Verdict.ACCEPTED else desk.reject)(clip_id)
-        return self.show(draft_id)
-
-    def reset(self, draft_id: str, clip_id: str) -> Review:
-        """The machine's verdict and the script's text again."""
-        self.desk(draft_id).reset(clip_id)
-        return self.show(draft_id)
+        folder, language = self._drafts.dataset(draft_id), self._drafts.get(draft_id).language
+        desk = desk_of(self._engines, self._open_base, folder)
+        rows, made = desk.rows(), made_of(folder)
+        spec, speakers = made.prepare_spec(), tuple(speakers_of(self._engines, folder))
+        summary = summarise([r.clip for r in rows], spec, self._engines.phones(language), made.with_less)
+        return Review(rows, summary, load_notes(folder), spec, speakers, *desk.pending())
 
     def sound(self, draft_id: str, clip: Clip) -> Waveform:
         """The cleaned clip as the models hear it."""
@@ -107,4 +102,5 @@ class Reviewer:
         # All that may lie beside recordings; decisions about the clips do not make them others.
         kinds = audio.SUFFIXES | SCRIPT_SUFFIXES
         parts = [tree_sha256(folder, kinds, without=(FILE,)) if folder.exists() else "", tree_sha256(script) if script else ""]
-        return "-".join([METHOD, *parts, self.recipe(draft_id).prepare.digest()])
+        whose = [name] if (name := self._drafts.get(draft_id).reference) else []
+        return "-".join([METHOD, *parts, self.recipe(draft_id).prepare.digest(), *whose])

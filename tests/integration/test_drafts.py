@@ -10,7 +10,7 @@ from tests.browser.house import House, recordings
 from voicekit.app import App
 from voicekit.errors import UsageError
 from voicekit.lessons import Part
-from voicekit.records import JobState, Verdict
+from voicekit.records import JobState
 
 
 @pytest.fixture
@@ -56,15 +56,17 @@ def test_what_was_decided_is_what_the_voice_is_made_of(app: App, tmp_path: Path)
     before = app.reviewer.make(draft.id, lambda _: None)
     assert app.reviewer.is_made(draft.id) and before.accepted == 20
     first, second = (r.clip for r in before.clips[:2])
-    app.reviewer.decide(draft.id, first.id, Verdict.REJECTED)
-    after = app.reviewer.decide(draft.id, second.id, text="another text")
+    app.reject_clip(app.drafts.dataset(draft.id), first.id)
+    app.edit_clip(app.drafts.dataset(draft.id), second.id, "another text")
+    after = app.reviewer.show(draft.id)
     assert after.accepted == 19 and after.clips[0].by_hand and after.clips[1].clip.transcript.source == "by hand"
     assert app.reviewer.is_made(draft.id), "a decision does not ask for the clips to be made again"
     job = app.submit("ada", app.drafts.recordings(draft.id), script=app.drafts.script(draft.id), recipe="smoke")
     last = [*app.watch(job.id, 0.1)][-1]
     assert last.state in (JobState.FINISHED, JobState.REFUSED), last.fault
     assert app.show("ada").clips_accepted == 19
-    assert app.reviewer.reset(draft.id, first.id).accepted == 20
+    app.reset_clip(app.drafts.dataset(draft.id), first.id)
+    assert app.reviewer.show(draft.id).accepted == 20
 
 
 @pytest.mark.parametrize(

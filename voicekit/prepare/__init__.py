@@ -9,6 +9,7 @@ clips     one recording -> its clips                  speakers   is it one voice
 split     which recordings are held out               dataset    all of them, resumable, with an id
 decisions what a person decided who heard the clips   edits      the clips after that (workbench: cut anew)
 review    a prepared folder, to be decided on         summary    what there is, what to record next; compare
+readings  a clip's grades for people
 """
 
 from voicekit.prepare.dataset import prepare_dataset

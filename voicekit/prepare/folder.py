@@ -99,9 +99,14 @@ def write_made(folder: Path, made: Made, machine: tuple[Clip, ...]) -> None:
 
 def load_made(folder: Path) -> tuple[Made, tuple[Clip, ...]]:
     """What the clips were made of, and they themselves as the machine left them; raises InputError where that is not known."""
+    return made_of(folder), manifest.read_records(folder / WORK / "machine.jsonl", Clip)
+
+
+def made_of(folder: Path) -> Made:
+    """What the clips were made of, without them; raises InputError where that is not known."""
     path = folder / WORK / "made.json"
     if not path.is_file():
         load_facts(folder)
         remedy = "Prepare the recordings again: voicekit prepare RECORDINGS -o FOLDER."
         raise InputError(f"The dataset in {folder} is finished: what its clips were cut from is not kept.", remedy)
-    return manifest.read_record(path, Made), manifest.read_records(folder / WORK / "machine.jsonl", Clip)
+    return manifest.read_record(path, Made)

@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 from voicekit.prepare.spoken import spoken_form, spoken_tokens
 
 Differences = tuple[tuple[str, str], ...]
+Marked = tuple[tuple[str, bool], ...]
+"""Words in order, and whether the other side lacks each."""
 
 
 def differences(text: str, heard: str, language: str) -> tuple[Differences, float]:
@@ -22,3 +24,19 @@ def differences(text: str, heard: str, language: str) -> tuple[Differences, floa
             out.append((" ".join(written), " ".join(found[c:d])))
     same = sum(block.size for block in matcher.get_matching_blocks())
     return tuple(out), same / max(len(said), 1)
+
+
+def marked(text: str, heard: str, language: str) -> tuple[Marked, Marked]:
+    """The words as written and the words as heard, with those marked that the other side does not have in that place."""
+    tokens = spoken_tokens(text, language)
+    said = [word for _, words in tokens for word in words]
+    found = spoken_form(heard, language).split()
+    blocks = SequenceMatcher(None, said, found, autojunk=False).get_matching_blocks()
+    both = {block.a + k for block in blocks for k in range(block.size)}
+    heard_too = {block.b + k for block in blocks for k in range(block.size)}
+    written: list[tuple[str, bool]] = []
+    at = 0
+    for token, words in tokens:
+        written.append((token, any(k not in both for k in range(at, at + len(words)))))
+        at += len(words)
+    return tuple(written), tuple((word, k not in heard_too) for k, word in enumerate(found))

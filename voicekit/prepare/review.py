@@ -15,7 +15,7 @@ from voicekit.prepare import decisions
 from voicekit.prepare.dataset import held_decisions, settle
 from voicekit.prepare.decisions import Action, Decision, place_of
 from voicekit.prepare.edits import joined_place, next_to_join
-from voicekit.prepare.folder import WORK, Made, load_dataset, load_facts, load_made
+from voicekit.prepare.folder import WORK, Made, load_dataset, load_facts, made_of
 from voicekit.prepare.loudness import loudness_of
 from voicekit.prepare.spoken import normalise, spoken_form
 from voicekit.prepare.summary import Phones, Summary, summarise
@@ -25,6 +25,7 @@ from voicekit.storage import locked
 from voicekit.timebase import samples_to_seconds, seconds_to_samples, utc
 
 _WAIT_S = 30.0
+_GONE = "It may have been split or joined since; look at the clips that are there now (voicekit dataset list DATASET)."
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Desk:
     def dataset(self) -> Dataset:
         """The dataset with everything that was decided; raises InputError if there is none."""
         if (self._folder / WORK / "made.json").is_file():
-            made, _ = load_made(self._folder)
+            made = made_of(self._folder)
             if load_facts(self._folder).decisions != decisions.digest(held_decisions(made)):
                 with self._alone():
                     return settle(self._folder, self._instruments)
@@ -58,15 +59,22 @@ class Desk:
 
     def summary(self, phones: Phones | None = None) -> Summary:
         clips = self.dataset().clips
-        made, _ = load_made(self._folder)
+        made = self._made()
         return summarise(clips, made.prepare_spec(), phones, made.with_less)
+
+    def pending(self) -> tuple[Decision | None, Decision | None]:
+        """What UNDO would take back and what REDO would do again; None for nothing."""
+        if not (self._folder / WORK / "made.json").is_file():
+            return None, None
+        log = decisions.read_log(Path(self._made().log))
+        return decisions.undoable(log), decisions.redoable(log)
 
     def clip(self, clip_id: str) -> Clip:
         """The clip of an id, or of the only id that begins so; raises UsageError."""
         clips = self.dataset().clips
         found = [c for c in clips if c.id == clip_id] or [c for c in clips if clip_id and c.id.startswith(clip_id)]
         if not found:
-            raise UsageError(f"There is no clip {clip_id!r} in this dataset.", "See its clips: voicekit dataset list DATASET.")
+            raise UsageError(f"There is no clip {clip_id!r} in this dataset.", _GONE)
         if len(found) > 1:
             raise UsageError(f"{len(found)} clips begin with {clip_id!r}.", "Write more of the id.")
         return found[0]
@@ -157,7 +165,7 @@ class Desk:
             raise UsageError("There is no sound of this clip.", "Record it again and prepare the recordings again.")
 
     def _made(self) -> Made:
-        return load_made(self._folder)[0]
+        return made_of(self._folder)
 
     def _decide(self, decision: Decision) -> Dataset:
         with self._alone() as made:

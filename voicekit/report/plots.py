@@ -23,6 +23,7 @@ _TOP_HZ = 8_000
 _DYNAMIC_DB = 70
 _LONGEST_S = 4.0
 _PITCH_EVERY_S = 0.01
+_CLIP_WIDTH_IN, _LETTER_IN, _WORD_LINES = 7.8, 0.072, 3
 
 
 def likeness(metrics: Mapping[str, Metric]) -> Figure:
@@ -177,7 +178,7 @@ def spectrograms(left: tuple[str, Waveform], right: tuple[str, Waveform]) -> Fig
 
 def clip(wave: Waveform, words: Sequence[Word]) -> Figure:
     """Waveform and spectrogram of one clip on one time scale, each word under the place where it is spoken."""
-    figure, both = _figure(11.6, 3.6, rows=2)
+    figure, both = _figure(_CLIP_WIDTH_IN, 3.0, rows=2)
     samples, rate_hz = wave.mono(), wave.sample_rate_hz
     step = max(1, len(samples) // 4000)
     peaks = np.abs(samples[: len(samples) // step * step].reshape(-1, step)).max(axis=1)
@@ -197,16 +198,24 @@ def clip(wave: Waveform, words: Sequence[Word]) -> Figure:
         for word in words:
             axes.axvline(word.start_s, color=BASE, lw=0.6)
     both[0].set_xticks([])
-    # Long clips have more words than there is room in one line.
-    lines = 1 if len(words) <= 14 else 2
-    labels = [_staggered(w.text, i, lines) for i, w in enumerate(words)]
-    both[1].set_xticks([(w.start_s + w.end_s) / 2 for w in words], labels)
-    both[1].tick_params(axis="x", length=0, colors=INK, labelsize=9.5)
+    middles_s = [(w.start_s + w.end_s) / 2 for w in words]
+    lines = _lines(words, middles_s, wave.duration_s)
+    both[1].set_xticks(middles_s, ["\n" * line + w.text for w, line in zip(words, lines, strict=True)])
+    both[1].tick_params(axis="x", length=0, colors=INK, labelsize=9)
     return figure
 
 
-def _staggered(text: str, index: int, lines: int) -> str:
-    return "\n" * (index % lines) + text
+def _lines(words: Sequence[Word], middles_s: Sequence[float], duration_s: float) -> list[int]:
+    """In which line under the picture each word has room: the first in which it touches no word before it."""
+    ends_in = [0.0] * _WORD_LINES
+    lines: list[int] = []
+    for word, middle_s in zip(words, middles_s, strict=True):
+        middle_in, half_in = _CLIP_WIDTH_IN * middle_s / max(duration_s, 1e-9), _LETTER_IN * (len(word.text) + 1) / 2
+        free = [k for k, end_in in enumerate(ends_in) if middle_in - half_in >= end_in]
+        line = free[0] if free else ends_in.index(min(ends_in))
+        ends_in[line] = middle_in + half_in
+        lines.append(line)
+    return lines
 
 
 def _spectrogram_db(wave: Waveform) -> FloatArray:
