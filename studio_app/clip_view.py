@@ -11,11 +11,12 @@ from voicekit.review import Reading, Review, Reviewed, Speaker, kind_of, marked,
 SHOWN = 400
 ALL = "all"
 REASON = "reason: "
+_LEFT_OUT, _BY_HAND = "left out by hand", "Decided by hand"
 _FITS: dict[str, tuple[str, Callable[[Reviewed], bool]]] = {
     ALL: ("All", lambda r: True),
     "used": ("Used", lambda r: is_used(r)),
     "out": ("Left out", lambda r: not is_used(r)),
-    "hand": ("Decided by hand", lambda r: r.by_hand),
+    "hand": (_BY_HAND, lambda r: r.by_hand),
 }
 
 # A click on a word is an event; the player goes to where the second half would begin.
@@ -144,14 +145,15 @@ def _grade(r: Reading) -> str:
 
 
 def _advice(review: Review) -> str:
-    advice, notes = review.summary.advice, [*review.notes]
+    advice, notes = review.summary.advice, [text(note) for note in review.notes]
     if review.summary.with_less:
         steps = ", ".join(line.split(":")[0] for line in review.summary.with_less)
-        notes.append(f"Done with what is bundled: {steps}. `voicekit models list` says what could do it better.")
+        better = f"{tag('code', 'voicekit models list')} says what could do it better."
+        notes.append(text(f"Done with what is bundled: {steps}. ") + better)
     if not advice and not notes:
         return ""
     head = tag("h3", text("What would help most" if advice else "Good to know"))
-    more = tag("div", *(tag("p", text(line), css="faint") for line in notes), css="after") if notes else ""
+    more = tag("div", *(tag("p", line, css="faint") for line in notes), css="after") if notes else ""
     return tag("div", head, items(advice), more, css="panel advice")
 
 
@@ -162,7 +164,7 @@ def _reasons(review: Review) -> str:
     rows = [
         tag(
             "tr",
-            tag("td", text(r.reason.capitalize())),
+            tag("td", text(_BY_HAND if r.reason == _LEFT_OUT else r.reason.capitalize())),
             tag("td", text(str(r.count)), css="num"),
             tag("td", text(minutes(r.seconds) if r.seconds >= 1 else "–"), css="num"),
             tag("td", button("Show", "filter", filter=REASON + r.reason)),
@@ -222,7 +224,7 @@ def _row(row: Reviewed, chosen: str) -> str:
 
 def _why(row: Reviewed) -> str:
     """Why a clip is left out, where the machine knows."""
-    return "" if is_used(row) or row.clip.reason == "left out by hand" else row.clip.reason
+    return "" if is_used(row) or row.clip.reason == _LEFT_OUT else row.clip.reason
 
 
 def _verdict(row: Reviewed) -> str:

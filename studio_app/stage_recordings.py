@@ -9,8 +9,9 @@ import gradio as gr
 from gradio.blocks import Block
 
 from studio_app.markup import CLICKS, GAP, badge, bar, fault, head, minutes, page, problem, said, tag, text, tile
-from studio_app.shell import Updates, data_of
+from studio_app.shell import QUIET, Updates, data_of
 from studio_app.stage import Stage
+from studio_app.whose_voice import WhoseVoice
 from voicekit.drafts import Added, Draft, Material
 from voicekit.errors import VoicekitError
 
@@ -25,7 +26,10 @@ class RecordingsStage(Stage):
     onwards = "Cut into clips and review"
 
     def layout(self) -> list[Block]:
-        lead = "One speaker, a few minutes, in a quiet room. Say what is read in a metadata.csv, or in a .txt beside each file."
+        lead = (
+            "A few minutes of one speaker in a quiet room are best. What is said comes from a metadata.csv or a .txt beside each "
+            "file; without any, the machine writes down what it hears."
+        )
         gr.HTML(head("Bring the recordings", lead))
         with gr.Row(equal_height=True):
             self.upload = gr.File(
@@ -41,32 +45,37 @@ class RecordingsStage(Stage):
                     sources=["microphone"], type="filepath", label="Record, then stop", editable=False, elem_id="take"
                 )
         self.told = gr.HTML(elem_id="upload-result")
-        self.tiles = gr.HTML()
+        self.tiles = gr.HTML(elem_id="material-tiles")
         self.table = gr.HTML(js_on_load=CLICKS, elem_id="material")
+        self.whose = WhoseVoice(self.app, self.draft_id)
         with gr.Accordion("Write the texts here instead", open=False) as self.writing:
             self.texts = gr.Dataframe(
                 headers=["recording", "what is said"], column_count=2, static_columns=[0], interactive=True, wrap=True,
                 show_label=False, column_widths=["28%", "72%"], max_height=360,
             )  # fmt: skip
             self.keep = gr.Button("Use these texts")
-        return [self.told, self.tiles, self.table, self.texts, self.upload]
+        return [self.told, self.tiles, self.table, self.texts, self.upload, *self.whose.widgets]
 
     def wire(self) -> None:
-        outputs = [self.told, self.tiles, self.table, self.texts, self.upload]
-        self.upload.upload(self.uploaded, [self.draft_id, self.upload], outputs, show_progress="hidden")
-        self.take.stop_recording(self.taken, [self.draft_id, self.take, self.reading], [*outputs, self.take, self.reading])
-        self.table.click(self.dropped, self.draft_id, outputs, show_progress="hidden")
+        outputs = self.widgets
+        changes = [
+            self.upload.upload(self.uploaded, [self.draft_id, self.upload], outputs, **QUIET),
+            self.take.stop_recording(self.taken, [self.draft_id, self.take, self.reading], [*outputs, self.take, self.reading]),
+            self.table.click(self.dropped, self.draft_id, outputs, **QUIET),
+        ]
+        for change in changes:
+            change.then(self.whose.listened, self.draft_id, self.whose.widgets, **QUIET)
         self.keep.click(self.written, [self.draft_id, self.texts], outputs)
 
     def arrive(self, draft: Draft) -> Updates:
-        return {self.told: "", **self._shown(draft.id)}
+        return {self.told: "", **self._shown(draft.id), **self.whose.shown(draft.id)}
+
+    def work(self, draft: Draft) -> Iterator[Updates]:
+        yield from self.whose.listened(draft.id)
 
     def missing(self, draft: Draft) -> tuple[str, str]:
-        found = self.app.drafts.material(draft.id)
-        if not found.recordings:
+        if not self.app.drafts.material(draft.id).recordings:
             return "There are no recordings yet.", "Upload some, or read into the microphone."
-        if found.with_text == 0:
-            return "No recording has a text yet.", "Add a metadata.csv or .txt files, or write the texts here."
         return "", ""
 
     def uploaded(self, draft_id: str, files: list[str] | None) -> Iterator[Updates]:
@@ -89,7 +98,7 @@ class RecordingsStage(Stage):
             name = self.app.drafts.add_take(draft_id, Path(sound), reading)
         except VoicekitError as error:
             return {self.told: problem(error)}
-        words = "with its text" if reading.strip() else "still without a text"
+        words = "with its text" if reading.strip() else "without a text"
         return {self.told: said(f"{name} was added, {words}."), self.take: None, self.reading: "", **self._shown(draft_id)}
 
     def dropped(self, draft_id: str, event: gr.EventData) -> Updates:
@@ -140,6 +149,8 @@ def _tiles(found: Material) -> str:
     good = [f for f in found.recordings if not f.fault]
     longest = f"{len(found.recordings) - len(good)} cannot be used" if len(good) < len(found.recordings) else "all can be used"
     script = found.script or "no script found"
+    if found.with_text < len(good):
+        script += "; the machine writes down the rest" if found.with_text else "; the machine writes it down"
     tiles = (
         tile("Recordings", str(len(good)), longest),
         tile("Sound", minutes(found.duration_s), "3 minutes and more make a good voice"),
@@ -157,7 +168,7 @@ def _table(found: Material) -> str:
         return ""
     rows: list[str] = []
     for f in found.recordings[:_SHOWN]:
-        state = badge(f.fault, "warn") if f.fault else text(f.text) if f.text else badge("no text", "warn")
+        state = badge(f.fault, "warn") if f.fault else text(f.text) if f.text else badge("to be written down")
         drop = tag("button", "Leave out", css="btn", type="button", **{"data-act": "drop", "data-path": f.path})
         length = f"{f.duration_s:.1f} s" if f.duration_s else "–"
         rows.append(tag("tr", tag("td", text(f.path)), tag("td", length, css="num"), tag("td", state), tag("td", drop)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
@@ -49,7 +50,6 @@ class ReviewStage(Stage):
         with gr.Column(visible=False) as self.clips:
             with gr.Row(elem_classes="vk-bar"):
                 self.filter = gr.HTML(js_on_load=CLICKS, elem_id="filter")
-                spacer()
                 self.undo = gr.Button("Undo", scale=0, min_width=190, interactive=False, elem_id="undo")
                 self.redo = gr.Button("Redo", scale=0, min_width=190, interactive=False, elem_id="redo")
             with gr.Row():
@@ -87,13 +87,14 @@ class ReviewStage(Stage):
     def wire(self) -> None:
         outputs = self.widgets
         at = [self.draft_id, self.chosen, self.wanted]
+        slow: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": self.words}
         for listing in (self.summary, self.filter):
             listing.click(self.limited, [self.draft_id, self.chosen, self.wanted], outputs, **QUIET)
         self.table.click(self.picked, [self.draft_id, self.wanted], outputs, **QUIET)
         self.words.click(self.cut_after, [self.draft_id, self.chosen], [self.words, self.cut, self.split, self.note], **QUIET)
         self.next.click(self.moved, at, outputs, **QUIET)
-        self.undo.click(lambda d, c, w: self.taken_back(d, c, w, "undo"), at, outputs, **QUIET)
-        self.redo.click(lambda d, c, w: self.taken_back(d, c, w, "redo"), at, outputs, **QUIET)
+        self.undo.click(lambda d, c, w: self.taken_back(d, c, w, "undo"), at, outputs, **slow)
+        self.redo.click(lambda d, c, w: self.taken_back(d, c, w, "redo"), at, outputs, **slow)
         app = self.app
         acts: list[tuple[Callable[..., object], Act]] = [
             (self.accept.click, self._corrected_and(app.accept_clip)),
@@ -106,7 +107,7 @@ class ReviewStage(Stage):
             (self.realign.click, self._corrected_and(app.realign_clip)),
         ]
         for event, act in acts:
-            event(self._acting(act), [*at, self.text, self.cut], outputs, **QUIET)
+            event(self._acting(act), [*at, self.text, self.cut], outputs, **slow)
 
     def arrive(self, draft: Draft) -> Updates:
         try:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.fake_base import FakeBase, codes_of
-from tests.fake_engines import SENTENCES, FakeVad, fake_engines, with_syllables
+from tests.fake_engines import SENTENCES, FakePitch, FakeVad, fake_engines, with_syllables
 from voicekit import audio
 from voicekit.app import App
 from voicekit.carrying import Carrier, fault_of
@@ -25,7 +25,7 @@ from voicekit.catalog.store import SqlCatalog
 from voicekit.engines import Engines
 from voicekit.errors import Cancelled
 from voicekit.ports import JobSource, OnProgress, Progress, TrainOutcome
-from voicekit.records import JobStatus, TrainingExample, Waveform
+from voicekit.records import JobStatus, SpeakerTurn, TrainingExample, Waveform
 from voicekit.specs import TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -34,11 +34,27 @@ _LISTEN_EVERY_S = 0.1
 
 
 class LoudVad(FakeVad):
-    """Speech lies between the first and the last sound."""
+    """Speech is what sounds, from one pause to the next."""
 
     def speech_spans(self, wave: Waveform) -> list[tuple[float, float]]:
         loud = np.flatnonzero(np.abs(wave.mono()) > 1e-3)
-        return [(float(loud[0]) / wave.sample_rate_hz, float(loud[-1]) / wave.sample_rate_hz)] if len(loud) else []
+        parts = np.split(loud, np.flatnonzero(np.diff(loud) > _SILENCE_S / 2 * wave.sample_rate_hz) + 1)
+        return [(float(p[0]) / wave.sample_rate_hz, float(p[-1]) / wave.sample_rate_hz) for p in parts if len(p)]
+
+
+class ByPitch:
+    """A diarizer to whom a voice is its pitch."""
+
+    name = "by pitch"
+
+    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+        names: dict[float, str] = {}
+        turns: list[SpeakerTurn] = []
+        for start_s, end_s in LoudVad().speech_spans(wave):
+            a, b = (int(t * wave.sample_rate_hz) for t in (start_s, end_s))
+            pitch_hz = float(np.median(FakePitch().track(Waveform(wave.samples[:, a:b], wave.sample_rate_hz))))
+            turns.append(SpeakerTurn(names.setdefault(pitch_hz, f"speaker {len(names) + 1}"), start_s, end_s))
+        return tuple(turns)
 
 
 def speech(text: str, pitch: int, level: float = 0.5) -> Waveform:
@@ -58,6 +74,13 @@ def recordings(folder: Path, pitch: int = 6, count: int = 20) -> Path:
             audio.write_wav(folder / f"{number:03d}.wav", speech(text, pitch))
             rows.writerow([f"{number:03d}", text, text])
     return folder
+
+
+def conversation(file: Path, host: int = 2, guest: int = 6) -> Path:
+    """Two people in one recording, long enough to be told apart: the host says two sentences for one of the guest."""
+    turns = [speech(SENTENCES[i % 10] + " and " + SENTENCES[(i + 3) % 10], guest if i % 3 == 2 else host) for i in range(12)]
+    audio.write_wav(file, Waveform(np.concatenate([t.samples for t in turns], axis=1), MODEL_RATE_HZ))
+    return file
 
 
 class WatchedBase(FakeBase):
@@ -93,7 +116,7 @@ class House:
     def __init__(self, home: Path, step_s: float = 0.0) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.base = WatchedBase(step_s)
-        self.engines: Engines = replace(fake_engines(self.base), vad=LoudVad)
+        self.engines: Engines = replace(fake_engines(self.base), vad=LoudVad, diarizer=lambda _: ByPitch())
         self.hold = ""
         catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
         self.app = App(home, catalog, self.engines, "fake", self)

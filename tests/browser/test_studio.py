@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from voicekit.records import JobState, VoiceState
+from voicekit.records import JobState, Verdict, VoiceState
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -147,25 +147,140 @@ def test_bad_files_are_named_and_the_rest_is_kept(visit: Visit, spoken: Path, tm
     told = page.inner_text("#upload-result")
     assert "broken.wav" in told and "notes.zip" in told
     assert "000.wav" in page.inner_text("#material")
+    assert "the machine writes it down" in page.inner_text("#material-tiles")
+
+
+def reviewed(page: Page, name: str, files: list[Path]) -> None:
+    """From the first page to the clips of these recordings."""
+    begin(page, name)
+    upload(page, *files)
+    page.wait_for_selector("#material table")
     page.click("#onwards")
-    page.wait_for_selector("#complaint .say.bad:has-text('text')")
+    page.wait_for_selector("#clip audio")
+
+
+def draft_of(house: House, name: str) -> str:
+    return next(d.id for d in house.app.drafts.all() if d.name == name)
+
+
+def said_in_clips(house: House, draft_id: str) -> list[str]:
+    return [r.clip.transcript.text for r in house.app.reviewer.show(draft_id).clips]
+
+
+@thorough
+def test_a_clip_is_split_joined_undone_and_done_again(visit: Visit, house: House, spoken: Path) -> None:
+    page = visit("?tab=new")
+    reviewed(page, "cutter", sorted(spoken.iterdir())[:4])
+    draft_id = draft_of(house, "cutter")
+    whole = said_in_clips(house, draft_id)
+    words = whole[0].split()
+    assert page.is_disabled("#split") and page.is_disabled("#undo") and page.is_disabled("#redo")
+    page.click("#words [data-word='4']")
+    page.wait_for_selector(f"#split:has-text('Split after “{words[3]}”')")
+    page.click("#split")
+    page.wait_for_selector(f"#clips tr >> nth={len(whole) + 1}")
+    halves = [" ".join(words[:4]), " ".join(words[4:])]
+    assert said_in_clips(house, draft_id) == [*halves, *whole[1:]]
+    assert page.input_value("#said input, #said textarea") == halves[0], "the first half is chosen"
+    page.click("#join")
+    page.wait_for_selector("#undo:has-text('join')")
+    assert said_in_clips(house, draft_id) == whole
+    page.click("#undo")
+    page.wait_for_selector("#redo:has-text('join')")
+    assert said_in_clips(house, draft_id) == [*halves, *whole[1:]]
+    page.click("#undo")
+    page.wait_for_selector("#redo:has-text('split')")
+    assert said_in_clips(house, draft_id) == whole and page.is_disabled("#undo")
+    page.click("#redo")
+    page.wait_for_selector("#undo:has-text('split')")
+    assert said_in_clips(house, draft_id) == [*halves, *whole[1:]]
+
+
+@thorough
+def test_what_cannot_be_done_is_said_beside_the_clip(visit: Visit, house: House, spoken: Path) -> None:
+    one = visit("?tab=new")
+    reviewed(one, "stale", sorted(spoken.iterdir())[:4])
+    two = visit(re.search(r"\?.*", one.url)[0])  # type: ignore[index]
+    two.wait_for_selector("#clip audio")
+    one.click("#words [data-word='3']")
+    one.click("#split:not([disabled])")
+    one.wait_for_selector("#undo:has-text('split')")
+    two.click("#reject")
+    two.wait_for_selector("#clip-told .say.bad:has-text('split or joined')")
+    one.fill("#said input, #said textarea", "…")
+    one.click("#correct")
+    one.wait_for_selector("#clip-told .say.bad:has-text('needs a text')")
+
+
+@thorough
+def test_a_corrected_text_is_compared_and_aligned_anew(visit: Visit, house: House, spoken: Path) -> None:
+    page = visit("?tab=new")
+    reviewed(page, "mender", sorted(spoken.iterdir())[:4])
+    draft_id = draft_of(house, "mender")
+    page.fill("#said input, #said textarea", "four other words here")
+    page.click("#realign")
+    page.wait_for_selector("#words [data-word='4']:has-text('here')")
+    assert page.locator("#words [data-act]").count() == 4
+    assert said_in_clips(house, draft_id)[0] == "four other words here"
+    page.click("#reset")
+    page.wait_for_selector("#reset[disabled]")
+    assert said_in_clips(house, draft_id)[0] != "four other words here"
+
+
+@thorough
+def test_clips_are_limited_to_one_reason(visit: Visit, house: House, spoken: Path, tmp_path: Path) -> None:
+    from tests.browser.house import speech
+    from voicekit import audio
+
+    audio.write_wav(tmp_path / "short.wav", speech("oh", 6))
+    page = visit("?tab=new")
+    reviewed(page, "reasons", [*sorted(spoken.iterdir())[:3], tmp_path / "short.wav"])
+    page.click("#summary button:has-text('Show')")
+    page.wait_for_selector("#filter .chip.on:has-text('Too short')")
+    assert page.locator("#clips tr.pick").count() == 1
+    page.wait_for_selector("#clip:has-text('too short')")
+    page.wait_for_selector("#grades .grade.fails:has-text('Length')")
+    page.click("#filter [data-filter=all]")
+    page.wait_for_selector("#clips tr.pick >> nth=3")
+
+
+@thorough
+def test_a_voice_is_chosen_of_several_who_speak(visit: Visit, house: House, tmp_path: Path) -> None:
+    from tests.browser.house import conversation
+
+    page = visit("?tab=new")
+    begin(page, "guest")
+    upload(page, conversation(tmp_path / "talk.wav"))
+    page.wait_for_selector("#whose tr:has-text('speaker 2') audio")
+    page.click("#whose tr:has-text('speaker 2') button")
+    page.wait_for_selector("#whose .whose-line:has-text('speaker 2 in talk.wav')")
+    page.reload()
+    page.wait_for_selector("#whose tr.chosen:has-text('speaker 2')")
+    page.click("#onwards")
+    page.wait_for_selector("#summary .voices-found tr:has-text('speaker 2') .badge.good")
+    draft_id = draft_of(house, "guest")
+    guest = house.app.reviewer.show(draft_id)
+    page.click("[data-stage=recordings]")
+    page.click("#who-speaks-most")
+    page.wait_for_selector("#whose:has-text('Listen and choose')")
+    page.click("#onwards")
+    page.wait_for_selector("#summary .voices-found tr:has-text('speaker 1') .badge.good")
+    host = house.app.reviewer.show(draft_id)
+    used = [{r.clip.start_sample for r in found.clips if r.clip.verdict is Verdict.ACCEPTED} for found in (guest, host)]
+    assert used[0] and used[1] and not used[0] & used[1]
 
 
 @thorough
 def test_a_clip_is_left_out_by_hand_and_stays_out(visit: Visit, house: House, spoken: Path) -> None:
     page = visit("?tab=new")
-    begin(page, "picky")
-    upload(page, *sorted(spoken.iterdir()))
-    page.wait_for_selector("#material table")
-    page.click("#onwards")
+    reviewed(page, "picky", sorted(spoken.iterdir()))
     page.click("#clips tr.pick >> nth=2")
-    page.wait_for_selector("#clips tr.chosen >> nth=0")
-    page.click("button:has-text('Leave it out')")
-    page.wait_for_selector("#clips .badge.warn:has-text('by hand')")
+    page.wait_for_selector("#clip:has-text('002.wav')")
+    page.click("#reject")
+    page.wait_for_selector("#clips tr:has-text('002.wav'):has-text('left out'):has-text('by hand')")
     page.reload()
-    page.wait_for_selector("#clips .badge.warn:has-text('by hand')")
-    draft = next(d for d in house.app.drafts.all() if d.name == "picky")
-    assert house.app.reviewer.show(draft.id).accepted == 19
+    page.wait_for_selector("#clips tr:has-text('002.wav'):has-text('left out'):has-text('by hand')")
+    assert house.app.reviewer.show(draft_of(house, "picky")).accepted == 19
 
 
 @thorough
