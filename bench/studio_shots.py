@@ -1,7 +1,7 @@
 """Pictures of every page of the studio, for the README: python -m bench.studio_shots [DIR]
 
 A studio over the tests' fake base, so that a whole voice is made in a minute; what is looked at in the review are the
-bundled speaker's recordings, found and aligned by the real instruments.
+bundled speaker's recordings, cut, aligned and told apart by the real instruments.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from playwright.sync_api import sync_playwright
 
 from studio_app.app import launch
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.house import House, recordings
 from tests.fake_engines import fake_recipe
+from voicekit import audio
+from voicekit.records import FloatArray, Waveform
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
 from voicekit.wiring import engines
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 OUT = Path("docs/studio")
 PORT = 7899
 RECORDINGS = 16
+WRONG = 7
+TURNS = 12
 SIZE = {"width": 1280, "height": 860}
 
 
@@ -61,7 +66,16 @@ def _house(folder: Path) -> House:
     """Fakes, but real instruments for what is seen of recordings, and a training that takes a while."""
     house = House(folder / "home", step_s=0.05)
     real = engines(Settings())
-    house.engines = replace(house.engines, vad=real.vad, aligners=real.aligners)
+    house.engines = replace(
+        house.engines,
+        vad=real.vad,
+        aligners=real.aligners,
+        transcriber=real.transcriber,
+        diarizer=real.diarizer,
+        speaker_encoder=real.speaker_encoder,
+        denoiser=real.denoiser,
+        separator=real.separator,
+    )
     return house
 
 
@@ -83,9 +97,32 @@ def _walk(page: Page, address: str, house: House, folder: Path, shot: Callable[.
     for name, pitch in (("ada", 6), ("grace", 4)):
         recipe = fake_recipe(strategy="pseudo_text") if name == "grace" else fake_recipe()
         house.app.create(name, recordings(folder / name, pitch), recipe=recipe)
-    house.app.reviewer._engines = house.engines  # the real instruments, from here on
+    house.app.reviewer._engines = house.app.casting._engines = house.engines  # the real instruments, from here on
+    _choose(page, address, folder, shot)
     _make(page, address, house, folder, shot)
     _use(page, address, shot)
+
+
+def _choose(page: Page, address: str, folder: Path, shot: Callable[..., None]) -> None:
+    """A conversation, of which one speaker is wanted."""
+    page.goto(address + "?tab=new")
+    page.click("#begin")
+    page.wait_for_timeout(1500)
+    page.fill("#voice-name input, #voice-name textarea", "agatha")
+    page.wait_for_timeout(800)
+    page.click("#onwards")
+    page.wait_for_selector("#onwards:has-text('Cut into clips')")
+    page.set_input_files("#recordings input[type=file]", str(_conversation(folder)))
+    page.wait_for_selector("#whose tr:has-text('speaker 2') audio")
+    page.click("#whose tr:has-text('speaker 2') button")
+    page.wait_for_selector("#whose tr.chosen")
+    shot(page, "new-2-speakers")
+    page.click("#onwards")
+    page.wait_for_selector("#clip audio")
+    page.click("#filter [data-filter=out]")
+    page.wait_for_selector("#filter .chip.on:has-text('Left out')")
+    page.wait_for_selector("#grades .grade.fails")
+    shot(page, "new-3-left-out")
 
 
 def _make(page: Page, address: str, house: House, folder: Path, shot: Callable[..., None]) -> None:
@@ -105,8 +142,10 @@ def _make(page: Page, address: str, house: House, folder: Path, shot: Callable[.
     shot(page, "new-2-recordings")
     page.click("#onwards")
     page.wait_for_selector("#clips table")
-    page.click("#clips tr.pick >> nth=1")
-    page.wait_for_timeout(1500)
+    page.click("#clips tr.pick >> nth=4")
+    page.wait_for_selector("#clip:has-text('005.ogg')")
+    page.click("#words [data-word='4']")
+    page.wait_for_selector("#words .cut")
     shot(page, "new-3-review")
     page.click("#onwards")
     page.wait_for_selector("#lesson .tok.sound:not(.off)")
@@ -151,13 +190,31 @@ def _use(page: Page, address: str, shot: Callable[..., None]) -> None:
 
 
 def _sample(folder: Path) -> list[Path]:
-    """Some of the bundled speaker's recordings and their script."""
+    """Some of the bundled speaker's recordings and their script, in which one line is of another sentence."""
+    sounds = _bundled(folder)[:RECORDINGS]
+    script = next(folder.rglob("metadata.csv"))
+    lines = script.read_text().splitlines()
+    wrong = lines[WRONG].split("|")[0] + "|" + lines[-1].split("|", 1)[1]
+    script.write_text("\n".join([*lines[:WRONG], wrong, *lines[WRONG + 1 : RECORDINGS]]) + "\n")
+    return [*sounds, script]
+
+
+def _conversation(folder: Path) -> Path:
+    """The bundled speaker talking with somebody whose voice is theirs, played a fifth faster."""
+    waves = [audio.read(p) for p in _bundled(folder / "talk")[RECORDINGS : RECORDINGS + TURNS]]
+    rate_hz, parts = waves[0].sample_rate_hz, list[FloatArray]()
+    for number, wave in enumerate(waves):
+        other = audio.resample(Waveform(wave.samples, int(1.2 * rate_hz)), rate_hz) if number % 3 == 1 else wave
+        parts += [other.mono(), np.zeros(rate_hz // 2, np.float32)]
+    out = folder / "interview.wav"
+    audio.write_wav(out, Waveform(np.concatenate(parts)[None], rate_hz))
+    return out
+
+
+def _bundled(folder: Path) -> list[Path]:
     with zipfile.ZipFile(shipped("assets/sample") / "recordings.zip") as zipped:
         zipped.extractall(folder)
-    sounds = sorted(p for p in folder.rglob("*") if p.suffix == ".ogg")[:RECORDINGS]
-    script = next(folder.rglob("metadata.csv"))
-    script.write_text("\n".join(script.read_text().splitlines()[:RECORDINGS]) + "\n")
-    return [*sounds, script]
+    return sorted(p for p in folder.rglob("*") if p.suffix == ".ogg")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def summary(review: Review) -> str:
         tile("Left out", str(s.clips - s.accepted), f"{minutes(out_s)} of sound" if s.rejected else "every clip is used"),
     )
     panels = [p for p in (_advice(review), _reasons(review), _voices(review.speakers)) if p]
-    below = tag("div", *panels, css="pair" if len(panels) > 1 else "") if panels else ""
+    below = tag("div", *panels, css=("", "pair", "trio")[len(panels) - 1]) if panels else ""
     return page(tag("div", *tiles, css="cards three"), '<div class="gap"></div>' if below else "", below)
 
 
@@ -166,7 +166,7 @@ def _reasons(review: Review) -> str:
             "tr",
             tag("td", text(_BY_HAND if r.reason == _LEFT_OUT else r.reason.capitalize())),
             tag("td", text(str(r.count)), css="num"),
-            tag("td", text(minutes(r.seconds) if r.seconds >= 1 else "–"), css="num"),
+            tag("td", text(minutes(r.seconds) if r.seconds >= 10 else f"{r.seconds:.1f} s"), css="num"),
             tag("td", button("Show", "filter", filter=REASON + r.reason)),
             title=r.example,
         )
@@ -211,7 +211,7 @@ def _row(row: Reviewed, chosen: str) -> str:
         tag("b", text(where(clip))),
         tag("span", f"{clip.duration_s:.1f} s" if sound else "–", css="num"),
         tag("span", f"{grades_.snr_db:.0f} dB" if sound else "–", css="num"),
-        tag("span", f"{grades_.script_match:.2f}" if sound else "–", css="num"),
+        tag("span", f"{grades_.script_match:.2f}" if sound and clip.transcript.text else "–", css="num"),
         badge("used", "good") if is_used(row) else badge("left out", "warn"),
     )
     hand = tag("span", "by hand", css="hand") if row.by_hand else ""

@@ -16,7 +16,7 @@ from voicekit.drafts import Added, Draft, Material
 from voicekit.errors import VoicekitError
 
 _SOUNDS = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac", ".zip"]
-_KINDS = [*_SOUNDS, ".txt", ".lab", ".csv", ".tsv", ".xlsx", ".jsonl", ".srt", ".vtt", ".TextGrid"]
+_KINDS = [*_SOUNDS, ".txt", ".lab", ".csv", ".tsv", ".xlsx", ".jsonl", ".srt", ".vtt", ".TextGrid", ".rttm"]
 _SHOWN = 300
 
 

@@ -97,6 +97,7 @@ class TrainStage(Stage):
                 draft.name,
                 self.app.drafts.recordings(draft_id),
                 script=self.app.drafts.script(draft_id),
+                reference=self.app.drafts.reference(draft_id),
                 language=draft.language,
                 recipe=draft.recipe,
                 new_version=True,

@@ -21,7 +21,6 @@ from voicekit.ports import Progress
 
 _SHOWN = 24
 _SAMPLES = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac"]
-_NOBODY_NAMED = "Of each recording, whoever speaks most in it is taken."
 
 
 class WhoseVoice:
@@ -32,7 +31,7 @@ class WhoseVoice:
         with gr.Column(visible=False) as self.part:
             self.view = gr.HTML(js_on_load=CLICKS, elem_id="whose")
             with gr.Row(elem_classes="vk-bar"):
-                self.find = gr.Button("Find out who speaks", scale=0, min_width=190, elem_id="find-speakers")
+                self.find = gr.Button("Find out who speaks", scale=0, min_width=270, elem_id="find-speakers")
                 self.sample = gr.UploadButton(
                     "Give a sample of the speaker", file_types=_SAMPLES, scale=0, min_width=230, elem_id="speaker-sample"
                 )
@@ -57,7 +56,10 @@ class WhoseVoice:
         return {
             self.part: gr.Column(visible=there),
             self.view: page(told, tag("div", *self._panel(draft, heard), css="panel")),
-            self.find: gr.Button(visible=heard is None or heard.from_s > TOLD_FROM_S),
+            self.find: gr.Button(
+                "Listen to the short recordings too" if heard else "Find out who speaks",
+                visible=heard is None or heard.from_s > TOLD_FROM_S,
+            ),
             self.most: gr.Button(visible=bool(draft.reference)),
         }
 
@@ -134,7 +136,8 @@ class WhoseVoice:
 
     def _taken(self, draft: Draft, heard: SpeakersHeard | None) -> str:
         if draft.reference:
-            reference = self.app.drafts.reference(draft.id)
+            listed = heard and any(_called(s) == draft.whose for s in heard.speakers)
+            reference = None if listed else self.app.drafts.reference(draft.id)
             player = tag("div", sound(self.app.hear(reference)), css="sample") if reference else ""
             words = tag("p", tag("b", text(draft.whose)), text(" is taken; other voices are left out."))
             return tag("div", badge("chosen", "good"), words, player, css="whose-line")
@@ -145,7 +148,11 @@ class WhoseVoice:
         if heard.several:
             count = len({s.recording for s in heard.several})
             where = "one recording" if count == 1 else f"{count} recordings"
-            return tag("p", text(f"Several people speak in {where}. Listen and choose. {_NOBODY_NAMED}"), css="soft")
+            return tag(
+                "p",
+                text(f"Several people speak in {where}. Listen and choose; without a choice, whoever speaks most is taken."),
+                css="soft",
+            )
         if not heard.listened:
             return tag("p", text(f"Nobody was looked for: all recordings are shorter than {heard.from_s:.0f} s."), css="soft")
         where = "it" if heard.listened == 1 else f"each of the {heard.listened} recordings listened to"
@@ -163,7 +170,7 @@ class WhoseVoice:
             player = sound(self.app.hear(self.app.casting.sample(draft.id, who)))
         except VoicekitError:
             player = tag("span", text("the sample is gone"), css="faint")
-        mine = draft.whose == f"{who.speaker} in {who.recording}"
+        mine = draft.whose == _called(who)
         choice = (
             badge("chosen", "good")
             if mine
@@ -177,6 +184,10 @@ class WhoseVoice:
             tag("td", choice),
         )
         return tag("tr", *cells, css="chosen" if mine else "")
+
+
+def _called(who: SpeakerSample) -> str:
+    return f"{who.speaker} in {who.recording}"
 
 
 def _busy(message: str, fraction: float) -> str:

@@ -34,7 +34,7 @@ class SpeakerSample:
 @dataclass(frozen=True)
 class SpeakersHeard:
     """Everybody who was found, recording by recording, who speaks most first. So many recordings were `listened` to: those of at
-    least `from_s`."""
+    least `from_s`, and those whose turns somebody wrote."""
 
     speakers: tuple[SpeakerSample, ...] = ()
     listened: int = 0
@@ -78,7 +78,7 @@ class Casting:
         spec = self._spec_of(draft_id).model_copy(update={"max_failed_ratio": 1.0})
         least_s = spec.diarize_from_s if from_s is None else from_s
         folder = self._folder(draft_id)
-        found = find_speakers(self._engines, self._drafts.recordings(draft_id), folder, spec, report, least_s)
+        found = find_speakers(self._engines, self._drafts.recordings(draft_id), folder, spec, report, from_s=least_s)
         samples = tuple(SpeakerSample(s.recording, s.speaker, s.speech_s, s.share, s.sample.name) for s in found)
         heard = SpeakersHeard(samples, len({s.recording for s in found}), least_s)
         manifest.write_record(folder / _FOUND, _Kept(inputs, heard))
@@ -112,7 +112,7 @@ class Casting:
 
     def _inputs(self, draft_id: str) -> str:
         folder = self._drafts.recordings(draft_id)
-        return tree_sha256(folder, audio.SUFFIXES) if folder.exists() else ""
+        return tree_sha256(folder, audio.SUFFIXES | {".rttm"}) if folder.exists() else ""
 
 
 def _length_s(sound: Path) -> float:

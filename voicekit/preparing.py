@@ -134,8 +134,8 @@ def find_speakers(
     turns: Path | None = None,
     from_s: float = 0.0,
 ) -> list[FoundSpeaker]:
-    """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written into
-    `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
+    """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written
+    into `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
     written = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
     known = {told.key: told for told in manifest.read_journal(folder / TOLD, _Told)}

@@ -76,10 +76,10 @@ def recordings(folder: Path, pitch: int = 6, count: int = 20) -> Path:
     return folder
 
 
-def conversation(file: Path, host: int = 2, guest: int = 6) -> Path:
-    """Two people in one recording, long enough to be told apart: the host says two sentences for one of the guest."""
-    turns = [speech(SENTENCES[i % 10] + " and " + SENTENCES[(i + 3) % 10], guest if i % 3 == 2 else host) for i in range(12)]
-    audio.write_wav(file, Waveform(np.concatenate([t.samples for t in turns], axis=1), MODEL_RATE_HZ))
+def conversation(file: Path, turns: int = 12, host: int = 2, guest: int = 6) -> Path:
+    """Two people in one recording, long enough to be told apart: the host has two turns for one of the guest."""
+    said = [speech(SENTENCES[i % 10] + " and " + SENTENCES[(i + 3) % 10], guest if i % 3 == 2 else host) for i in range(turns)]
+    audio.write_wav(file, Waveform(np.concatenate([s.samples for s in said], axis=1), MODEL_RATE_HZ))
     return file
 
 

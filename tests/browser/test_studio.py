@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,6 +226,25 @@ def test_a_corrected_text_is_compared_and_aligned_anew(visit: Visit, house: Hous
     page.click("#reset")
     page.wait_for_selector("#reset[disabled]")
     assert said_in_clips(house, draft_id)[0] != "four other words here"
+
+
+@thorough
+def test_words_in_which_script_and_ear_differ_are_marked(visit: Visit, house: House, spoken: Path) -> None:
+    from voicekit.models import CATALOGUE, ModelState, Step
+
+    known = next(m for m in CATALOGUE if m.step is Step.TRANSCRIPTION)
+    doubting = replace(house.engines, models=lambda: (ModelState(known, Path("here"), (), True, ""),))
+    script = spoken / "metadata.csv"
+    script.write_text(script.read_text().replace("old house", "castle", 2))
+    before, house.app.reviewer._engines = house.app.reviewer._engines, doubting
+    try:
+        page = visit("?tab=new")
+        reviewed(page, "doubted", [*sorted(spoken.glob("00[0-3].wav")), script])
+        page.wait_for_selector("#grades mark.lacking:has-text('castle')")
+        page.wait_for_selector("#grades mark.instead")
+        assert "not measured" not in page.inner_text("#grades .grade:has-text('Words heard')")
+    finally:
+        house.app.reviewer._engines = before
 
 
 @thorough

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.browser.house import House, recordings
+from tests.browser.house import ByPitch, House, conversation, recordings
+from voicekit import audio
 from voicekit.app import App
-from voicekit.errors import UsageError
+from voicekit.errors import RecordingsError, UsageError
 from voicekit.lessons import Part
-from voicekit.records import JobState
+from voicekit.records import JobState, SpeakerTurn, Verdict, Waveform
+from voicekit.review import Review
 
 
 @pytest.fixture
@@ -83,6 +87,63 @@ def test_whatever_belongs_to_the_recordings_has_the_clips_made_again(app: App, t
         assert not app.reviewer.is_made(draft.id)
     beside.unlink()
     assert app.reviewer.is_made(draft.id)
+
+
+def test_of_several_speakers_the_chosen_one_is_what_the_voice_is_made_of(app: App, tmp_path: Path) -> None:
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, [conversation(tmp_path / "talk.wav", turns=24)])
+    assert app.casting.found(draft.id) is None
+    heard = app.casting.listen(draft.id, lambda _: None)
+    assert [s.speaker for s in heard.several] == ["speaker 1", "speaker 2"] and heard == app.casting.found(draft.id)
+    host = used(app.reviewer.make(draft.id, lambda _: None))
+    app.casting.choose(draft.id, "talk.wav", "speaker 2")
+    assert not app.reviewer.is_made(draft.id), "another speaker's clips are wanted"
+    guest = used(app.reviewer.make(draft.id, lambda _: None))
+    assert host and guest and not host & guest
+    job = app.submit("ada", app.drafts.recordings(draft.id), reference=app.drafts.reference(draft.id), recipe="smoke")
+    last = [*app.watch(job.id, 0.1)][-1]
+    assert last.state in (JobState.FINISHED, JobState.REFUSED), last.fault
+    assert app.show("ada").clips_accepted == len(guest)
+    app.casting.choose_who_speaks_most(draft.id)
+    assert used(app.reviewer.make(draft.id, lambda _: None)) == host
+
+
+def used(review: Review) -> set[int]:
+    return {r.clip.start_sample for r in review.clips if r.clip.verdict is Verdict.ACCEPTED}
+
+
+def test_a_recording_that_was_listened_to_is_not_again(app: App, tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    class Counting(ByPitch):
+        def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+            asked.append(wave.duration_s)
+            return super().diarize(wave, num_speakers)
+
+    app._engines = replace(app._engines, diarizer=lambda _: Counting())
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, [conversation(tmp_path / "one.wav"), recordings(tmp_path / "r", count=1) / "000.wav"])
+    assert app.casting.listen(draft.id, lambda _: None).listened == 1, "what is short holds one speaker until somebody asks"
+    app.drafts.add(draft.id, [conversation(tmp_path / "two.wav", host=4)])
+    assert app.casting.found(draft.id) is None, "another recording has come"
+    assert app.casting.listen(draft.id, lambda _: None).listened == 2 and len(asked) == 2
+    assert app.casting.listen(draft.id, lambda _: None, from_s=1.0).listened == 3 and len(asked) == 3
+    app.drafts.drop(draft.id, "one.wav")
+    with pytest.raises(UsageError, match="changed"):
+        app.casting.choose(draft.id, "one.wav", "speaker 1")
+
+
+def test_a_sample_of_the_speaker_must_be_a_sound_of_some_length(app: App, tmp_path: Path) -> None:
+    draft, bad = app.drafts.new(), tmp_path / "bad.wav"
+    bad.write_bytes(b"nothing")
+    audio.write_wav(tmp_path / "short.wav", Waveform(np.zeros((1, 12_000), np.float32), 24_000))
+    for file in (bad, tmp_path / "short.wav"):
+        with pytest.raises(RecordingsError):
+            app.casting.choose_reference(draft.id, file)
+    assert app.drafts.reference(draft.id) is None
+    chosen = app.casting.choose_reference(draft.id, recordings(tmp_path / "r", count=1) / "000.wav")
+    reference = app.drafts.reference(draft.id)
+    assert chosen.whose == "000.wav" and reference is not None and reference.is_file()
 
 
 def test_the_lessons_shown_learn_the_sound_of_a_recording_and_not_its_text(app: App, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def readings(clip: Clip, spec: PrepareSpec) -> tuple[Reading, ...]:
 
 
 def _readings(clip: Clip, s: PrepareSpec) -> Iterator[Reading]:
-    g, sought = clip.grades, clip.duration_s <= s.max_clip_s  # in a clip too long no words are looked for
+    g = clip.grades
+    # In a clip that is too long, or of which nobody knows what is said, no words are looked for.
+    sought = clip.duration_s <= s.max_clip_s and bool(clip.transcript.text)
     yield _read("duration_s", "Length", clip.duration_s, " s", "Short clips hardly show a voice.", s.min_clip_s, s.max_clip_s)
     yield _read("snr_db", "Above the noise (SNR)", g.snr_db, " dB", "Speech against what sounds in the pauses.", s.min_snr_db)
     yield _read("loudness_lufs", "Loudness", g.loudness_lufs, " LUFS", "As recorded; the clip itself is levelled.")
@@ -49,7 +51,7 @@ def _readings(clip: Clip, s: PrepareSpec) -> Iterator[Reading]:
     yield _read("overlap_ratio", "Two at once", g.overlap_ratio, " %", both, high=s.max_overlap_ratio, scale=100)
     like = "Of the voice to the other clips, or to the speaker's sample."
     yield _read("speaker_similarity", "Likeness", g.speaker_similarity, "", like, s.min_speaker_similarity)
-    pace, rate = "Words of the text a second of speech.", g.speaking_rate_wps
+    pace, rate = "Words of the text a second of speech.", g.speaking_rate_wps if clip.transcript.text else None
     yield _read("speaking_rate_wps", "Pace", rate, " words/s", pace, high=s.max_speaking_rate_wps)
     match, fits = g.script_match if sought else None, "How well the text fits the sound; 1 is all of it."
     yield _read("script_match", "Script match", match, "", fits, s.min_script_match)
