@@ -177,7 +177,10 @@ class ReviewStage(Stage):
     def limited(self, draft_id: str, clip_id: str, before: str, event: gr.EventData) -> Updates:
         """The list shows some of the clips; the chosen one stays if it is among them."""
         wanted = str(data_of(event).get("filter", before))
-        review = self.app.reviewer.show(draft_id)
+        try:
+            review = self.app.reviewer.show(draft_id)
+        except VoicekitError as error:
+            return {self.told: problem(error)}
         stays = any(r.clip.id == clip_id and clip_view.fits(r, wanted) for r in review.clips)
         return self._around(draft_id, review, clip_id if stays else "", wanted)
 
@@ -186,7 +189,10 @@ class ReviewStage(Stage):
 
     def moved(self, draft_id: str, clip_id: str, wanted: str) -> Updates:
         """The next clip that fits, after the last the first again."""
-        review = self.app.reviewer.show(draft_id)
+        try:
+            review = self.app.reviewer.show(draft_id)
+        except VoicekitError as error:
+            return {self.told: problem(error)}
         number = next((i for i, r in enumerate(review.clips) if r.clip.id == clip_id), -1)
         in_turn = (*review.clips[number + 1 :], *review.clips[: number + 1])
         following = next((r.clip.id for r in in_turn if clip_view.fits(r, wanted)), "")
@@ -203,10 +209,9 @@ class ReviewStage(Stage):
 
     def taken_back(self, draft_id: str, clip_id: str, wanted: str, which: str) -> Updates:
         """Undo or redo; the clip that it was about is shown."""
-        folder = self.app.drafts.dataset(draft_id)
+        back = self.app.undo_decision if which == "undo" else self.app.redo_decision
         try:
-            back = self.app.undo_decision if which == "undo" else self.app.redo_decision
-            dataset, about = back(folder)
+            dataset, about = back(self.app.drafts.dataset(draft_id))
         except VoicekitError as error:
             return self.shown(draft_id, clip_id, wanted, problem(error))
         told = "Taken back" if which == "undo" else "Done again"
@@ -217,8 +222,8 @@ class ReviewStage(Stage):
         """A handler that does something with the chosen clip; what is wrong with it is told beside the clip."""
 
         def done(draft_id: str, clip_id: str, wanted: str, words: str, cut: int) -> Updates:
-            folder = self.app.drafts.dataset(draft_id)
             try:
+                folder = self.app.drafts.dataset(draft_id)
                 clip = self.app.clip(folder, clip_id)
                 dataset = act(folder, clip_id, words, cut)
             except VoicekitError as error:

@@ -51,11 +51,12 @@ class WhoseVoice:
             draft, heard = self.app.drafts.get(draft_id), self.app.casting.found(draft_id)
             folder = self.app.drafts.recordings(draft_id)
             there = folder.exists() and any(folder.iterdir())
+            panel = tag("div", *self._panel(draft, heard), css="panel")
         except VoicekitError as error:
-            return {self.view: problem(error)}
+            return {self.part: gr.Column(visible=True), self.view: problem(error)}
         return {
             self.part: gr.Column(visible=there),
-            self.view: page(told, tag("div", *self._panel(draft, heard), css="panel")),
+            self.view: page(told, panel),
             self.find: gr.Button(
                 "Listen to the short recordings too" if heard else "Find out who speaks",
                 visible=heard is None or heard.from_s > TOLD_FROM_S,
@@ -100,7 +101,10 @@ class WhoseVoice:
         return self.shown(draft_id)
 
     def unnamed(self, draft_id: str) -> Updates:
-        self.app.casting.choose_who_speaks_most(draft_id)
+        try:
+            self.app.casting.choose_who_speaks_most(draft_id)
+        except VoicekitError as error:
+            return self.shown(draft_id, problem(error))
         return self.shown(draft_id)
 
     def _listen(self, draft_id: str, from_s: float | None) -> Iterator[Updates]:
