@@ -36,6 +36,7 @@ PORT = 7899
 RECORDINGS = 16
 WRONG = 7
 TURNS = 12
+READER = Path("tests/golden/reader")
 SIZE = {"width": 1280, "height": 860}
 
 
@@ -194,18 +195,19 @@ def _sample(folder: Path) -> list[Path]:
     sounds = _bundled(folder)[:RECORDINGS]
     script = next(folder.rglob("metadata.csv"))
     lines = script.read_text().splitlines()
-    wrong = lines[WRONG].split("|")[0] + "|" + lines[-1].split("|", 1)[1]
+    wrong = lines[WRONG].split("|")[0] + "|" + lines[RECORDINGS].split("|", 1)[1]
     script.write_text("\n".join([*lines[:WRONG], wrong, *lines[WRONG + 1 : RECORDINGS]]) + "\n")
     return [*sounds, script]
 
 
 def _conversation(folder: Path) -> Path:
-    """The bundled speaker talking with somebody whose voice is theirs, played a fifth faster."""
+    """The bundled speaker, now and then answered by the reader of the tests."""
     waves = [audio.read(p) for p in _bundled(folder / "talk")[RECORDINGS : RECORDINGS + TURNS]]
+    answers = [audio.read(p) for p in sorted(READER.glob("*.flac"))]
     rate_hz, parts = waves[0].sample_rate_hz, list[FloatArray]()
     for number, wave in enumerate(waves):
-        other = audio.resample(Waveform(wave.samples, int(1.2 * rate_hz)), rate_hz) if number % 3 == 1 else wave
-        parts += [other.mono(), np.zeros(rate_hz // 2, np.float32)]
+        answer = audio.resample(answers[number // 3 % len(answers)], rate_hz)
+        parts += [(answer if number % 3 == 1 else wave).mono(), np.zeros(rate_hz // 2, np.float32)]
     out = folder / "interview.wav"
     audio.write_wav(out, Waveform(np.concatenate(parts)[None], rate_hz))
     return out

@@ -92,7 +92,10 @@ def words(clip: Clip, cut: int) -> str:
     if not clip.audio:
         return ""
     if not clip.transcript.words:
-        return page(tag("p", text("Where its words are is not known: correct the text, or find them again."), css="soft"))
+        missing = "Where its words are is not known: correct the text, or find them again."
+        return page(
+            tag("p", text(missing if clip.transcript.text else "Nobody wrote down what is said: write it below."), css="soft")
+        )
     parts: list[str] = []
     last = len(clip.transcript.words)
     for number, word in enumerate(clip.transcript.words, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from studio_app.markup import badge, bar, fault, page, said, sound_file, tag, text, when
+from studio_app.markup import GAP, badge, bar, fault, page, said, sound_file, tag, text, when
 from voicekit.records import JobState, JobStatus
 
 STATES = {
@@ -25,10 +25,11 @@ def job_badge(job: JobStatus) -> str:
 
 
 def whole(job: JobStatus, steps: Mapping[str, str], home: Path) -> str:
-    """Everything about one job: steps on the left, curve and samples on the right."""
-    right = tag("div", tag("h3", "Training loss"), curve(job.losses), samples(job, home), css="panel")
+    """Everything about one job: steps on the left, the curve on the right, what was spoken on the way below."""
+    right = tag("div", tag("h3", "Training loss"), curve(job.losses), css="panel")
     left = tag("div", trail(job, steps), css="panel")
-    return page(message(job), '<div class="gap"></div>', tag("div", left, right, css="pair"))
+    heard = samples(job, home)
+    return page(message(job), GAP, tag("div", left, right, css="pair"), GAP + heard if heard else "")
 
 
 def message(job: JobStatus) -> str:
@@ -95,7 +96,7 @@ def samples(job: JobStatus, home: Path) -> str:
     """The last sentences that were spoken while it learned."""
     files = [home / path for path in job.samples[-_SAMPLES:]]
     heard = [tag("div", tag("div", text(_moment(f.stem)), css="faint"), sound_file(f)) for f in files if f.is_file()]
-    return tag("h3", "Spoken on the way", css="later") + "".join(heard) if heard else ""
+    return tag("div", tag("h3", "Spoken on the way"), tag("div", *heard, css="spoken"), css="panel") if heard else ""
 
 
 def _moment(name: str) -> str:

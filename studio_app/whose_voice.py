@@ -51,6 +51,7 @@ class WhoseVoice:
             draft, heard = self.app.drafts.get(draft_id), self.app.casting.found(draft_id)
             folder = self.app.drafts.recordings(draft_id)
             there = folder.exists() and any(folder.iterdir())
+            short = heard is not None and len(self.app.drafts.material(draft_id).recordings) > heard.listened
             panel = tag("div", *self._panel(draft, heard), css="panel")
         except VoicekitError as error:
             return {self.part: gr.Column(visible=True), self.view: problem(error)}
@@ -59,7 +60,7 @@ class WhoseVoice:
             self.view: page(told, panel),
             self.find: gr.Button(
                 "Listen to the short recordings too" if heard else "Find out who speaks",
-                visible=heard is None or heard.from_s > TOLD_FROM_S,
+                visible=heard is None or (short and heard.from_s > TOLD_FROM_S),
             ),
             self.most: gr.Button(visible=bool(draft.reference)),
         }
@@ -129,7 +130,7 @@ class WhoseVoice:
             )
 
     def _panel(self, draft: Draft, heard: SpeakersHeard | None) -> list[str]:
-        title = tag("h3", text("Whose voice is it?"))
+        title = tag("h3", text("Who speaks?"))
         several = heard.several if heard else ()
         parts = [title, self._taken(draft, heard)]
         if several:
