@@ -10,52 +10,49 @@ import torch
 from torch import Tensor
 
 from voicekit.records import IntArray, TrainingExample
-
-# Examples of about this many batches are sorted by length together: enough to pad little, few enough to stay mixed.
-WINDOW_BATCHES = 6
+from voicekit.train.packing import Layout, pack
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Padded token ids [B, T] and the positions that are predicted.
+    """Packed ids [1, T] and the places whose hidden state predicts something.
 
-    Sequences are padded on the right: under causal attention no real position sees the padding, so no mask is needed.
-    `rows`, `columns` [N] point at the hidden state that predicts `targets` [N] with `loss_weight` and `kl_weight` [N];
-    `reported` [N] marks targets that count in the reported speech loss. The base is held to what it says of `base_ids` [B, T']
-    at `base_columns` [N].
+    `where` [N] points at the hidden states that predict `targets` [N] with `loss_weight` and `kl_weight` [N]; `reported` [N]
+    marks targets that count in the reported speech loss. The base is held, at `held` [M] of those N, to what it says of
+    `base_ids` [1, T'] at `base_where` [M]; None where nothing is held.
     """
 
     ids: Tensor
-    rows: Tensor
-    columns: Tensor
+    layout: Layout
+    where: Tensor
     targets: Tensor
     loss_weight: Tensor
     kl_weight: Tensor
     reported: Tensor
-    base_ids: Tensor
-    base_columns: Tensor
+    held: tuple[int, ...]
+    base_ids: Tensor | None = None
+    base_layout: Layout | None = None
+    base_where: Tensor | None = None
 
 
 def plan(examples: Sequence[TrainingExample], batch_tokens: int, seed: int, steps: int) -> list[tuple[int, ...]]:
     """The examples of each step, as indices.
 
-    A batch holds at most `batch_tokens` ids with its padding (or one longer example). Epochs are gone through in order,
-    each shuffled; after the last one they begin again. What does not fill a batch joins the next window.
+    A batch holds at most `batch_tokens` ids (or one longer example). Epochs are gone through in order, each shuffled; after
+    the last one they begin again.
     """
     batches: list[tuple[int, ...]] = []
-    window: list[int] = []
+    batch: list[int] = []
     tokens = 0
     for index in _endless(examples, seed):
-        window.append(index)
-        tokens += len(examples[index].ids)
-        if tokens < WINDOW_BATCHES * batch_tokens:
-            continue
-        rng = np.random.default_rng([seed, 7, len(batches)])
-        *full, window = _pack(window, examples, batch_tokens, rng)
-        tokens = sum(len(examples[i].ids) for i in window)
-        batches += [full[i] for i in rng.permutation(len(full))]
-        if len(batches) >= steps:
-            return batches[:steps]
+        length = len(examples[index].ids)
+        if batch and tokens + length > batch_tokens:
+            batches.append(tuple(batch))
+            batch, tokens = [], 0
+            if len(batches) == steps:
+                return batches
+        batch.append(index)
+        tokens += length
     return []
 
 
@@ -71,68 +68,78 @@ def _endless(examples: Sequence[TrainingExample], seed: int) -> Iterator[int]:
         turn += 1
 
 
-def _pack(window: list[int], examples: Sequence[TrainingExample], batch_tokens: int, rng: np.random.Generator) -> list[list[int]]:
-    """Batches of similar lengths; the last one is what was left over."""
-    # Up or down at random, so that what is left over is not always the longest.
-    up = 1 if rng.random() < 0.5 else -1
-    batches: list[list[int]] = [[]]
-    longest = 0
-    for index in sorted(window, key=lambda i: up * len(examples[i].ids)):
-        longest = max(longest, len(examples[index].ids))
-        if batches[-1] and longest * (len(batches[-1]) + 1) > batch_tokens:
-            batches.append([])
-            longest = len(examples[index].ids)
-        batches[-1].append(index)
-    return batches
-
-
 def micro_batches(indices: Sequence[int], examples: Sequence[TrainingExample], micro_tokens: int) -> list[list[int]]:
-    """The same examples in pieces of at most `micro_tokens` padded ids (0: one piece)."""
+    """The same examples in pieces of at most `micro_tokens` ids (0: one piece)."""
     if not micro_tokens:
         return [list(indices)]
     pieces: list[list[int]] = [[]]
+    tokens = 0
     for index in indices:
-        longest = max(len(examples[i].ids) for i in [*pieces[-1], index])
-        if pieces[-1] and longest * (len(pieces[-1]) + 1) > micro_tokens:
+        length = len(examples[index].ids)
+        if pieces[-1] and tokens + length > micro_tokens:
             pieces.append([])
+            tokens = 0
         pieces[-1].append(index)
+        tokens += length
     return pieces
 
 
-def collate(examples: Sequence[TrainingExample], device: torch.device, speech_from: int = 0) -> Batch:
-    """Pad and find the supervised positions. `speech_from` is the id of speech code 0."""
-    ids, base_ids = _padded([e.ids for e in examples]), _padded([e.seen_by_base for e in examples])
-    longest = ids.shape[1]
-    loss = np.zeros((len(examples), longest), np.float32)
-    divergence = np.zeros((len(examples), longest), np.float32)
-    reported = np.zeros((len(examples), longest), bool)
-    for row, example in enumerate(examples):
-        length = len(example.ids)
-        loss[row, :length] = example.loss_weight
-        divergence[row, :length] = example.kl_weight
-        reported[row, :length] = (example.ids >= speech_from) & (not example.kind.startswith("replay"))
-    rows, positions = np.nonzero((loss[:, 1:] > 0) | (divergence[:, 1:] > 0))
-    targets = positions + 1
-    later = np.array([len(e.seen_by_base) - len(e.ids) for e in examples])
+def share(indices: Sequence[int], examples: Sequence[TrainingExample], rank: int, size: int) -> list[int]:
+    """What process `rank` of `size` learns of a step, so that all have about as many ids; it may be nothing."""
+    loads, shares = [0] * size, [list[int]() for _ in range(size)]
+    for index in sorted(indices, key=lambda i: -len(examples[i].ids)):
+        least = loads.index(min(loads))
+        shares[least].append(index)
+        loads[least] += len(examples[index].ids)
+    chosen = set(shares[rank])
+    return [i for i in indices if i in chosen] if size > 1 else list(indices)
 
-    def tensor(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-    return Batch(
-        ids=tensor(ids),
-        rows=tensor(rows),
-        columns=tensor(positions),
-        targets=tensor(ids[rows, targets]),
-        loss_weight=tensor(loss[rows, targets]),
-        kl_weight=tensor(divergence[rows, targets]),
-        reported=tensor((reported & (loss > 0))[rows, targets]),
-        base_ids=tensor(base_ids),
-        base_columns=tensor(positions + later[rows]),
+def collate(examples: Sequence[TrainingExample], device: torch.device, speech_from: int = 0) -> Batch | None:
+    """Pack what is needed to learn `examples`: what follows the last learned target is left out; None if nothing is learned.
+
+    `speech_from` is the id of speech code 0.
+    """
+    learned = [(e, targets) for e in examples if len(targets := _targets(e))]
+    if not learned:
+        return None
+    ids, layout = pack([e.ids[: targets[-1]] for e, targets in learned], device)
+    chosen = [(e, targets, e.kl_weight[targets] > 0) for e, targets in learned]
+    speech = [(e.ids[t] >= speech_from) & (e.loss_weight[t] > 0) & (not e.kind.startswith("replay")) for e, t in learned]
+    held = np.concatenate([is_held for _, _, is_held in chosen])
+    batch = Batch(
+        ids=ids,
+        layout=layout,
+        where=_tensor(_places([targets - 1 for _, targets in learned], layout), device),
+        targets=_tensor(np.concatenate([e.ids[t] for e, t in learned]), device),
+        loss_weight=_tensor(np.concatenate([e.loss_weight[t] for e, t in learned]), device),
+        kl_weight=_tensor(np.concatenate([e.kl_weight[t] for e, t in learned]), device),
+        reported=_tensor(np.concatenate(speech), device),
+        held=tuple(int(i) for i in np.flatnonzero(held)),
     )
+    return _with_base(batch, [(e, targets[is_held]) for e, targets, is_held in chosen if is_held.any()], device)
 
 
-def _padded(rows: Sequence[IntArray]) -> IntArray:
-    out = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
-    for number, row in enumerate(rows):
-        out[number, : len(row)] = row
-    return out
+def _with_base(batch: Batch, held: Sequence[tuple[TrainingExample, IntArray]], device: torch.device) -> Batch:
+    """The batch with what the base is to read: its own ids may be longer at the beginning, the held targets are the same."""
+    if not held:
+        return batch
+    seen = [(e.seen_by_base, targets + len(e.seen_by_base) - len(e.ids)) for e, targets in held]
+    ids, layout = pack([base_ids[: targets[-1]] for base_ids, targets in seen], device)
+    where = _tensor(_places([targets - 1 for _, targets in seen], layout), device)
+    return Batch(**{**vars(batch), "base_ids": ids, "base_layout": layout, "base_where": where})
+
+
+def _targets(example: TrainingExample) -> IntArray:
+    """Positions of the ids that are predicted, in order."""
+    return np.flatnonzero((example.loss_weight[1:] > 0) | (example.kl_weight[1:] > 0)) + 1
+
+
+def _places(columns: Sequence[IntArray], layout: Layout) -> IntArray:
+    """Where the columns of each example stand in the packed row."""
+    own = (np.where(c < layout.shared, c, c - layout.shared + start) for c, start in zip(columns, layout.bounds, strict=False))
+    return np.concatenate(list(own))
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)

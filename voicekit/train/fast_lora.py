@@ -6,14 +6,15 @@ needs is kept in the type of the products.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from peft.tuners.lora import Linear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from voicekit.specs import Precision
+if TYPE_CHECKING:
+    from voicekit.specs import Precision
 
 
 def product_type(precision: Precision, device: torch.device) -> torch.dtype:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -19,14 +19,14 @@ from transformers import Qwen2ForCausalLM
 from voicekit.errors import ResourceError, TrainingError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
-from voicekit.specs import TrainSpec
 from voicekit.train import checkpoint
 from voicekit.train.batches import collate, micro_batches, plan
 from voicekit.train.fast_lora import install, product_type
 from voicekit.train.loss import losses_of
 from voicekit.train.trainable import Trainable, attach
 
-Sampler = Callable[[Sequence[TrainingExample], TrainSpec], list[tuple[int, ...]]]
+if TYPE_CHECKING:
+    from voicekit.specs import TrainSpec
 
 
 def fit(
@@ -36,14 +36,13 @@ def fit(
     folder: Path,
     report: OnProgress,
     snapshots_at: Sequence[int] = (),
-    sampler: Sampler | None = None,
     speech_from: int = 0,
 ) -> TrainOutcome:
     """Fine-tune `model.llm` on examples and write `folder/adapter`; the model itself is left as it was.
 
-    `sampler` gives the examples of every step (default: `batches.plan`). `speech_from` is the id of speech code 0: the
-    losses in the outcome are of speech tokens, in nats per token. A finished folder returns at once, an unfinished one
-    goes on from its checkpoint. Raises TrainingError (diverged), ResourceError (memory, disk), UsageError (another run).
+    `speech_from` is the id of speech code 0: the losses in the outcome are of speech tokens, in nats per token. A finished
+    folder returns at once, an unfinished one goes on from its checkpoint. Raises TrainingError (diverged), ResourceError
+    (memory, disk), UsageError (another run).
     """
     llm = cast(Qwen2ForCausalLM, model.llm)
     _check(examples)
@@ -53,7 +52,7 @@ def fit(
         return finished
     with checkpoint.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    steps = (sampler or _planned)(examples, spec)
+    steps = plan(examples, spec.batch_tokens, spec.seed, spec.steps)
     with _own_randomness(spec.seed, llm.device), _memory_errors(spec), _attached(llm, spec) as trainable:
         return _Run(trainable, examples, spec, folder, run, report, tuple(snapshots_at), speech_from).go(steps)
 
@@ -87,21 +86,19 @@ class _Run:
     def _learn(self, indices: Sequence[int], optimizer: Optimizer, step: int) -> dict[str, float]:
         """One optimizer step; the sums of all micro-batches are divided once."""
         chosen = [self.examples[i] for i in indices]
-        loss_weight = sum(float(e.loss_weight[1:].sum()) for e in chosen)
-        kl_positions = sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen)
-        total = speech = divergence = 0.0
-        speech_count = 0
+        ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
+        kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
+        sums = torch.zeros(4, dtype=torch.float64, device=self.trainable.llm.device)
         optimizer.zero_grad(set_to_none=True)
         for piece in micro_batches(indices, self.examples, self.spec.micro_tokens):
             batch = collate([self.examples[i] for i in piece], self.trainable.llm.device, self.speech_from)
-            terms = losses_of(self.trainable, batch)
-            loss = terms.ce_sum / max(loss_weight, 1e-9) + terms.kl_sum / max(kl_positions, 1)
-            if loss.requires_grad:
-                loss.backward()
-            total += float(loss.detach())
-            divergence += float(terms.kl_sum.detach()) / max(kl_positions, 1)
-            speech += terms.speech_sum
-            speech_count += terms.speech_count
+            if batch is None:
+                continue
+            loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
+            loss.backward()
+            sums += some
+        ce_sum, kl_sum, speech, speech_count = sums.tolist()
+        total, divergence = ce_sum * ce_scale + kl_sum * kl_scale, kl_sum * kl_scale
         norm = float(nn.utils.clip_grad_norm_(self.trainable.parameters(), self.spec.max_grad_norm))
         if not math.isfinite(total) or not math.isfinite(norm):
             raise _diverged(step, self.spec)
@@ -166,10 +163,6 @@ def learning_rate(step: int, steps: int, spec: TrainSpec) -> float:
         return spec.learning_rate * (step + 1) / spec.warmup_steps
     progress = (step - spec.warmup_steps) / max(1, steps - spec.warmup_steps)
     return spec.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def _planned(examples: Sequence[TrainingExample], spec: TrainSpec) -> list[tuple[int, ...]]:
-    return plan(examples, spec.batch_tokens, spec.seed, spec.steps)
 
 
 def _check(examples: Sequence[TrainingExample]) -> None:

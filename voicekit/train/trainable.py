@@ -9,20 +9,23 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import InputError
-from voicekit.specs import Full, Lora
 from voicekit.train.checkpoint import storage_errors
+from voicekit.train.packing import use_packed_attention
+
+if TYPE_CHECKING:
+    from voicekit.specs import Full, Lora
 
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -32,21 +35,23 @@ FULL_FILE = "llm.safetensors"
 class Trainable:
     """A chat model's `llm` with something trainable on it. `detach` gives the llm back as it was.
 
-    `reference` is a context that yields the un-tuned llm: the same weights with the adapter off, or a frozen copy.
+    `config` says where adapters go; without one all weights are trained. `reference` is a context that yields the un-tuned
+    llm: the same weights with the adapter off, or a frozen copy. `packed`: both read packed rows (voicekit.train.packing).
     """
 
-    def __init__(self, llm: Qwen2ForCausalLM, method: Lora | Full, config: LoraConfig | None = None) -> None:
+    def __init__(self, llm: Qwen2ForCausalLM, config: LoraConfig | None, packed: bool = False) -> None:
         self.llm = llm
         self._required = {name: p.requires_grad for name, p in llm.named_parameters()}
         self._peft: PeftModel | None = None
         self._frozen: Qwen2ForCausalLM | None = None
-        if isinstance(method, Lora):
+        if config is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
-                self._peft = get_peft_model(llm, config or _lora_config(method))  # pyright: ignore[reportArgumentType]
+                self._peft = get_peft_model(llm, config)  # pyright: ignore[reportArgumentType]
         else:
             self._frozen = copy.deepcopy(llm).eval().requires_grad_(False)
             llm.requires_grad_(True)
+        self._attention = [(model, use_packed_attention(model)) for model in (llm, self._frozen) if packed and model is not None]
 
     def parameters(self) -> list[Parameter]:
         return [p for p in self.llm.parameters() if p.requires_grad]
@@ -63,6 +68,13 @@ class Trainable:
             else:
                 with self._peft.disable_adapter():
                     yield self.llm
+
+    @property
+    def base_head(self) -> nn.Module:
+        """The un-tuned output layer: hidden [N, h] -> logits [N, V]."""
+        if self._frozen is not None:
+            return self._frozen.lm_head
+        return getattr(self.llm.lm_head, "base_layer", self.llm.lm_head)
 
     def state(self) -> dict[str, Tensor]:
         """What is trained, by name: references, not copies."""
@@ -106,13 +118,15 @@ class Trainable:
         for name, parameter in self.llm.named_parameters():
             parameter.requires_grad_(self._required[name])
             parameter.grad = None
+        for model, attention in self._attention:
+            model.config._attn_implementation = attention
         self._peft = self._frozen = None
         return self.llm
 
 
 def attach(llm: Qwen2ForCausalLM, method: Lora | Full) -> Trainable:
-    """Make `llm` trainable in place. A fresh LoRA adapter changes nothing before it is trained."""
-    return Trainable(llm, method)
+    """Make `llm` trainable in place, on packed rows. A fresh LoRA adapter changes nothing before it is trained."""
+    return Trainable(llm, _lora_config(method) if method.kind == "lora" else None, packed=True)
 
 
 def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
@@ -120,10 +134,10 @@ def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
     handle: Trainable | None = None
     try:
         if (folder / FULL_FILE).exists():
-            state, handle = load_file(folder / FULL_FILE), Trainable(llm, Full())
+            state, handle = load_file(folder / FULL_FILE), Trainable(llm, None)
         else:
             state, config = load_file(folder / ADAPTER_FILE), LoraConfig(**_read_config(folder))
-            handle = Trainable(llm, Lora(), config)
+            handle = Trainable(llm, config)
         handle.restore(state)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if handle is not None:
