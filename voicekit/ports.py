@@ -94,7 +94,7 @@ class BaseMaterial:
 class Forecast:
     """What a training run will take. Bytes of the base's `weights` (they are there already), of frozen or converted `copies` of
     them, of what is `trained` beside them, of the `optimizer`'s moments, of `gradient`s kept from one micro-batch to the next, and
-    of one `pass` over the largest micro-batch (`micro_tokens` ids with padding): activations, logits, gradients.
+    of one `pass` over the largest micro-batch (`micro_tokens` ids): activations, logits, gradients.
 
     `measured_bytes` is what that pass took when it was tried (0: not tried), `seconds` the time of all steps.
     """

@@ -161,7 +161,7 @@ def test_out_of_memory_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.M
         torch.empty(2**60)
 
     monkeypatch.setattr(loop, "losses_of", no_memory)
-    with pytest.raises(ResourceError, match="micro_tokens"):
+    with pytest.raises(ResourceError, match="one example at a time"):
         fit(tmp_path)
 
 

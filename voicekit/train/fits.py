@@ -39,55 +39,56 @@ _RATE_SIZE, _RATE_TIMES = 768, 3
 
 @dataclass(frozen=True)
 class Work:
-    """What a run has to do: the micro-batches of all steps in sum, and the largest."""
+    """What a run has to do. `largest` are the examples of the largest micro-batch, of `micro_tokens` ids in all; up to the last
+    learned one `read_tokens` of them are read, and `all_tokens` in all steps. `several`: a step may have several micro-batches.
+    """
 
     largest: tuple[int, ...]
-    tokens: int
-    several: bool
     micro_tokens: int
+    read_tokens: int
+    all_tokens: int
+    several: bool
 
     def batch(self, examples: Sequence[TrainingExample], device: torch.device, speech_from: int) -> Batch:
-        return collate([examples[i] for i in self.largest], device, speech_from)
+        batch = collate([examples[i] for i in self.largest], device, speech_from)
+        assert batch is not None, "the largest micro-batch has something to learn"
+        return batch
 
 
-def work_of(steps: Sequence[Sequence[int]], examples: Sequence[TrainingExample], micro_tokens: int, llm: Qwen2ForCausalLM) -> Work:
+def work_of(steps: Sequence[Sequence[int]], examples: Sequence[TrainingExample], micro_tokens: int) -> Work:
     pieces = [micro_batches(step, examples, micro_tokens) for step in steps]
-    every = [piece for step in pieces for piece in step]
-    cost = _Cost(examples, llm)
-    largest = max(every, key=cost)
+    read = [_read_tokens(e) for e in examples]
+    sizes = [(sum(read[i] for i in piece), piece) for step in pieces for piece in step]
+    most, largest = max(sizes)
     return Work(
         largest=tuple(largest),
-        tokens=sum(_padded(piece, examples) for piece in every),
+        micro_tokens=sum(len(examples[i].ids) for i in largest),
+        read_tokens=most,
+        all_tokens=sum(size for size, _ in sizes),
         several=any(len(step) > 1 for step in pieces),
-        micro_tokens=_padded(largest, examples),
     )
 
 
-def _padded(piece: Sequence[int], examples: Sequence[TrainingExample]) -> int:
-    return len(piece) * max(len(examples[i].ids) for i in piece)
+def part_of(work: Work, piece: Sequence[int], examples: Sequence[TrainingExample]) -> Work:
+    """The same work with `piece` as its largest micro-batch."""
+    return replace(
+        work,
+        largest=tuple(piece),
+        micro_tokens=sum(len(examples[i].ids) for i in piece),
+        read_tokens=sum(_read_tokens(examples[i]) for i in piece),
+        several=work.several or len(piece) < len(work.largest),
+    )
 
 
-class _Cost:
-    """Roughly the numbers a micro-batch keeps: enough to tell which is the largest."""
-
-    def __init__(self, examples: Sequence[TrainingExample], llm: Qwen2ForCausalLM) -> None:
-        config = llm.config
-        self._examples = examples
-        self._per_token = int(config.num_hidden_layers) * (12 * int(config.hidden_size) + 5 * int(config.intermediate_size))
-        self._vocabulary = int(config.vocab_size)
-
-    def __call__(self, piece: Sequence[int]) -> int:
-        learned = held = 0
-        for example in (self._examples[i] for i in piece):
-            kl = int(np.count_nonzero(example.kl_weight[1:]))
-            learned += int(np.count_nonzero(example.loss_weight[1:])) + kl
-            held += kl
-        return _padded(piece, self._examples) * self._per_token + 4 * (learned + 2 * held) * self._vocabulary
+def _read_tokens(example: TrainingExample) -> int:
+    """Ids up to the last learned target."""
+    learned = np.flatnonzero((example.loss_weight[1:] > 0) | (example.kl_weight[1:] > 0))
+    return int(learned[-1]) + 1 if len(learned) else 0
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a run fits this machine: what is expected of it, and in micro-batches of how many padded ids (0: whole steps)."""
+    """How a run fits this machine: what is expected of it, and in micro-batches of how many ids (0: whole steps)."""
 
     work: Work
     expected: Forecast
@@ -106,7 +107,7 @@ def fit_in(
     free, longest = free_bytes(llm.device), max(len(examples[i].ids) for step in steps for i in step)
     micro_tokens = spec.micro_tokens
     while True:
-        work = work_of(steps, examples, micro_tokens, llm)
+        work = work_of(steps, examples, micro_tokens)
         expected = forecast(llm, spec, examples, work, attach, speech_from)
         if expected.added_bytes <= SAFE_SHARE * free:
             return Fit(work, expected, micro_tokens)
@@ -154,7 +155,7 @@ def forecast(
         gradient_bytes=trained if work.several else 0,
         pass_bytes=passing + (CUDA_WORKSPACE_BYTES if device.type == "cuda" else 0),
         micro_tokens=work.micro_tokens,
-        seconds=(flops * rates.s_per_flop + moved * rates.s_per_byte) * work.tokens / work.micro_tokens,
+        seconds=(flops * rates.s_per_flop + moved * rates.s_per_byte) * work.all_tokens / work.read_tokens,
     )
 
 
@@ -167,16 +168,13 @@ def probed(expected: Forecast, trainable: Trainable, batch: Batch, work: Work) -
     return replace(
         expected,
         measured_bytes=taken.num_bytes,
-        seconds=taken.seconds * work.tokens / work.micro_tokens,
+        seconds=taken.seconds * work.all_tokens / work.read_tokens,
     )
 
 
 def one_pass(trainable: Trainable, batch: Batch) -> None:
     """The losses of a micro-batch and their gradients, as in training."""
-    terms = losses_of(trainable, batch)
-    loss = terms.ce_sum + terms.kl_sum
-    if loss.requires_grad:
-        loss.backward()
+    losses_of(trainable, batch).loss.backward()
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def measured(device: torch.device, run: Callable[[], object]) -> Taken:
 
 
 def fitting_tokens(found: Forecast, free_bytes: float, longest: int) -> int:
-    """Padded ids of the largest micro-batch that would fit, by proportion; 0 if not even one example of `longest` would."""
+    """Ids of the largest micro-batch that would fit, by proportion; 0 if not even one example of `longest` would."""
     fixed = found.added_bytes - found.pass_bytes + (0 if found.gradient_bytes else found.trained_bytes)
     room = SAFE_SHARE * free_bytes - fixed
     tokens = int(found.micro_tokens * room / max(1, found.pass_bytes))

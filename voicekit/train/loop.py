@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,13 +17,16 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from transformers import Qwen2ForCausalLM
 
-from voicekit.errors import ResourceError, TrainingError
+from voicekit.errors import TrainingError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
 from voicekit.train import checkpoint
-from voicekit.train.batches import collate, micro_batches, plan
+from voicekit.train.batches import collate, plan
 from voicekit.train.fast_lora import install, product_type
+from voicekit.train.fits import fit_in
 from voicekit.train.loss import losses_of
+from voicekit.train.room import FILE as MEMORY
+from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
 from voicekit.train.trainable import Trainable, attach
 
 if TYPE_CHECKING:
@@ -53,8 +57,11 @@ def fit(
     with checkpoint.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     steps = plan(examples, spec.batch_tokens, spec.seed, spec.steps)
-    with _own_randomness(spec.seed, llm.device), _memory_errors(spec), _attached(llm, spec) as trainable:
-        return _Run(trainable, examples, spec, folder, run, report, tuple(snapshots_at), speech_from).go(steps)
+    with _own_randomness(spec.seed, llm.device), _memory_errors(spec):
+        fitting = fit_in(llm, remembered(folder, spec), examples, steps, _attached, speech_from)
+        room = Room(fitting, examples, spec, folder)
+        with _attached(llm, spec) as trainable:
+            return _Run(trainable, examples, spec, folder, run, report, tuple(snapshots_at), speech_from, room).go(steps)
 
 
 @dataclass
@@ -67,11 +74,13 @@ class _Run:
     report: OnProgress
     snapshots_at: tuple[int, ...]
     speech_from: int
+    room: Room
     losses: list[tuple[int, float]] = field(default_factory=list)
 
     def go(self, steps: Sequence[Sequence[int]]) -> TrainOutcome:
         spec = self.spec
         optimizer = AdamW(self.trainable.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+        self.room.try_out(self.trainable, self.speech_from)
         done, before_s = self._resume(optimizer)
         started = time.monotonic()
         for step in range(done, len(steps)):
@@ -80,23 +89,14 @@ class _Run:
             values = self._learn(steps[step], optimizer, step + 1)
             seconds = before_s + time.monotonic() - started
             self._keep(step + 1, len(steps), optimizer, seconds)
-            self.report(Progress("train", (step + 1) / len(steps), values={**values, "step": step + 1, "seconds": seconds}))
+            values |= {"step": step + 1, "seconds": seconds}
+            self.report(Progress("train", (step + 1) / len(steps), self.room.take_news(), values))
         return self._finish(len(steps), before_s + time.monotonic() - started)
 
     def _learn(self, indices: Sequence[int], optimizer: Optimizer, step: int) -> dict[str, float]:
         """One optimizer step; the sums of all micro-batches are divided once."""
-        chosen = [self.examples[i] for i in indices]
-        ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
-        kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
-        sums = torch.zeros(4, dtype=torch.float64, device=self.trainable.llm.device)
-        optimizer.zero_grad(set_to_none=True)
-        for piece in micro_batches(indices, self.examples, self.spec.micro_tokens):
-            batch = collate([self.examples[i] for i in piece], self.trainable.llm.device, self.speech_from)
-            if batch is None:
-                continue
-            loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
-            loss.backward()
-            sums += some
+        attempt = partial(self._gradients, indices, optimizer)
+        sums, ce_scale, kl_scale = self.room.learning(indices, attempt, self.trainable.llm.device)
         ce_sum, kl_sum, speech, speech_count = sums.tolist()
         total, divergence = ce_sum * ce_scale + kl_sum * kl_scale, kl_sum * kl_scale
         norm = float(nn.utils.clip_grad_norm_(self.trainable.parameters(), self.spec.max_grad_norm))
@@ -108,6 +108,24 @@ class _Run:
             values["speech_loss"] = speech / speech_count
             self.losses.append((step, values["speech_loss"]))
         return values
+
+    def _gradients(
+        self, indices: Sequence[int], optimizer: Optimizer, pieces: Sequence[Sequence[int]]
+    ) -> tuple[torch.Tensor, float, float]:
+        """The gradients of a step, its sums (see `loss.Terms`), and what they are scaled by."""
+        chosen = [self.examples[i] for i in indices]
+        ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
+        kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
+        sums = torch.zeros(4, dtype=torch.float64, device=self.trainable.llm.device)
+        optimizer.zero_grad(set_to_none=True)
+        for piece in pieces:
+            batch = collate([self.examples[i] for i in piece], self.trainable.llm.device, self.speech_from)
+            if batch is None:
+                continue
+            loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
+            loss.backward()
+            sums += some
+        return sums, ce_scale, kl_scale
 
     def _keep(self, step: int, last: int, optimizer: Optimizer, seconds: float) -> None:
         if step in self.snapshots_at:
@@ -151,9 +169,11 @@ class _Run:
             trainable_parameters=self.trainable.count(),
             losses=tuple(self.losses),
             snapshots=tuple((s, self._snapshot(s)) for s in sorted(set(self.snapshots_at)) if s <= steps),
+            notes=self.room.notes(),
         )
         checkpoint.write_outcome(self.folder, self.run, outcome)
-        (self.folder / checkpoint.CHECKPOINT).unlink(missing_ok=True)
+        for name in (checkpoint.CHECKPOINT, MEMORY):
+            (self.folder / name).unlink(missing_ok=True)
         return outcome
 
 
@@ -210,10 +230,6 @@ def _memory_errors(spec: TrainSpec) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-        if not out_of_memory:
+        if not is_out_of_memory(error):
             raise
-        raise ResourceError(
-            "The machine ran out of memory in training.",
-            f"Set train.micro_tokens in the recipe below {spec.batch_tokens} (the result stays the same), or close programs.",
-        ) from error
+        raise out_of_memory(spec) from error
