@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, Progress, SpeechDelta, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, TrainOutcome
 from voicekit.prompt import PromptFormat
 from voicekit.records import IntArray, Question, Reply, TrainingExample, Turn, VoicePrompt, Waveform, Word
 from voicekit.specs import TrainSpec
@@ -174,6 +174,11 @@ class FakeBase:
 
     def neutral_prompt(self) -> VoicePrompt:
         return VoicePrompt(np.zeros(5, np.int64), np.zeros((20, 64), np.float32), np.zeros(2, np.float32))
+
+    def forecast(self, spec: TrainSpec) -> Forecast:
+        full = spec.method.kind == "full"
+        weights = 2**20
+        return Forecast(weights, full * weights, 2**16, 2**17, 0, 2**22, spec.batch_tokens, (2.0 if full else 1.0) * spec.steps)
 
     def finetune(
         self,

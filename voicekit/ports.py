@@ -92,9 +92,11 @@ class BaseMaterial:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a training run will take. Bytes of the base's `weights` (they are there already), of frozen or converted `copies` of
-    them, of what is `trained` beside them, of the `optimizer`'s moments, of `gradient`s kept from one micro-batch to the next, and
-    of one `pass` over the largest micro-batch (`micro_tokens` ids): activations, logits, gradients.
+    """What a training run will take.
+
+    Bytes of the base's `weights` (they are there already), of frozen or converted `copies` of them, of what is `trained` beside
+    them, of the `optimizer`'s moments, of `gradient`s kept from one micro-batch to the next, and of one `pass` over the
+    largest micro-batch (`micro_tokens` ids): activations, logits, gradients.
 
     `measured_bytes` is what that pass took when it was tried (0: not tried), `seconds` the time of all steps.
     """
@@ -230,6 +232,10 @@ class BaseModel(Protocol):
         snapshots_at: Sequence[int] = (),
     ) -> TrainOutcome:
         """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`."""
+        ...
+
+    def forecast(self, spec: TrainSpec) -> Forecast:
+        """What `finetune` would take here for lessons of usual lengths; nothing is trained."""
         ...
 
     def adapt_decoder(

@@ -94,6 +94,8 @@ class Steps:
         return self._cos[positions][:, :, None], self._sin[positions][:, :, None]
 
     def _norm(self, x: Tensor, module: Any) -> Tensor:
+        if x.is_cuda:
+            return F.rms_norm(x, (x.shape[-1],), module.weight, self._eps)
         if x.dtype != torch.float32:
             return module(x)
         mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1])
@@ -114,14 +116,14 @@ class Steps:
 
     def _attend(self, number: int, attention: Any, y: Tensor, mask: Tensor | None, cos: Tensor, sin: Tensor) -> Tensor:
         rows, new, size = y.shape[0], y.shape[1], self._head_size
-        q = _rotate(attention.q_proj(y).view(rows, new, self._heads, size), cos, sin)
-        k = _rotate(attention.k_proj(y).view(rows, new, self._kv_heads, size), cos, sin)
+        both = torch.cat([attention.q_proj(y), attention.k_proj(y)], dim=-1).view(rows, new, -1, size)
+        q, k = _rotate(both, cos, sin).split([self._heads, self._kv_heads], dim=2)
         v = attention.v_proj(y).view(rows, new, self._kv_heads, size)
         keys, values = self._remember(number, k.transpose(1, 2), v.transpose(1, 2))
         group = self._heads // self._kv_heads
         if new == 1:
             # The heads that share a key stand as positions of one query: nothing is repeated.
-            out = F.scaled_dot_product_attention(q.view(rows, self._kv_heads, group, size), keys, values, attn_mask=mask)
+            out = F.scaled_dot_product_attention(q.reshape(rows, self._kv_heads, group, size), keys, values, attn_mask=mask)
         else:
             keys, values = keys.repeat_interleave(group, dim=1), values.repeat_interleave(group, dim=1)
             out = F.scaled_dot_product_attention(q.transpose(1, 2), keys, values, attn_mask=mask).transpose(1, 2)

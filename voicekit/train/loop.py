@@ -18,12 +18,12 @@ from torch.optim import AdamW, Optimizer
 from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import TrainingError
-from voicekit.ports import OnProgress, Progress, TrainOutcome
+from voicekit.ports import Forecast, OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
 from voicekit.train import checkpoint
 from voicekit.train.batches import collate, plan
 from voicekit.train.fast_lora import install, product_type
-from voicekit.train.fits import fit_in
+from voicekit.train.fits import fit_in, forecast, work_of
 from voicekit.train.loss import losses_of
 from voicekit.train.room import FILE as MEMORY
 from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
@@ -62,6 +62,12 @@ def fit(
         room = Room(fitting, examples, spec, folder)
         with _attached(llm, spec) as trainable:
             return _Run(trainable, examples, spec, folder, run, report, tuple(snapshots_at), speech_from, room).go(steps)
+
+
+def foreseen(llm: Qwen2ForCausalLM, examples: Sequence[TrainingExample], spec: TrainSpec, speech_from: int = 0) -> Forecast:
+    """What `spec.steps` steps, each over all `examples`, would take on the llm's device."""
+    steps = [tuple(range(len(examples)))] * spec.steps
+    return forecast(llm, spec, examples, work_of(steps, examples, spec.micro_tokens), _attached, speech_from)
 
 
 @dataclass
