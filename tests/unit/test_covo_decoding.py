@@ -1,4 +1,4 @@
-"""Decoding on tensors that never move (what a GPU records) says what plain decoding says, and what transformers' generate says."""
+"""Decoding on tensors that never move (what a GPU records) says what plain decoding and transformers' generate say."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
