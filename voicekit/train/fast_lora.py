@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft.tuners.lora import Linear
+from peft.tuners.trainable_tokens import TrainableTokensLayer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -28,6 +29,8 @@ def install(llm: nn.Module, dtype: torch.dtype) -> int:
     layers = [m for m in llm.modules() if isinstance(m, Linear) and _is_plain(m)]
     for layer in layers:
         layer.forward = _FastForward(layer, dtype)
+    for rows in (m for m in llm.modules() if isinstance(m, TrainableTokensLayer)):
+        rows.forward = _FastRows(rows)
     return len(layers)
 
 
@@ -52,6 +55,25 @@ class _FastForward:
             return nn.functional.linear(x.to(self.dtype), self.weight, self.bias).to(x.dtype)
         a, b = self.layer.lora_A["default"].weight, self.layer.lora_B["default"].weight
         return _LoraProduct.apply(x, self.weight, self.bias, a, b, self.layer.scaling["default"])
+
+
+class _FastRows:
+    """Stands in for the forward of trained embedding rows, which lie together: looks up in both tables, where PEFT copies the
+    whole table each time."""
+
+    def __init__(self, layer: TrainableTokensLayer) -> None:
+        self.layer = layer
+        self.first = layer.token_indices["default"][0]
+
+    def __call__(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
+        table: Any = self.layer.get_base_layer().weight
+        own = self.layer.trainable_tokens_delta["default"]
+        plain = nn.functional.embedding(x, table)
+        if self.layer.disable_adapters:
+            return plain
+        place = x - self.first
+        is_own = (place >= 0) & (place < len(own))
+        return torch.where(is_own[..., None], nn.functional.embedding(place.clamp(0, len(own) - 1), own).to(plain.dtype), plain)
 
 
 class _LoraProduct(torch.autograd.Function):
