@@ -21,7 +21,7 @@ from transformers import Qwen2ForCausalLM
 from voicekit.errors import ResourceError, TrainingError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
-from voicekit.train import checkpoint
+from voicekit.train import checkpoint, processes
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate, micro_batches, plan, share
 from voicekit.train.fast_lora import install, product_type
@@ -65,6 +65,12 @@ def fit(
         return finished
     with checkpoint.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    if spec.processes > 1 and Group.current().size == 1:
+        given = {"examples": list(examples), "snapshots_at": tuple(snapshots_at), "speech_from": speech_from}
+        processes.run(llm, folder, spec, report, on_gpu=llm.device.type == "cuda", **given)
+        finished = checkpoint.read_outcome(folder, run)
+        assert finished is not None, "the first process wrote it before it ended"
+        return finished
     steps = plan(learned, spec.batch_tokens, spec.seed, spec.steps)
     with _own_randomness(spec.seed, llm.device), _memory_errors(spec), _attached(llm, spec, speech_from) as trainable:
         doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from)
