@@ -21,10 +21,10 @@ from transformers import Qwen2ForCausalLM
 from voicekit.errors import ResourceError, TrainingError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
-from voicekit.train import checkpoint, processes
+from voicekit.train import checkpoint, fast_lora, lean, processes
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate, micro_batches, plan, share
-from voicekit.train.fast_lora import install, product_type
+from voicekit.train.fast_lora import product_type
 from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
 from voicekit.train.stopping import HELD_OUT, Look, best, is_over
@@ -271,7 +271,8 @@ def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Itera
     """The trainable llm; whatever happens it is given back as it was."""
     was_training = llm.training
     trainable = attach(llm, spec.method, speech_from)
-    install(llm, product_type(spec.precision, llm.device))
+    fast_lora.install(llm, product_type(spec.precision, llm.device))
+    lean.install(llm)
     llm.train()
     _recompute(llm, spec.gradient_checkpointing)
     if rank := Group.current().rank:
@@ -280,6 +281,7 @@ def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Itera
         yield trainable
     finally:
         _recompute(llm, False)
+        lean.remove(llm)
         trainable.detach()
         llm.train(was_training)
 
