@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from voicekit import audio, files
-from voicekit.conversations import Item, Kept, Lesson, examples_for, refining_lessons, voice_lessons
+from voicekit.conversations import Item, Kept, Lesson, encode, examples_for, held_out_lessons, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.evaluate.text import spoken_words
 from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome
@@ -69,7 +69,8 @@ def adapt_chat(
     if not items:
         raise RecordingsError("No recording has both text and speech.", "Give recordings with a script that fits them.")
     _claim(folder, base, items, speaker, spec)
-    adaptation = _Adaptation(base, items, speaker, f0_of_codes, spec, folder, _Bar(report, spec))
+    learned, held_out = _set_aside(items, spec)
+    adaptation = _Adaptation(base, learned, held_out, speaker, f0_of_codes, spec, folder, _Bar(report, spec))
     first = adaptation.learn_the_voice()
     outcome = adaptation.refine(first) if spec.harvest.enabled else first
     adaptation.speak_at_the_end(outcome.adapter)
@@ -104,6 +105,7 @@ class _Bar:
 class _Adaptation:
     base: BaseModel
     items: Sequence[Item]
+    held_out: Sequence[Item]
     speaker: str
     f0_of_codes: F0OfCodes
     spec: TrainSpec
@@ -154,6 +156,8 @@ class _Adaptation:
         self, lessons: Callable[[int], list[Lesson]], spec: TrainSpec, name: str, message: str, snapshots: Sequence[int]
     ) -> TrainOutcome:
         examples = examples_for(lessons, spec.steps * spec.batch_tokens, self.base.prompt, self.base.encode_text)
+        aside = held_out_lessons(self.held_out, self.base.material, self.speaker, spec)
+        examples += [encode(lesson, weights, self.base.prompt, self.base.encode_text) for lesson, weights in aside]
         return self.base.finetune(examples, spec, self.folder / name, self.bar.part(spec.steps, message), snapshots)
 
     def _speaker_f0_hz(self) -> float:
@@ -271,6 +275,13 @@ def _spread(questions: Sequence[Question], count: int, seed: Sequence[int]) -> l
         ranks.append((seen.get(question.domain, 0), index))
         seen[question.domain] = seen.get(question.domain, 0) + 1
     return [order[index] for _, index in sorted(ranks)[:count]]
+
+
+def _set_aside(items: Sequence[Item], spec: TrainSpec) -> tuple[list[Item], list[Item]]:
+    """(learned, held out): a share of the items at random, at least one of each where any is to be held out."""
+    count = min(len(items) - 1, math.ceil(spec.held_out_share * len(items))) if spec.evaluate_every else 0
+    chosen = {int(i) for i in np.random.default_rng([spec.seed, 8]).permutation(len(items))[:count]}
+    return [item for i, item in enumerate(items) if i not in chosen], [items[i] for i in sorted(chosen)]
 
 
 def _joined(first: TrainOutcome, second: TrainOutcome) -> TrainOutcome:

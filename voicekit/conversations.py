@@ -147,6 +147,18 @@ def voice_lessons(items: Sequence[Item], material: BaseMaterial, speaker: str, s
     ]
 
 
+def held_out_lessons(items: Sequence[Item], material: BaseMaterial, speaker: str, spec: TrainSpec) -> list[Lesson]:
+    """What is looked at and not learned: of each recording set aside the speech, and how far its text is from the base's."""
+    rng = np.random.default_rng([spec.seed, 6])
+    questions = _questions(material) if items else ()
+    lessons: list[Lesson] = []
+    for item in items:
+        question = questions[int(rng.integers(len(questions)))]
+        lesson = replace(pseudo_masked(item, speaker, question), strategy="held-out", reference=material.default_speaker)
+        lessons.append((lesson, Weights(audio=1.0, text_kl=1.0)))
+    return lessons
+
+
 def refining_lessons(
     kept: Sequence[Kept],
     others: Sequence[Kept],
@@ -202,16 +214,21 @@ def _recordings(
     weights = item_weights(spec.strategy, spec)
     if spec.strategy == "tts":
         return [(tts(item, speaker), weights) for item in items]
-    if not material.train:
-        raise BaseModelError("The base has no training questions.", 'Give its questions.jsonl a "train" split.')
+    questions = _questions(material)
     recast = pseudo_text if spec.strategy == "pseudo_text" else pseudo_masked
     lessons: list[Lesson] = []
     for item in items:
-        question = material.train[int(rng.integers(len(material.train)))]
+        question = questions[int(rng.integers(len(questions)))]
         is_read = rng.random() < spec.read_share
         lesson = tts(item, speaker) if is_read else recast(item, speaker, question)
         lessons.append((replace(lesson, reference=material.default_speaker), weights))
     return lessons
+
+
+def _questions(material: BaseMaterial) -> Sequence[Question]:
+    if not material.train:
+        raise BaseModelError("The base has no training questions.", 'Give its questions.jsonl a "train" split.')
+    return material.train
 
 
 def _rehearsal(material: BaseMaterial, count: int, spec: TrainSpec, rng: np.random.Generator) -> list[Lesson]:

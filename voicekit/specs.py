@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from voicekit.errors import UsageError
 
@@ -15,9 +23,16 @@ from voicekit.errors import UsageError
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Settings that are written only where they were changed: without them a recipe is what it was before they came.
+    _later: ClassVar[frozenset[str]] = frozenset()
+
     def digest(self) -> str:
         """sha256 of the canonical JSON: equal specs have equal digests on every machine."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def _only_changed(self, written: dict[str, Any]) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {k: v for k, v in written.items() if k not in self._later or v != fields[k].default}
 
 
 class PrepareSpec(_Spec):
@@ -56,38 +71,47 @@ class PrepareSpec(_Spec):
     diarizer: str = "auto"
     transcriber: str = "auto"
 
+    _later = frozenset(
+        {
+            "min_bandwidth_hz",
+            "min_srmr_db",
+            "max_overlap_ratio",
+            "min_speaker_similarity",
+            "max_speaking_rate_wps",
+            "min_heard_match",
+            "min_predicted_mos",
+            "cleaning",
+            "num_speakers",
+            "diarize_from_s",
+            "separator",
+            "diarizer",
+            "transcriber",
+        }
+    )
+
     @model_serializer(mode="wrap")
     def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields = type(self).model_fields
-        return {k: v for k, v in plainly(self).items() if k not in _LATER or v != fields[k].default}
-
-
-# Settings of PrepareSpec that are written only where they were changed: without them a recipe is what it was before they came.
-_LATER = frozenset(
-    {
-        "min_bandwidth_hz",
-        "min_srmr_db",
-        "max_overlap_ratio",
-        "min_speaker_similarity",
-        "max_speaking_rate_wps",
-        "min_heard_match",
-        "min_predicted_mos",
-        "cleaning",
-        "num_speakers",
-        "diarize_from_s",
-        "separator",
-        "diarizer",
-        "transcriber",
-    }
-)
+        return self._only_changed(plainly(self))
 
 
 class Lora(_Spec):
+    """Small matrices beside the chat model's own (PEFT). `rslora` scales by alpha / sqrt(rank) (arXiv 2312.03732), `dora` trains
+    the length of each weight row too (arXiv 2402.09353), `audio_embeddings` the input embeddings of the speech tokens."""
+
     kind: Literal["lora"] = "lora"
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.0
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    rslora: bool = False
+    dora: bool = False
+    audio_embeddings: bool = False
+
+    _later = frozenset({"rslora", "dora", "audio_embeddings"})
+
+    @model_serializer(mode="wrap")
+    def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._only_changed(plainly(self))
 
 
 class Full(_Spec):
@@ -136,6 +160,12 @@ class TrainSpec(_Spec):
     pseudo-conversations themselves. Of the recordings `read_share` stands as the answer to a request to read its text, with
     the same mask. `micro_tokens` > 0 splits a batch to save memory; the result is the same. `precision` is that of LoRA's
     matrix products on a CPU (auto: bf16 where the processor has matrix units for it).
+
+    `processes` > 1 trains on so many devices of this machine. `gradient_checkpointing` computes a layer's inner values again
+    where they are needed: about a third slower, a fraction of the memory, the same result. `ema_decay` > 0 keeps and delivers a
+    running average of the weights. `evaluate_every` steps the recordings set aside (`held_out_share` of them) are looked at, and
+    the best state is delivered: the lowest speech loss among those whose text has moved by at most `max_text_drift` (mean
+    KL(base || adapted) in nats per text token; 0: any). After `patience` looks without a better one training ends (0: never).
     """
 
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
@@ -161,6 +191,37 @@ class TrainSpec(_Spec):
     decoder_learning_rate: float = 3e-4
     checkpoint_every: int = Field(default=25, ge=1)
     seed: int = 0
+    processes: int = Field(default=1, ge=1)
+    gradient_checkpointing: bool = False
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    held_out_share: float = Field(default=0.0, ge=0, le=0.5)
+    evaluate_every: int = Field(default=0, ge=0)
+    patience: int = Field(default=0, ge=0)
+    max_text_drift: float = Field(default=0.0, ge=0)
+
+    _later = frozenset(
+        {
+            "processes",
+            "gradient_checkpointing",
+            "ema_decay",
+            "held_out_share",
+            "evaluate_every",
+            "patience",
+            "max_text_drift",
+        }
+    )
+
+    @model_serializer(mode="wrap")
+    def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._only_changed(plainly(self))
+
+    @model_validator(mode="after")
+    def _looked_at_only_what_is_set_aside(self) -> TrainSpec:
+        if self.evaluate_every and not self.held_out_share:
+            raise ValueError("evaluate_every needs held_out_share above 0: recordings that are not learned from")
+        if (self.patience or self.max_text_drift) and not self.evaluate_every:
+            raise ValueError("patience and max_text_drift need evaluate_every above 0")
+        return self
 
 
 class EvaluateSpec(_Spec):

@@ -1,6 +1,7 @@
 """The two-phase recipe over a base whose replies can be computed by hand."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def test_what_each_phase_is_taught(tmp_path: Path) -> None:
             assert not (example.loss_weight > 0).any()
             assert not any(FORMAT.is_audio(int(i)) for i in example.ids[example.kl_weight > 0])
     assert sum(len(e.ids) for e in base.taught["voice"]) >= SPEC.steps * SPEC.batch_tokens
+
+
+def test_recordings_set_aside_are_looked_at_and_never_learned(tmp_path: Path) -> None:
+    base = WatchedBase()
+    adapt(tmp_path, base, SPEC.model_copy(update={"held_out_share": 0.2, "evaluate_every": 5}))
+
+    def speech(example: TrainingExample) -> tuple[int, ...]:
+        return tuple(int(i) for i in example.ids[example.loss_weight > 0] if FORMAT.is_audio(int(i)))
+
+    aside = {speech(e) for e in base.taught["voice"] if e.kind == "held-out"}
+    assert len(aside) == math.ceil(0.2 * len(ITEMS))
+    assert aside == {speech(e) for e in base.taught["train"] if e.kind == "held-out"}
+    learned = {speech(e) for name in ("voice", "train") for e in base.taught[name] if e.kind == "pseudo_masked"}
+    assert learned and not aside & learned
+    for example in base.taught["voice"]:
+        if example.kind == "held-out":
+            assert (example.kl_weight > 0).any() and not (example.kl_weight * example.loss_weight).any()
 
 
 def test_without_harvest_the_first_phase_is_all(tmp_path: Path) -> None:

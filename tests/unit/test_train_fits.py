@@ -44,7 +44,7 @@ def taken_bytes(llm: Qwen2ForCausalLM, spec: TrainSpec, some: Sequence[TrainingE
     """The peak beside the weights of really doing these steps twice, by the allocator's own account."""
 
     def run() -> None:
-        with loop._attached(llm, spec) as trainable:
+        with loop._attached(llm, spec, TEXT_IDS) as trainable:
             optimizer = AdamW(trainable.parameters(), fused=True)
             for step in [*steps, *steps]:
                 optimizer.zero_grad(set_to_none=True)
@@ -90,7 +90,7 @@ def test_the_probe_takes_what_was_foreseen_for_it(spec: TrainSpec) -> None:
     llm, some, steps = llm_of(64, 4, 900), examples([50] * 6, kl=True), [tuple(range(6))]
     work = fits.work_of(steps, some, spec.micro_tokens)
     expected = fits.forecast(llm, spec, some, work, loop._attached, TEXT_IDS)
-    with loop._attached(llm, spec) as trainable:
+    with loop._attached(llm, spec, TEXT_IDS) as trainable:
         tried = fits.probed(expected, trainable, work.batch(some, llm.device, TEXT_IDS), work)
     assert tried.measured_bytes == pytest.approx(expected.pass_bytes, rel=0.10)
     assert tried.seconds > 0
@@ -116,7 +116,7 @@ def test_asking_changes_neither_weights_nor_gradients_nor_random_numbers() -> No
     torch.manual_seed(5)
     work = fits.work_of([(0, 1)], some, 0)
     expected = fits.forecast(llm, LORA, some, work, loop._attached)
-    with loop._attached(llm, LORA) as trainable:
+    with loop._attached(llm, LORA, TEXT_IDS) as trainable:
         fits.probed(expected, trainable, work.batch(some, llm.device, 0), work)
         assert all(p.grad is None for p in trainable.parameters())
         torch.manual_seed(5)

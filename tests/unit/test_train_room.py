@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from tests.tiny_llm import TEXT_IDS, TinyModel, examples
 from voicekit.errors import ResourceError
 from voicekit.ports import Forecast, Progress, TrainOutcome
+from voicekit.records import TrainingExample
 from voicekit.specs import Lora, TrainSpec
 from voicekit.train import fits, loop, room, trainable
 from voicekit.train.batches import Batch
@@ -70,13 +71,13 @@ def test_a_step_tried_again_draws_the_random_numbers_it_drew_before(tmp_path: Pa
     place = room.Room(fits.Fit(work, NOTHING, 0), some, SPEC.model_copy(update={"micro_tokens": 0}), tmp_path)
     drawn: list[float] = []
 
-    def learn(pieces: list[list[int]]) -> float:
+    def learn(pieces: list[list[TrainingExample]]) -> float:
         drawn.append(float(torch.rand(())))
         if len(pieces) == 1:
             raise MemoryError
         return drawn[-1]
 
-    assert place.learning((0, 1), learn, torch.device("cpu")) == drawn[0] == drawn[1] and len(drawn) == 2
+    assert place.learning(some, learn, torch.device("cpu")) == drawn[0] == drawn[1] and len(drawn) == 2
 
 
 def test_the_probe_finds_out_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ SIGNS_OF_A_FULL_DISK = ("inline_container", "PytorchStreamWriter", "iostream err
 
 @dataclass
 class State:
-    """Everything that decides how a run goes on after `step` steps."""
+    """Everything that decides how a run goes on after `step` steps. `rng` and `device_rng` have a row for each process,
+    `average` is of the weights (empty without), `looks` are (step, speech loss, text drift)."""
 
     step: int
     trainable: dict[str, Tensor]
@@ -38,6 +40,8 @@ class State:
     device_rng: Tensor | None
     losses: list[tuple[int, float]]
     seconds: float
+    average: list[Tensor]
+    looks: list[tuple[int, float, float]]
 
 
 def fingerprint(examples: Sequence[TrainingExample], *facts: str) -> str:
@@ -60,6 +64,18 @@ def storage_errors(path: Path) -> Iterator[None]:
             if not any(sign in str(error) for sign in SIGNS_OF_A_FULL_DISK):
                 raise
             raise OSError(errno.ENOSPC, "No space left on device", str(path)) from error
+
+
+@contextmanager
+def folder_beside(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, whose place it takes when the block ends well."""
+    beside = folder.with_name(folder.name + ".tmp")
+    with storage_errors(folder):
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
 
 
 def save(folder: Path, run: str, state: State) -> None:

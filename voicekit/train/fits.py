@@ -26,7 +26,7 @@ from voicekit.train.ledger import Ledger
 from voicekit.train.loss import losses_of
 from voicekit.train.trainable import Trainable
 
-Attach = Callable[[Qwen2ForCausalLM, TrainSpec], AbstractContextManager[Trainable]]
+Attach = Callable[[Qwen2ForCausalLM, TrainSpec, int], AbstractContextManager[Trainable]]
 
 # AdamW keeps two moments as large as what is trained, and a float32 step count for each tensor.
 MOMENTS, STEP_COUNT_BYTES = 2, 4
@@ -69,13 +69,12 @@ def work_of(steps: Sequence[Sequence[int]], examples: Sequence[TrainingExample],
     )
 
 
-def part_of(work: Work, piece: Sequence[int], examples: Sequence[TrainingExample]) -> Work:
+def part_of(work: Work, piece: Sequence[TrainingExample]) -> Work:
     """The same work with `piece` as its largest micro-batch."""
     return replace(
         work,
-        largest=tuple(piece),
-        micro_tokens=sum(len(examples[i].ids) for i in piece),
-        read_tokens=sum(_read_tokens(examples[i]) for i in piece),
+        micro_tokens=sum(len(e.ids) for e in piece),
+        read_tokens=sum(map(_read_tokens, piece)),
         several=work.several or len(piece) < len(work.largest),
     )
 
@@ -134,10 +133,10 @@ def forecast(
     device = device or llm.device
     hollow = ledger.hollow(llm, device)
     weights = ledger.now_bytes
-    with _undisturbed(device), ledger, attach(hollow, spec) as trainable:
+    with _undisturbed(device), ledger, attach(hollow, spec, speech_from) as trainable:
         trained = sum(p.nbytes for p in trainable.parameters())
         added = 0 if isinstance(spec.method, Full) else trained
-        copies = ledger.now_bytes - weights - added
+        copies = ledger.now_bytes - weights - added + (trained if spec.ema_decay else 0)
         batch = work.batch(examples, device, speech_from)
         _with_gradients(trainable, work.several)
         ledger.flops = ledger.moved_bytes = 0
@@ -217,6 +216,8 @@ def refuse(found: Forecast, free_bytes: float, spec: TrainSpec, device: torch.de
     remedies = ["train a LoRA adapter instead of all weights (train.method)"] if isinstance(spec.method, Full) else []
     if not isinstance(spec.method, Full) and spec.method.rank > 4:
         remedies.append(f"lower train.method.rank (now {spec.method.rank})")
+    if not spec.gradient_checkpointing:
+        remedies.append("set train.gradient_checkpointing = true")
     remedies.append("leave out the longest recordings")
     remedies.append("use a device with more memory, or close other programs")
     return ResourceError(

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim import AdamW, Optimizer
+from torch import Tensor, nn
+from torch.optim import AdamW
 from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import TrainingError
 from voicekit.ports import Forecast, OnProgress, Progress, TrainOutcome
 from voicekit.records import TrainingExample
-from voicekit.train import checkpoint
-from voicekit.train.batches import collate, plan
-from voicekit.train.fast_lora import install, product_type
+from voicekit.train import checkpoint, fast_lora, lean, processes
+from voicekit.train.averaging import Average
+from voicekit.train.batches import collate, plan, share
+from voicekit.train.fast_lora import product_type
 from voicekit.train.fits import fit_in, forecast, work_of
+from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
+from voicekit.train.metrics import watched
 from voicekit.train.room import FILE as MEMORY
 from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
+from voicekit.train.stopping import HELD_OUT, Look, best, is_over
 from voicekit.train.trainable import Trainable, attach
 
 if TYPE_CHECKING:
     from voicekit.specs import TrainSpec
+
+# How a run is carried out, not what it learns: it can go on with others of these.
+MEANS = {"micro_tokens", "gradient_checkpointing", "processes"}
 
 
 def fit(
@@ -44,24 +52,38 @@ def fit(
 ) -> TrainOutcome:
     """Fine-tune `model.llm` on examples and write `folder/adapter`; the model itself is left as it was.
 
-    `speech_from` is the id of speech code 0: the losses in the outcome are of speech tokens, in nats per token. A finished
-    folder returns at once, an unfinished one goes on from its checkpoint. Raises TrainingError (diverged), ResourceError
-    (memory, disk), UsageError (another run).
+    Examples whose kind begins with "held-out" are not learned: every `spec.evaluate_every` steps they are looked at, and the
+    adapter is then the best state, not the last. `speech_from` is the id of speech code 0: the losses in the outcome are of
+    speech tokens, in nats per token. A finished folder returns at once, an unfinished one goes on from its checkpoint. In a
+    group of processes (torch.distributed) each calls this with the same arguments; the first one writes and reports.
+    Raises TrainingError (diverged), ResourceError (memory, disk), UsageError (another run).
     """
     llm = cast(Qwen2ForCausalLM, model.llm)
-    _check(examples)
-    run = checkpoint.fingerprint(examples, spec.model_dump_json(), str(sorted(set(snapshots_at))), _shape(llm))
+    learned = [e for e in examples if not e.kind.startswith(HELD_OUT)]
+    held_out = [e for e in examples if e.kind.startswith(HELD_OUT)]
+    _check(learned)
+    facts = (spec.model_dump_json(exclude=MEANS), str(sorted(set(snapshots_at))), _shape(llm), "packed")
+    run = checkpoint.fingerprint(examples, *facts)
     finished = checkpoint.read_outcome(folder, run)
     if finished is not None:
         return finished
     with checkpoint.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    steps = plan(examples, spec.batch_tokens, spec.seed, spec.steps)
-    with _own_randomness(spec.seed, llm.device), _memory_errors(spec):
-        fitting = fit_in(llm, remembered(folder, spec), examples, steps, _attached, speech_from)
-        room = Room(fitting, examples, spec, folder)
-        with _attached(llm, spec) as trainable:
-            return _Run(trainable, examples, spec, folder, run, report, tuple(snapshots_at), speech_from, room).go(steps)
+    if spec.processes > 1 and Group.current().size == 1:
+        given = {"examples": list(examples), "snapshots_at": tuple(snapshots_at), "speech_from": speech_from}
+        processes.run(llm, folder, spec, report, on_gpu=llm.device.type == "cuda", **given)
+        finished = checkpoint.read_outcome(folder, run)
+        assert finished is not None, "the first process wrote it before it ended"
+        return finished
+    steps = plan(learned, spec.batch_tokens, spec.seed, spec.steps)
+    # Others hear of it from the first process alone.
+    watching = watched(report, folder, run, spec) if Group.current().first else nullcontext(report)
+    with watching as report, _own_randomness(spec.seed, llm.device), _memory_errors(spec):
+        fitting = fit_in(llm, remembered(folder, spec), learned, steps, _attached, speech_from)
+        with _attached(llm, spec, speech_from) as trainable:
+            room = Room(fitting, learned, spec, folder)
+            doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from, room)
+            return doing.go(steps)
 
 
 def foreseen(llm: Qwen2ForCausalLM, examples: Sequence[TrainingExample], spec: TrainSpec, speech_from: int = 0) -> Forecast:
@@ -74,6 +96,7 @@ def foreseen(llm: Qwen2ForCausalLM, examples: Sequence[TrainingExample], spec: T
 class _Run:
     trainable: Trainable
     examples: Sequence[TrainingExample]
+    held_out: Sequence[TrainingExample]
     spec: TrainSpec
     folder: Path
     run: str
@@ -82,92 +105,148 @@ class _Run:
     speech_from: int
     room: Room
     losses: list[tuple[int, float]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    step_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.group = Group.current()
+        self.parameters = self.trainable.parameters()
+        self.average = Average(self.parameters, self.spec.ema_decay)
+        self.optimizer = AdamW(self.parameters, lr=self.spec.learning_rate, weight_decay=self.spec.weight_decay, fused=True)
 
     def go(self, steps: Sequence[Sequence[int]]) -> TrainOutcome:
         spec = self.spec
-        optimizer = AdamW(self.trainable.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
         self.room.try_out(self.trainable, self.speech_from)
-        done, before_s = self._resume(optimizer)
+        done, before_s = self._resume()
         started = time.monotonic()
-        for step in range(done, len(steps)):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, len(steps), spec)
-            values = self._learn(steps[step], optimizer, step + 1)
+        while done < len(steps) and not is_over(self.looks, spec.patience, spec.max_text_drift):
+            began = time.monotonic()
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(done, len(steps), spec)
+            values = self._learn(steps[done], done + 1)
+            values |= self._pace(steps, done, time.monotonic() - began)
+            done += 1
+            self.average.update(done)
+            values |= self._look(done, len(steps))
             seconds = before_s + time.monotonic() - started
-            self._keep(step + 1, len(steps), optimizer, seconds)
-            values |= {"step": step + 1, "seconds": seconds}
-            self.report(Progress("train", (step + 1) / len(steps), self.room.take_news(), values))
-        return self._finish(len(steps), before_s + time.monotonic() - started)
+            self._keep(done, len(steps), seconds)
+            if self.group.first:
+                values |= {"step": done, "seconds": seconds}
+                self.report(Progress("train", done / len(steps), self.room.take_news(), values))
+        return self._finish(done, before_s + time.monotonic() - started)
 
-    def _learn(self, indices: Sequence[int], optimizer: Optimizer, step: int) -> dict[str, float]:
-        """One optimizer step; the sums of all micro-batches are divided once."""
-        attempt = partial(self._gradients, indices, optimizer)
-        sums, ce_scale, kl_scale = self.room.learning(indices, attempt, self.trainable.llm.device)
-        ce_sum, kl_sum, speech, speech_count = sums.tolist()
+    def _pace(self, steps: Sequence[Sequence[int]], done: int, step_s: float) -> dict[str, float]:
+        tokens = sum(len(self.examples[i].ids) for i in steps[done])
+        self.step_s = step_s if done == 0 or not self.step_s else 0.9 * self.step_s + 0.1 * step_s
+        return {
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "tokens_per_s": tokens / max(step_s, 1e-9),
+            "seconds_left": self.step_s * (len(steps) - done - 1),
+        }
+
+    def _learn(self, indices: Sequence[int], step: int) -> dict[str, float]:
+        """One optimizer step; the sums of all micro-batches and processes are divided once."""
+        chosen = [self.examples[i] for i in indices]
+        ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
+        kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
+        own = [self.examples[i] for i in share(indices, self.examples, self.group.rank, self.group.size)]
+        sums = self._sums(own, ce_scale, kl_scale)
+        self.group.add_up_gradients(self.parameters)
+        ce_sum, kl_sum, speech, speech_count = self.group.add_up(sums).tolist()
         total, divergence = ce_sum * ce_scale + kl_sum * kl_scale, kl_sum * kl_scale
-        norm = float(nn.utils.clip_grad_norm_(self.trainable.parameters(), self.spec.max_grad_norm))
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.spec.max_grad_norm))
         if not math.isfinite(total) or not math.isfinite(norm):
             raise _diverged(step, self.spec)
-        optimizer.step()
+        self.optimizer.step()
         values = {"loss": total, "kl": divergence, "grad_norm": norm}
         if speech_count:
             values["speech_loss"] = speech / speech_count
             self.losses.append((step, values["speech_loss"]))
         return values
 
-    def _gradients(
-        self, indices: Sequence[int], optimizer: Optimizer, pieces: Sequence[Sequence[int]]
-    ) -> tuple[torch.Tensor, float, float]:
-        """The gradients of a step, its sums (see `loss.Terms`), and what they are scaled by."""
-        chosen = [self.examples[i] for i in indices]
-        ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
-        kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
-        sums = torch.zeros(4, dtype=torch.float64, device=self.trainable.llm.device)
-        optimizer.zero_grad(set_to_none=True)
-        for piece in pieces:
-            batch = collate([self.examples[i] for i in piece], self.trainable.llm.device, self.speech_from)
-            if batch is None:
-                continue
-            loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
-            loss.backward()
-            sums += some
-        return sums, ce_scale, kl_scale
+    def _sums(self, examples: Sequence[TrainingExample], ce_scale: float, kl_scale: float) -> Tensor:
+        """The sums [4] of `losses_of` over all pieces; gradients are left on the weights where they are wanted."""
+        device = self.trainable.llm.device
 
-    def _keep(self, step: int, last: int, optimizer: Optimizer, seconds: float) -> None:
-        if step in self.snapshots_at:
-            self.trainable.save(self._snapshot(step))
-        if step % self.spec.checkpoint_every == 0 and step < last:
-            device = self.trainable.llm.device
-            state = checkpoint.State(
-                step=step,
-                trainable=self.trainable.state(),
-                optimizer=optimizer.state_dict(),
-                rng=torch.get_rng_state(),
-                device_rng=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-                losses=self.losses,
-                seconds=seconds,
-            )
+        def attempt(pieces: Sequence[Sequence[TrainingExample]]) -> Tensor:
+            self.optimizer.zero_grad(set_to_none=True)
+            sums = torch.zeros(4, dtype=torch.float64, device=device)
+            for piece in pieces:
+                batch = collate(piece, device, self.speech_from)
+                if batch is None:
+                    continue
+                loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
+                if torch.is_grad_enabled():
+                    loss.backward()
+                sums += some
+            return sums
+
+        return self.room.learning(examples, attempt, device)
+
+    def _look(self, step: int, last: int) -> dict[str, float]:
+        """If it is time to: the held-out examples under the (averaged) weights, which are kept if they are the best so far."""
+        every = self.spec.evaluate_every
+        if not every or not self.held_out or (step % every and step != last):
+            return {}
+        llm = self.trainable.llm
+        own = share(range(len(self.held_out)), self.held_out, self.group.rank, self.group.size)
+        with self.average.in_place(), torch.no_grad():
+            llm.eval()
+            sums = self.group.add_up(self._sums([self.held_out[i] for i in own], 1.0, 1.0))
+            llm.train()
+            _, kl_sum, speech, speech_count = sums.tolist()
+            positions = sum(int(np.count_nonzero(e.kl_weight[1:])) for e in self.held_out)
+            look = Look(step, speech / max(speech_count, 1), kl_sum / max(positions, 1))
+            self.looks.append(look)
+            if best(self.looks, self.spec.max_text_drift) is look and self.group.first:
+                self.trainable.save(self.folder / "best")
+        return {"held_out_loss": look.speech_loss, "text_drift": look.text_drift}
+
+    def _keep(self, step: int, last: int, seconds: float) -> None:
+        if step in self.snapshots_at and self.group.first:
+            with self.average.in_place():
+                self.trainable.save(self._snapshot(step))
+        if step % self.spec.checkpoint_every or step >= last:
+            return
+        device = self.trainable.llm.device
+        state = checkpoint.State(
+            step=step,
+            trainable=self.trainable.state(),
+            optimizer=self.optimizer.state_dict(),
+            rng=self.group.of_all(torch.get_rng_state()),
+            device_rng=self.group.of_all(torch.cuda.get_rng_state(device)) if device.type == "cuda" else None,
+            losses=self.losses,
+            seconds=seconds,
+            average=self.average.values,
+            looks=[(look.step, look.speech_loss, look.text_drift) for look in self.looks],
+        )
+        if self.group.first:
             checkpoint.save(self.folder, self.run, state)
 
-    def _resume(self, optimizer: Optimizer) -> tuple[int, float]:
+    def _resume(self) -> tuple[int, float]:
         state = checkpoint.load(self.folder, self.run)
         if state is None:
             return 0, 0.0
         self.trainable.restore(state.trainable)
-        optimizer.load_state_dict(state.optimizer)
-        torch.set_rng_state(state.rng)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.average.restore(state.average)
+        torch.set_rng_state(state.rng[self.group.rank % len(state.rng)])
         if state.device_rng is not None:
-            torch.cuda.set_rng_state(state.device_rng, self.trainable.llm.device)
+            torch.cuda.set_rng_state(state.device_rng[self.group.rank % len(state.device_rng)], self.trainable.llm.device)
         self.losses = [(step, loss) for step, loss in state.losses]
+        self.looks = [Look(*look) for look in state.looks]
         return state.step, state.seconds
 
     def _snapshot(self, step: int) -> Path:
         return self.folder / "snapshots" / f"step-{step:06d}"
 
     def _finish(self, steps: int, seconds: float) -> TrainOutcome:
-        if not all(bool(torch.isfinite(p).all()) for p in self.trainable.parameters()):
+        if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
             raise _diverged(steps, self.spec)
-        self.trainable.save(self.folder / "adapter")
+        notes = self.room.notes()
+        if self.looks:
+            chosen = best(self.looks, self.spec.max_text_drift)
+            notes |= {"best_step": chosen.step, "held_out_loss": chosen.speech_loss, "text_drift": chosen.text_drift}
         outcome = TrainOutcome(
             adapter=self.folder / "adapter",
             steps=steps,
@@ -175,12 +254,25 @@ class _Run:
             trainable_parameters=self.trainable.count(),
             losses=tuple(self.losses),
             snapshots=tuple((s, self._snapshot(s)) for s in sorted(set(self.snapshots_at)) if s <= steps),
-            notes=self.room.notes(),
+            notes=notes,
         )
+        if self.group.first:
+            self._deliver(outcome)
+        self.group.wait()
+        return outcome
+
+    def _deliver(self, outcome: TrainOutcome) -> None:
+        """The adapter, then the outcome; what was needed on the way is removed last."""
+        if self.looks:
+            with checkpoint.folder_beside(outcome.adapter) as beside:
+                shutil.copytree(self.folder / "best", beside, dirs_exist_ok=True)
+        else:
+            with self.average.in_place():
+                self.trainable.save(outcome.adapter)
         checkpoint.write_outcome(self.folder, self.run, outcome)
         for name in (checkpoint.CHECKPOINT, MEMORY):
             (self.folder / name).unlink(missing_ok=True)
-        return outcome
+        shutil.rmtree(self.folder / "best", ignore_errors=True)
 
 
 def learning_rate(step: int, steps: int, spec: TrainSpec) -> float:
@@ -210,17 +302,33 @@ def _diverged(step: int, spec: TrainSpec) -> TrainingError:
 
 
 @contextmanager
-def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec) -> Iterator[Trainable]:
+def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Iterator[Trainable]:
     """The trainable llm; whatever happens it is given back as it was."""
     was_training = llm.training
-    trainable = attach(llm, spec.method)
-    install(llm, product_type(spec.precision, llm.device))
+    trainable = attach(llm, spec.method, speech_from)
+    fast_lora.install(llm, product_type(spec.precision, llm.device))
+    lean.install(llm)
     llm.train()
+    _recompute(llm, spec.gradient_checkpointing)
+    if rank := Group.current().rank:
+        torch.manual_seed(spec.seed + 7919 * rank)  # weights began alike; dropout differs
     try:
         yield trainable
     finally:
+        _recompute(llm, False)
+        lean.remove(llm)
         trainable.detach()
         llm.train(was_training)
+
+
+def _recompute(llm: Qwen2ForCausalLM, wanted: bool) -> None:
+    """Gradient checkpointing on or off."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # later versions of transformers call it activation checkpointing
+        if wanted:
+            llm.gradient_checkpointing_enable({"use_reentrant": False})
+        elif llm.is_gradient_checkpointing:
+            llm.gradient_checkpointing_disable()
 
 
 @contextmanager

@@ -19,9 +19,10 @@ from voicekit.errors import ResourceError
 from voicekit.ports import Forecast
 from voicekit.records import TrainingExample
 from voicekit.specs import Full, TrainSpec
-from voicekit.train.batches import micro_batches
+from voicekit.train.batches import collate, micro_batches
 from voicekit.train.checkpoint import storage_errors
 from voicekit.train.fits import Fit, part_of, probed
+from voicekit.train.group import Group
 from voicekit.train.trainable import Trainable
 
 T = TypeVar("T")
@@ -49,18 +50,20 @@ class Room:
         """One pass over the largest micro-batch that leaves nothing behind: if memory is to run out, it does so here."""
         work, device = self.fit.work, trainable.llm.device
 
-        def attempt(pieces: list[list[int]]) -> Forecast:
-            part = part_of(work, max(pieces, key=self._num_ids), self.examples)
+        def attempt(pieces: list[list[TrainingExample]]) -> Forecast:
+            largest = max(pieces, key=_num_ids)
+            part = part_of(work, largest)
             share = part.micro_tokens / work.micro_tokens
             expected = replace(self.expected, pass_bytes=int(share * self.expected.pass_bytes), micro_tokens=part.micro_tokens)
-            return probed(expected, trainable, part.batch(self.examples, device, speech_from), part)
+            batch = collate(largest, device, speech_from)
+            assert batch is not None, "the largest micro-batch has something to learn"
+            return probed(expected, trainable, batch, part)
 
-        self.expected = self.learning(work.largest, attempt, device)
+        self.expected = self.learning([self.examples[i] for i in work.largest], attempt, device)
 
-    def _num_ids(self, piece: Sequence[int]) -> int:
-        return sum(len(self.examples[i].ids) for i in piece)
-
-    def learning(self, indices: Sequence[int], learn: Callable[[list[list[int]]], T], device: torch.device) -> T:
+    def learning(
+        self, examples: Sequence[TrainingExample], learn: Callable[[list[list[TrainingExample]]], T], device: torch.device
+    ) -> T:
         """`learn` the examples in pieces; when memory runs out, again in pieces half as large, down to single examples.
 
         `learn` must begin by dropping what an earlier attempt left (gradients); random numbers are set back here.
@@ -68,7 +71,7 @@ class Room:
         rng = torch.get_rng_state()
         device_rng = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         while True:
-            pieces = micro_batches(indices, self.examples, self.micro_tokens)
+            pieces = [[examples[i] for i in piece] for piece in micro_batches(range(len(examples)), examples, self.micro_tokens)]
             try:
                 return learn(pieces)
             except (MemoryError, RuntimeError) as error:
@@ -84,13 +87,15 @@ class Room:
                 torch.cuda.set_rng_state(device_rng, device)
             torch.set_rng_state(rng)
 
-    def _halve(self, pieces: Sequence[Sequence[int]]) -> None:
-        self.micro_tokens = max(1, max(map(self._num_ids, pieces)) // 2)
+    def _halve(self, pieces: Sequence[Sequence[TrainingExample]]) -> None:
+        self.micro_tokens = max(1, max(map(_num_ids, pieces)) // 2)
         self.retries += 1
         self._remember(f"memory ran out: from now on {self.micro_tokens} ids are learned at a time (the result stays the same)")
 
     def _remember(self, news: str) -> None:
         self.news = news
+        if not Group.current().first:
+            return
         with storage_errors(self.folder / FILE):
             files.write_text(self.folder / FILE, json.dumps({"micro_tokens": self.micro_tokens}) + "\n")
 
@@ -107,6 +112,10 @@ class Room:
             "micro_tokens": float(self.micro_tokens),
             "memory_retries": float(self.retries),
         }
+
+
+def _num_ids(examples: Sequence[TrainingExample]) -> int:
+    return sum(len(e.ids) for e in examples)
 
 
 def remembered(folder: Path, spec: TrainSpec) -> TrainSpec:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from torch.nn import Parameter
 from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import InputError
-from voicekit.train.checkpoint import storage_errors
+from voicekit.train.checkpoint import folder_beside
 from voicekit.train.packing import use_packed_attention
 
 if TYPE_CHECKING:
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 FULL_FILE = "llm.safetensors"
+
+# Settings of PEFT that are written only where they are used.
+VARIANTS = ("use_rslora", "use_dora", "trainable_token_indices")
 
 
 class Trainable:
@@ -48,6 +50,7 @@ class Trainable:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
                 self._peft = get_peft_model(llm, config)  # pyright: ignore[reportArgumentType]
+            llm.train(llm.training)  # the new layers too: a model that speaks has no dropout
         else:
             self._frozen = copy.deepcopy(llm).eval().requires_grad_(False)
             llm.requires_grad_(True)
@@ -80,7 +83,7 @@ class Trainable:
         """What is trained, by name: references, not copies."""
         if self._peft is None:
             return dict(self.llm.state_dict())
-        return get_peft_model_state_dict(self._peft)
+        return get_peft_model_state_dict(self._peft, save_embedding_layers=False)
 
     def restore(self, state: dict[str, Tensor]) -> None:
         if self._peft is None:
@@ -90,18 +93,13 @@ class Trainable:
 
     def save(self, folder: Path) -> None:
         """Write the adapter folder (PEFT's two files, or `llm.safetensors`), beside and renamed."""
-        beside = folder.with_name(folder.name + ".tmp")
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state().items()}
-        with storage_errors(folder):
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
+        with folder_beside(folder) as beside:
             if self._peft is None:
                 save_safetensors(tensors, beside / FULL_FILE)
             else:
                 save_safetensors(tensors, beside / ADAPTER_FILE)
                 (beside / ADAPTER_CONFIG).write_text(_config_json(self._peft.peft_config["default"]))
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.rename(folder)
 
     def merge(self) -> Qwen2ForCausalLM:
         """Add the adapter into the weights for good."""
@@ -124,9 +122,14 @@ class Trainable:
         return self.llm
 
 
-def attach(llm: Qwen2ForCausalLM, method: Lora | Full) -> Trainable:
-    """Make `llm` trainable in place, on packed rows. A fresh LoRA adapter changes nothing before it is trained."""
-    return Trainable(llm, _lora_config(method) if method.kind == "lora" else None, packed=True)
+def attach(llm: Qwen2ForCausalLM, method: Lora | Full, speech_from: int = 0) -> Trainable:
+    """Make `llm` trainable in place, on packed rows. A fresh LoRA adapter changes nothing before it is trained.
+
+    `speech_from` is the id of speech code 0: embeddings from there on are trained where the method says so.
+    """
+    return Trainable(
+        llm, _lora_config(method, range(speech_from, llm.config.vocab_size)) if method.kind == "lora" else None, True
+    )
 
 
 def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
@@ -151,12 +154,15 @@ def merged(llm: Qwen2ForCausalLM, folder: Path) -> Qwen2ForCausalLM:
     return load(copy.deepcopy(llm), folder).merge().eval()
 
 
-def _lora_config(method: Lora) -> LoraConfig:
+def _lora_config(method: Lora, speech: Sequence[int]) -> LoraConfig:
     return LoraConfig(
         r=method.rank,
         lora_alpha=method.alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=method.dropout,
         target_modules=list(method.targets),
+        use_rslora=method.rslora,
+        use_dora=method.dora,
+        trainable_token_indices={"embed_tokens": list(speech)} if method.audio_embeddings else None,
         task_type="CAUSAL_LM",
     )
 
@@ -174,10 +180,11 @@ def _config_json(config: Any) -> str:
         "bias": "none",
         "inference_mode": True,
     }
+    plain |= {key: value for key in VARIANTS if (value := getattr(config, key))}
     return json.dumps(plain, indent=2) + "\n"
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     config = json.loads((folder / ADAPTER_CONFIG).read_text())
     known = ("r", "lora_alpha", "lora_dropout", "target_modules", "task_type")
-    return {key: config[key] for key in known}
+    return {key: config[key] for key in known} | {key: config[key] for key in VARIANTS if key in config}
