@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, TrainOutcome, so_far
 from voicekit.prompt import PromptFormat
 from voicekit.records import IntArray, Question, Reply, TrainingExample, Turn, VoicePrompt, Waveform, Word
 from voicekit.specs import TrainSpec
@@ -192,7 +192,9 @@ class FakeBase:
             self.fine_tunings.append(folder)
             learned = _what_is_learned(examples)
             places = [(s, folder / "snapshots" / f"step-{s:06d}") for s in snapshots_at]
-            for step, place in [*places, (spec.steps, folder / "adapter")]:
+            if spec.sample_every:
+                places = [(s, so_far(folder, s)) for s in range(spec.sample_every, spec.steps, spec.sample_every)] + places
+            for step, place in [*sorted(places), (spec.steps, folder / "adapter")]:
                 _write(place / "adapter.json", {**learned, "share": min(1.0, step / STEPS_TO_THE_VOICE)})
                 report(Progress("train", step / spec.steps, values={"step": step, "loss": 3.0 - 2.0 * step / spec.steps}))
         losses = tuple((step, 3.0 - 2.0 * step / spec.steps) for step in range(1, spec.steps + 1))

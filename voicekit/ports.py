@@ -138,6 +138,14 @@ class TrainOutcome:
     notes: dict[str, float] = field(default_factory=dict[str, float], hash=False)
 
 
+SO_FAR = "so-far"
+
+
+def so_far(folder: Path, step: int) -> Path:
+    """Where an unfinished fine-tuning in `folder` keeps the adapter that is to be listened to after `step` steps."""
+    return folder / SO_FAR / f"step-{step:06d}"
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechDelta:
     """A piece of a streamed reply: new text, new speech codes, new samples float32 [n] at 24 kHz (each may be empty)."""
@@ -231,7 +239,10 @@ class BaseModel(Protocol):
         report: OnProgress,
         snapshots_at: Sequence[int] = (),
     ) -> TrainOutcome:
-        """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`."""
+        """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`.
+
+        Every `spec.sample_every` steps the adapter stands in `so_far(folder, step)` when the step is reported.
+        """
         ...
 
     def forecast(self, spec: TrainSpec) -> Forecast:

@@ -133,7 +133,7 @@ def forecast(
     device = device or llm.device
     hollow = ledger.hollow(llm, device)
     weights = ledger.now_bytes
-    with _undisturbed(device), ledger, attach(hollow, spec, speech_from) as trainable:
+    with undisturbed(device), ledger, attach(hollow, spec, speech_from) as trainable:
         trained = sum(p.nbytes for p in trainable.parameters())
         added = 0 if isinstance(spec.method, Full) else trained
         copies = ledger.now_bytes - weights - added + (trained if spec.ema_decay else 0)
@@ -161,7 +161,7 @@ def forecast(
 def probed(expected: Forecast, trainable: Trainable, batch: Batch, work: Work) -> Forecast:
     """The forecast with what one real pass over the largest micro-batch took; gradients and random numbers are left alone."""
     device = trainable.llm.device
-    with _undisturbed(device), _without_gradients(trainable):
+    with undisturbed(device), _without_gradients(trainable):
         _with_gradients(trainable, work.several)
         taken = measured(device, lambda: one_pass(trainable, batch))
     return replace(
@@ -266,7 +266,7 @@ def _without_gradients(trainable: Trainable) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed(device: torch.device) -> Iterator[None]:
+def undisturbed(device: torch.device) -> Iterator[None]:
     """The random numbers afterwards are what they would have been."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield

@@ -19,13 +19,13 @@ from torch.optim import AdamW
 from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import TrainingError
-from voicekit.ports import Forecast, OnProgress, Progress, TrainOutcome
+from voicekit.ports import SO_FAR, Forecast, OnProgress, Progress, TrainOutcome, so_far
 from voicekit.records import TrainingExample
 from voicekit.train import checkpoint, fast_lora, lean, processes
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate, plan, share
 from voicekit.train.fast_lora import product_type
-from voicekit.train.fits import fit_in, forecast, work_of
+from voicekit.train.fits import fit_in, forecast, undisturbed, work_of
 from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
 from voicekit.train.metrics import watched
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from voicekit.specs import TrainSpec
 
 # How a run is carried out, not what it learns: it can go on with others of these.
-MEANS = {"micro_tokens", "gradient_checkpointing", "processes"}
+MEANS = {"micro_tokens", "gradient_checkpointing", "processes", "sample_every"}
 
 
 def fit(
@@ -132,7 +132,9 @@ class _Run:
             self._keep(done, len(steps), seconds)
             if self.group.first:
                 values |= {"step": done, "seconds": seconds}
-                self.report(Progress("train", done / len(steps), self.room.take_news(), values))
+                # Who listens may let the model speak: that must not change what is learned.
+                with undisturbed(self.trainable.llm.device):
+                    self.report(Progress("train", done / len(steps), self.room.take_news(), values))
         return self._finish(done, before_s + time.monotonic() - started)
 
     def _pace(self, steps: Sequence[Sequence[int]], done: int, step_s: float) -> dict[str, float]:
@@ -206,6 +208,10 @@ class _Run:
         if step in self.snapshots_at and self.group.first:
             with self.average.in_place():
                 self.trainable.save(self._snapshot(step))
+        if self.spec.sample_every and step % self.spec.sample_every == 0 and step < last and self.group.first:
+            shutil.rmtree(self.folder / SO_FAR, ignore_errors=True)
+            with self.average.in_place():
+                self.trainable.save(so_far(self.folder, step))
         if step % self.spec.checkpoint_every or step >= last:
             return
         device = self.trainable.llm.device
@@ -272,7 +278,8 @@ class _Run:
         checkpoint.write_outcome(self.folder, self.run, outcome)
         for name in (checkpoint.CHECKPOINT, MEMORY):
             (self.folder / name).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        for name in ("best", SO_FAR):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
 def learning_rate(step: int, steps: int, spec: TrainSpec) -> float:
