@@ -93,7 +93,7 @@ CREATE TABLE jobs (
 	version INTEGER NOT NULL, 
 	request JSON NOT NULL, 
 	created_at VARCHAR(40) NOT NULL, 
-	updated_at VARCHAR(40) NOT NULL, 
+	updated_at VARCHAR(40) NOT NULL, numbers JSON DEFAULT '{}' NOT NULL, 
 	CONSTRAINT pk_jobs PRIMARY KEY (id), 
 	CONSTRAINT ck_jobs_state CHECK (state IN ('queued', 'running', 'finished', 'refused', 'failed', 'cancelled'))
 );

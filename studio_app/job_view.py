@@ -26,7 +26,7 @@ def job_badge(job: JobStatus) -> str:
 
 def whole(job: JobStatus, steps: Mapping[str, str], home: Path) -> str:
     """Everything about one job: steps on the left, the curve on the right, what was spoken on the way below."""
-    right = tag("div", tag("h3", "Training loss"), curve(job.losses), css="panel")
+    right = tag("div", tag("h3", "Training loss"), curve(job.losses), numbers(job), css="panel")
     left = tag("div", trail(job, steps), css="panel")
     heard = samples(job, home)
     return page(message(job), GAP, tag("div", left, right, css="pair"), GAP + heard if heard else "")
@@ -64,6 +64,23 @@ def trail(job: JobStatus, steps: Mapping[str, str]) -> str:
         else:
             lines.append(tag("li", text(title), css="wait"))
     return tag("h3", "Steps") + tag("ul", *lines, css="trail")
+
+
+def numbers(job: JobStatus) -> str:
+    """What the training does at the moment, in a line."""
+    if job.state is not JobState.RUNNING:
+        return ""
+    known = dict(job.numbers)
+    told: list[str] = []
+    if "tokens_per_s" in known:
+        told.append(f"{known['tokens_per_s']:.0f} tokens a second")
+    if "learning_rate" in known:
+        told.append(f"learning rate {known['learning_rate']:.2g}")
+    if "kl" in known:
+        told.append(f"text KL {known['kl']:.3f} nats")
+    if "seconds_left" in known:
+        told.append(f"{known['seconds_left'] / 60:.1f} minutes of this part left")
+    return tag("p", text(" · ".join(told)), css="faint") if told else ""
 
 
 def curve(losses: Sequence[tuple[int, float]]) -> str:

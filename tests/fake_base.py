@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, Progress, SpeechDelta, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, TrainOutcome, so_far
 from voicekit.prompt import PromptFormat
 from voicekit.records import IntArray, Question, Reply, TrainingExample, Turn, VoicePrompt, Waveform, Word
 from voicekit.specs import TrainSpec
@@ -175,6 +175,11 @@ class FakeBase:
     def neutral_prompt(self) -> VoicePrompt:
         return VoicePrompt(np.zeros(5, np.int64), np.zeros((20, 64), np.float32), np.zeros(2, np.float32))
 
+    def forecast(self, spec: TrainSpec) -> Forecast:
+        full = spec.method.kind == "full"
+        weights = 2**20
+        return Forecast(weights, full * weights, 2**16, 2**17, 0, 2**22, spec.batch_tokens, (2.0 if full else 1.0) * spec.steps)
+
     def finetune(
         self,
         examples: Sequence[TrainingExample],
@@ -187,7 +192,9 @@ class FakeBase:
             self.fine_tunings.append(folder)
             learned = _what_is_learned(examples)
             places = [(s, folder / "snapshots" / f"step-{s:06d}") for s in snapshots_at]
-            for step, place in [*places, (spec.steps, folder / "adapter")]:
+            if spec.sample_every:
+                places = [(s, so_far(folder, s)) for s in range(spec.sample_every, spec.steps, spec.sample_every)] + places
+            for step, place in [*sorted(places), (spec.steps, folder / "adapter")]:
                 _write(place / "adapter.json", {**learned, "share": min(1.0, step / STEPS_TO_THE_VOICE)})
                 report(Progress("train", step / spec.steps, values={"step": step, "loss": 3.0 - 2.0 * step / spec.steps}))
         losses = tuple((step, 3.0 - 2.0 * step / spec.steps) for step in range(1, spec.steps + 1))

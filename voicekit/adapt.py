@@ -24,7 +24,7 @@ from voicekit import audio, files
 from voicekit.conversations import Item, Kept, Lesson, encode, examples_for, held_out_lessons, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.evaluate.text import spoken_words
-from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome
+from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome, so_far
 from voicekit.records import IntArray, Question, Reply
 from voicekit.specs import TrainSpec
 
@@ -96,7 +96,7 @@ class _Bar:
             values = dict(progress.values)
             if "step" in values:
                 values["step"] += round(start)  # one curve over all parts
-            self.report(Progress("train", fraction, message, values, progress.sample))
+            self.report(Progress("train", fraction, progress.message or message, values, progress.sample))
 
         return show
 
@@ -158,7 +158,23 @@ class _Adaptation:
         examples = examples_for(lessons, spec.steps * spec.batch_tokens, self.base.prompt, self.base.encode_text)
         aside = held_out_lessons(self.held_out, self.base.material, self.speaker, spec)
         examples += [encode(lesson, weights, self.base.prompt, self.base.encode_text) for lesson, weights in aside]
-        return self.base.finetune(examples, spec, self.folder / name, self.bar.part(spec.steps, message), snapshots)
+        show = self.bar.part(spec.steps, message)
+
+        def heard(progress: Progress) -> None:
+            show(progress)
+            step = int(progress.values.get("step", 0))
+            adapter = so_far(self.folder / name, step)
+            if spec.sample_every and step % spec.sample_every == 0 and adapter.is_dir():
+                part = name.partition("/")[0]
+                self._speak(f"{part}-so-far", step, adapter, lambda p: show(replace(p, fraction=progress.fraction)))
+
+        return self.base.finetune(examples, spec, self.folder / name, heard, snapshots)
+
+    def _speak(self, name: str, step: int, adapter: Path, show: OnProgress) -> None:
+        """One answer, to be listened to."""
+        for question in self.base.material.dev[:1]:
+            reply = self.base.voice(self.speaker, adapter=adapter).reply(question.text, seed=self.spec.seed)
+            self._keep_sample(name, step, [reply], show)
 
     def _speaker_f0_hz(self) -> float:
         """The median over some recordings, measured as the replies will be; nan when none is voiced."""
@@ -224,9 +240,8 @@ class _Adaptation:
 
     def speak_at_the_end(self, adapter: Path) -> None:
         """One answer of the finished chat model, to be heard before the decoder is fitted."""
-        if not (self.folder / "samples" / "final-000000.wav").exists() and (questions := self.base.material.dev[:1]):
-            reply = self.base.voice(self.speaker, adapter=adapter).reply(questions[0].text, seed=self.spec.seed)
-            self._keep_sample("final", 0, [reply], self.bar.part(0, "training is done"))
+        if not (self.folder / "samples" / "final-000000.wav").exists():
+            self._speak("final", 0, adapter, self.bar.part(0, "training is done"))
 
     def _keep_sample(self, name: str, step: int, replies: Sequence[Reply], show: OnProgress) -> None:
         """The first reply that has a sound, decoded neutrally: what people listen to while the training goes on."""

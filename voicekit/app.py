@@ -172,7 +172,7 @@ class App(Making, Access, Curation):
         base = self._base()
         known = [self._catalog.run(v.run_id) for v in self._catalog.voices() if v.base_model == self._base_wanted]
         runs = [r for r in known if r is not None and r.base_revision == base.info.revision]
-        return presets(base.info.folder, runs, clips, "cuda" in self._engines.device().lower())
+        return presets(base.forecast, runs, clips, "cuda" in self._engines.device().lower())
 
     def languages(self) -> tuple[str, ...]:
         """Those that the base for new voices speaks."""

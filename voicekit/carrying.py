@@ -8,12 +8,14 @@ worker is gone: so is this process.
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
@@ -50,6 +52,8 @@ class Live:
         step, loss = event.values.get("step"), event.values.get("speech_loss", event.values.get("loss"))
         if step is not None and loss is not None:
             status = replace(status, losses=_curve(status.losses, int(step), loss))
+        if step is not None:
+            status = replace(status, numbers=_rounded(event.values))
         if event.sample:
             sample = Path(event.sample).relative_to(self._home).as_posix()
             status = replace(status, samples=(*(s for s in status.samples if s != sample), sample))
@@ -74,6 +78,11 @@ class Live:
             self.status, state=state, step=done[-1], fraction=1.0, message="", done=done, version=voice.version, samples=kept
         )
         self.save()
+
+
+def _rounded(values: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """What is a number, to four digits: for people to read."""
+    return tuple((name, float(f"{value:.4g}")) for name, value in values.items() if math.isfinite(value))
 
 
 def _cancelled() -> Cancelled:

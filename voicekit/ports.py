@@ -91,6 +91,38 @@ class BaseMaterial:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What a training run will take.
+
+    Bytes of the base's `weights` (they are there already), of frozen or converted `copies` of them, of what is `trained` beside
+    them, of the `optimizer`'s moments, of `gradient`s kept from one micro-batch to the next, and of one `pass` over the
+    largest micro-batch (`micro_tokens` ids): activations, logits, gradients.
+
+    `measured_bytes` is what that pass took when it was tried (0: not tried), `seconds` the time of all steps.
+    """
+
+    weights_bytes: int
+    copies_bytes: int
+    trained_bytes: int
+    optimizer_bytes: int
+    gradient_bytes: int
+    pass_bytes: int
+    micro_tokens: int
+    seconds: float
+    measured_bytes: int = 0
+
+    @property
+    def added_bytes(self) -> int:
+        """The peak beside the base's weights; a measured pass counts as measured."""
+        resting = self.copies_bytes + self.trained_bytes + self.optimizer_bytes + self.gradient_bytes
+        return resting + (self.measured_bytes or self.pass_bytes)
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.added_bytes
+
+
+@dataclass(frozen=True)
 class TrainOutcome:
     """The adapter's folder and what the run measured; `losses` is (step, speech loss in nats per token) in order.
 
@@ -104,6 +136,14 @@ class TrainOutcome:
     losses: tuple[tuple[int, float], ...]
     snapshots: tuple[tuple[int, Path], ...] = ()
     notes: dict[str, float] = field(default_factory=dict[str, float], hash=False)
+
+
+SO_FAR = "so-far"
+
+
+def so_far(folder: Path, step: int) -> Path:
+    """Where an unfinished fine-tuning in `folder` keeps the adapter that is to be listened to after `step` steps."""
+    return folder / SO_FAR / f"step-{step:06d}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +239,14 @@ class BaseModel(Protocol):
         report: OnProgress,
         snapshots_at: Sequence[int] = (),
     ) -> TrainOutcome:
-        """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`."""
+        """Fine-tune the chat model (LoRA or full) on examples; resumable: checkpoints live in `folder`.
+
+        Every `spec.sample_every` steps the adapter stands in `so_far(folder, step)` when the step is reported.
+        """
+        ...
+
+    def forecast(self, spec: TrainSpec) -> Forecast:
+        """What `finetune` would take here for lessons of usual lengths; nothing is trained."""
         ...
 
     def adapt_decoder(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from voicekit.ports import Forecast
 from voicekit.records import TrainingRun
 from voicekit.shipped import shipped
-from voicekit.specs import Full, Recipe, read_recipe
+from voicekit.specs import Recipe, TrainSpec, read_recipe
 
-# Measured with nano on two busy cores; runs that this catalog remembers replace the first of them.
-_STEP_S, _QUESTION_S, _DECODER_STEP_S, _ASKED_S, _SPOKEN_S, _CLIP_S = 0.85, 0.25, 0.35, 0.2, 1.2, 1.0
+# What is not training, measured with nano on two busy cores; what a run remembers of its seconds holds the questions too.
+_QUESTION_S, _DECODER_STEP_S, _ASKED_S, _SPOKEN_S, _CLIP_S = 0.25, 0.35, 0.2, 1.2, 1.0
 _GPU_FASTER = 8.0
-_WORKING_MB = 1500
+# Python, its libraries and the instruments that listen to recordings.
+_WORKING_BYTES = 1500 * 2**20
+_STANDARD = "lora"
 
 _PLAIN = {
     "smoke": ("Quick check", "Every step once, as short as it can be. Shows that the recordings work; not worth hearing."),
@@ -34,22 +36,21 @@ class Preset:
     measured: bool
 
 
-def presets(base_folder: Path, runs: Sequence[TrainingRun], clips: int, gpu: bool) -> tuple[Preset, ...]:
-    """All of them, the shortest first; `runs` are finished ones of the same base on this machine."""
-    weights_mb = sum(f.stat().st_size for f in base_folder.rglob("*.safetensors")) / 2**20
-    known = [run.seconds / run.steps for run in runs if run.steps >= 20]
-    step_s = sorted(known)[len(known) // 2] if known else _STEP_S / (_GPU_FASTER if gpu else 1.0)
-    return tuple(_preset(name, step_s, bool(known), weights_mb, clips, gpu) for name in _PLAIN)
+def presets(forecast: Callable[[TrainSpec], Forecast], runs: Sequence[TrainingRun], clips: int, gpu: bool) -> tuple[Preset, ...]:
+    """All of them, the shortest first. `forecast` is the base's; `runs` are finished ones of the same base on this machine."""
+    recipes = {name: read_recipe(shipped("recipes") / f"{name}.toml") for name in _PLAIN}
+    foreseen = {name: forecast(recipe.train) for name, recipe in recipes.items()}
+    known = sorted(run.seconds / run.steps for run in runs if run.steps >= 20)
+    usual_s = foreseen[_STANDARD].seconds / recipes[_STANDARD].train.steps
+    pace = known[len(known) // 2] / usual_s if known else 1.0
+    return tuple(_preset(recipe, name, foreseen[name], pace, bool(known), clips, gpu) for name, recipe in recipes.items())
 
 
-def _preset(name: str, step_s: float, measured: bool, weights_mb: float, clips: int, gpu: bool) -> Preset:
-    recipe = read_recipe(shipped("recipes") / f"{name}.toml")
-    full = isinstance(recipe.train.method, Full)
-    # Weights, and for full training their gradients and two moments in 32 bits.
-    memory_mb = _WORKING_MB + weights_mb * (2 + (8 if full else 0.5))
-    seconds = _seconds(recipe, step_s * (1.6 if full else 1.0), clips, 1 / _GPU_FASTER if gpu else 1.0, measured)
+def _preset(recipe: Recipe, name: str, found: Forecast, pace: float, measured: bool, clips: int, gpu: bool) -> Preset:
+    step_s = pace * found.seconds / recipe.train.steps
+    seconds = _seconds(recipe, step_s, clips, 1 / _GPU_FASTER if gpu else 1.0, measured)
     title, says = _PLAIN[name]
-    return Preset(name, title, says, seconds / 60, memory_mb / 1024, measured)
+    return Preset(name, title, says, seconds / 60, (_WORKING_BYTES + found.total_bytes) / 2**30, measured)
 
 
 def _seconds(recipe: Recipe, step_s: float, clips: int, pace: float, measured: bool) -> float:

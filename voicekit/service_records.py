@@ -41,9 +41,9 @@ class JobStatus:
 
     `id` is the creation job's (a hash of all inputs), `owner` "" is this machine's user. `step` is a key of App.steps()
     ("" before the first), `fraction` 0..1 of that step, `done` the finished steps. `losses` is the training curve as far as
-    it goes: (step, speech loss in nats per token). `samples` are audio files below VOICEKIT_HOME that were spoken during
-    training. `version` is the finished voice's, 0 until then. `attempt` counts the retries, `queue` is the kind of device
-    that the job waits for.
+    it goes: (step, speech loss in nats per token); `numbers` are the latest ones of a training step, by name. `samples` are
+    audio files below VOICEKIT_HOME that were spoken during training. `version` is the finished voice's, 0 until then.
+    `attempt` counts the retries, `queue` is the kind of device that the job waits for.
     """
 
     id: str
@@ -62,6 +62,7 @@ class JobStatus:
     updated_at: str
     attempt: int = 1
     queue: str = "cpu"
+    numbers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

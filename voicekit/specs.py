@@ -165,6 +165,7 @@ class TrainSpec(_Spec):
     running average of the weights. `evaluate_every` steps the recordings set aside (`held_out_share` of them) are looked at, and
     the best state is delivered: the lowest speech loss among those whose text has moved by at most `max_text_drift` (mean
     KL(base || adapted) in nats per text token; 0: any). After `patience` looks without a better one training ends (0: never).
+    Every `sample_every` steps the voice so far answers a question aloud, to be listened to (0: not on the way).
     """
 
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
@@ -197,6 +198,7 @@ class TrainSpec(_Spec):
     evaluate_every: int = Field(default=0, ge=0)
     patience: int = Field(default=0, ge=0)
     max_text_drift: float = Field(default=0.0, ge=0)
+    sample_every: int = Field(default=0, ge=0)
 
     _later = frozenset(
         {
@@ -207,6 +209,7 @@ class TrainSpec(_Spec):
             "evaluate_every",
             "patience",
             "max_text_drift",
+            "sample_every",
         }
     )
 

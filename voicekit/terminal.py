@@ -112,6 +112,9 @@ class Results:
             self._console.print(f"  {title:<15}{mark} {job.message if at_hand else ''}".rstrip(), markup=False)
         if job.losses:
             self._console.print(f"  loss           {job.losses[0][1]:.3g} -> {job.losses[-1][1]:.3g}", markup=False)
+        if job.numbers and not job.state.over:
+            told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in job.numbers)
+            self._console.print(f"  now            {told}", markup=False)
         if job.fault is not None:
             self._console.print(f"  failed in {job.step!r}: {job.fault.problem}\n  {job.fault.remedy}", markup=False)
         self._console.print(f"  job {job.id}, attempt {job.attempt}", style="dim")

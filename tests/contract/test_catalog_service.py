@@ -51,6 +51,7 @@ def test_a_job_comes_back_as_it_was_and_is_added_once(catalog: SqlCatalog) -> No
             done=("prepare", "tokens"),
             losses=((1, 4.5), (2, 3.25)),
             samples=("work/a.wav",),
+            numbers=(("step", 2.0), ("tokens_per_s", 812.5)),
             fault=JobFault("training_failed", "It diverged.", "Lower it."),
             attempt=3,
             queue="gpu",

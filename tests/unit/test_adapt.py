@@ -251,3 +251,16 @@ def test_questions_are_spread_over_domains(tmp_path: Path) -> None:
 )
 def test_error_rate(truth: str, heard: str, rate: float) -> None:
     assert error_rate(truth, heard) == pytest.approx(rate)
+
+
+def test_the_voice_so_far_is_heard_every_so_many_steps_without_moving_the_bar(tmp_path: Path) -> None:
+    events: list[Progress] = []
+    plain = adapt(tmp_path / "plain", WatchedBase())
+    spec = SPEC.model_copy(update={"sample_every": 15})
+    outcome = adapt(tmp_path / "heard", WatchedBase(), spec, events)
+    heard = [Path(e.sample).name for e in events if e.sample and "so-far" in e.sample]
+    assert heard == ["voice-so-far-000015.wav", "voice-so-far-000030.wav"]
+    assert all((tmp_path / "heard" / "samples" / name).stat().st_size > 1000 for name in heard)
+    fractions = [e.fraction for e in events]
+    assert fractions == sorted(fractions)
+    assert outcome.losses == plain.losses

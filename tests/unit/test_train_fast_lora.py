@@ -1,13 +1,15 @@
 """The fast LoRA layers compute what PEFT's do."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from peft.tuners.lora import Linear
 
 from tests.tiny_llm import TEXT_IDS, TinyModel, examples, tiny_llm
 from voicekit.specs import Full, Lora, TrainSpec
-from voicekit.train import loop
+from voicekit.train import lean, loop
 from voicekit.train.batches import collate
 from voicekit.train.fast_lora import install, product_type
 from voicekit.train.loss import losses_of
@@ -16,8 +18,8 @@ from voicekit.train.trainable import ADAPTER_FILE, Trainable, attach
 CPU = torch.device("cpu")
 
 
-def trained_a_little() -> Trainable:
-    trainable = attach(tiny_llm(), Lora(rank=4))
+def trained_a_little(dtype: torch.dtype = torch.float32) -> Trainable:
+    trainable = attach(tiny_llm().to(dtype), Lora(rank=4))  # pyright: ignore[reportArgumentType]
     torch.manual_seed(2)
     with torch.no_grad():
         for parameter in trainable.parameters():
@@ -58,9 +60,7 @@ def test_an_untrained_adapter_has_no_divergence_in_either_type(dtype: torch.dtyp
 def test_only_what_it_can_do_is_replaced_and_detaching_removes_it() -> None:
     assert install(attach(tiny_llm(), Lora(rank=4, dropout=0.1)).llm, torch.float32) == 0
     assert install(attach(tiny_llm(), Full()).llm, torch.float32) == 0
-    half = tiny_llm()
-    half.bfloat16()
-    assert install(attach(half, Lora(rank=4)).llm, torch.float32) == 0
+    assert install(attach(tiny_llm(), Lora(rank=4, dora=True)).llm, torch.float32) == 0
     trainable = attach(tiny_llm(), Lora(rank=4))
     install(trainable.llm, torch.bfloat16)
     ids = torch.arange(9)[None]
@@ -88,3 +88,30 @@ def test_killed_and_resumed_is_bit_for_bit_in_either_type(tmp_path: Path, precis
         loop.fit(TinyModel(), some, spec, tmp_path / "killed", stop)
     resumed = loop.fit(TinyModel(), some, spec, tmp_path / "killed", lambda _: None)
     assert (resumed.adapter / ADAPTER_FILE).read_bytes() == (whole.adapter / ADAPTER_FILE).read_bytes()
+
+
+def test_half_precision_weights_stay_as_they_are_and_adapters_are_learned_in_float32() -> None:
+    """As near to float32 as PEFT's own layers on the same weights; no copy of the base's weights is made."""
+    precise = trained_a_little(torch.bfloat16)
+    precise.llm.float()
+    expected_ce, _, expected = gradients(precise)
+    peft_ce, _, of_peft = gradients(trained_a_little(torch.bfloat16))
+    fast = trained_a_little(torch.bfloat16)
+    assert install(fast.llm, torch.float32) == 14
+    layer: Any = next(m for m in fast.llm.modules() if isinstance(m, Linear))
+    assert layer.forward.weight.data_ptr() == layer.base_layer.weight.data_ptr()
+    ce, _, found = gradients(fast)
+    assert found.dtype == torch.float32
+    assert abs(ce - expected_ce) < 2 * abs(peft_ce - expected_ce) + 0.01 * expected_ce
+    assert float((found - expected).norm()) < 1.5 * float((of_peft - expected).norm())
+
+
+def test_lean_layers_are_transformers_own_in_losses_and_gradients_and_come_off() -> None:
+    expected_ce, expected_kl, expected = gradients(trained_a_little())
+    thin = trained_a_little()
+    lean.install(thin.llm)
+    ce, kl, found = gradients(thin)
+    assert (ce, kl) == pytest.approx((expected_ce, expected_kl), rel=1e-5)
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+    lean.remove(thin.llm)
+    assert not any("forward" in module.__dict__ for module in thin.llm.modules())

@@ -13,7 +13,7 @@ import torch
 
 from tests.tiny_llm import TEXT_IDS, TinyModel, examples, weights
 from voicekit.errors import ResourceError, TrainingError, UsageError
-from voicekit.ports import Progress, TrainOutcome
+from voicekit.ports import Progress, TrainOutcome, so_far
 from voicekit.records import TrainingExample
 from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.train import loop, trainable
@@ -161,7 +161,7 @@ def test_out_of_memory_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.M
         torch.empty(2**60)
 
     monkeypatch.setattr(loop, "losses_of", no_memory)
-    with pytest.raises(ResourceError, match="micro_tokens"):
+    with pytest.raises(ResourceError, match="one example at a time"):
         fit(tmp_path)
 
 
@@ -214,3 +214,20 @@ def test_learning_rate_warms_up_and_ends_near_zero() -> None:
     assert rates[9] == rates[10] == max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.01
+
+
+def test_the_adapter_so_far_is_there_when_its_step_is_reported_and_listening_changes_nothing(tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"sample_every": 3})
+    seen: list[tuple[int, list[str]]] = []
+
+    def listen(progress: Progress) -> None:
+        torch.rand(7)  # who listens draws random numbers
+        folder = so_far(tmp_path / "heard", int(progress.values["step"]))
+        if folder.is_dir():
+            seen.append((int(progress.values["step"]), sorted(p.name for p in folder.iterdir())))
+
+    heard = loop.fit(TinyModel(), EXAMPLES, spec, tmp_path / "heard", listen, speech_from=TEXT_IDS)
+    plain = fit(tmp_path / "plain")
+    assert seen == [(step, sorted([trainable.ADAPTER_FILE, trainable.ADAPTER_CONFIG])) for step in (3, 6)]
+    assert heard.losses == plain.losses and content(heard.adapter) == content(plain.adapter)
+    assert not so_far(tmp_path / "heard", 6).parent.exists()

@@ -56,16 +56,16 @@ def test_what_goes_wrong_in_a_process_is_said_as_in_one(tmp_path: Path) -> None:
 def test_stopped_and_run_again_with_other_processes_it_goes_on(tmp_path: Path) -> None:
     """Stopped in a group of two, it goes on alone to the same losses."""
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     class Stopping(list[Progress]):
         def append(self, progress: Progress) -> None:
             if progress.values["step"] == 4:
-                raise Stopped
+                raise StoppedError
 
     whole = fit(tmp_path / "whole", SPEC)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         fit(tmp_path / "run", SPEC.model_copy(update={"processes": 2}), Stopping())
     resumed = fit(tmp_path / "run", SPEC)
     assert [loss for _, loss in resumed.losses] == pytest.approx([loss for _, loss in whole.losses], abs=1e-5)

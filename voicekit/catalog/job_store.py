@@ -122,6 +122,7 @@ def _changing(s: JobStatus) -> dict[str, object]:
         "message": s.message,
         "done": list(s.done),
         "losses": [list(point) for point in s.losses],
+        "numbers": dict(s.numbers),
         "samples": list(s.samples),
         "fault": None if s.fault is None else asdict(s.fault),
         "version": s.version,
@@ -147,4 +148,5 @@ def _status(row: JobRow) -> JobStatus:
         updated_at=row.updated_at,
         attempt=row.attempt,
         queue=row.queue,
+        numbers=tuple(row.numbers.items()),
     )

@@ -185,6 +185,7 @@ class JobRow(Base):
     message: Mapped[str] = mapped_column(Text)
     done: Mapped[list[str]] = mapped_column(JSON)
     losses: Mapped[list[tuple[int, float]]] = mapped_column(JSON)
+    numbers: Mapped[dict[str, float]] = mapped_column(JSON, server_default="{}")
     samples: Mapped[list[str]] = mapped_column(JSON)
     fault: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     version: Mapped[int]

@@ -19,7 +19,7 @@ from voicekit.covo.chat import CovoChat, load_chat
 from voicekit.covo.config import REMEDY, first_line, read_chat_config
 from voicekit.covo.direct import DirectChat
 from voicekit.covo.features import speaker_vector
-from voicekit.covo.finetune import finetune, text_kl
+from voicekit.covo.finetune import finetune, forecast, text_kl
 from voicekit.covo.layout import PROMPT_EXTRACTOR, PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
 from voicekit.covo.material import read_material
 from voicekit.covo.prompt_extractor import PromptExtractor, fit_speaker
@@ -30,9 +30,9 @@ from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.covo.token2wav import Token2Wav, load_token2wav
 from voicekit.covo.vocoder import Vocoder
 from voicekit.errors import BaseModelError, RecordingsError
-from voicekit.ports import BaseInfo, BaseMaterial, OnProgress, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, TrainOutcome
 from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
-from voicekit.specs import TrainSpec
+from voicekit.specs import HarvestSpec, TrainSpec
 from voicekit.storage import base_revision, file_sha256, tree_sha256
 from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
@@ -73,6 +73,7 @@ class Base:
         self._words = Words(tokenizer, self.prompt, card)
         self._chat = load_chat(folder, self.prompt.audio_pad, device, dtype)
         self.chat = DirectChat(self._chat, self.prompt)
+        self._forecasts: dict[str, Forecast] = {}
         self._adapted: OrderedDict[str, CovoChat] = OrderedDict()
         self._decoders: OrderedDict[str, Synthesis] = OrderedDict()
         self._clips: OrderedDict[str, tuple[IntArray, FloatArray]] = OrderedDict()
@@ -236,6 +237,13 @@ class Base:
         snapshots_at: Sequence[int] = (),
     ) -> TrainOutcome:
         return finetune(self._chat, self.prompt, examples, spec, folder, report, snapshots_at)
+
+    def forecast(self, spec: TrainSpec) -> Forecast:
+        """One step of a spec is weighed once."""
+        step = spec.model_copy(update={"steps": 1, "harvest": HarvestSpec(), "decoder_steps": 0})
+        if (key := step.digest()) not in self._forecasts:
+            self._forecasts[key] = forecast(self._chat, self.prompt, step)
+        return replace(self._forecasts[key], seconds=spec.steps * self._forecasts[key].seconds)
 
     def adapt_decoder(
         self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress

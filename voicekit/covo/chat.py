@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -15,8 +16,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments, num_frames
 from voicekit.covo.checkpoint import load_folder, stored
 from voicekit.covo.config import REMEDY, ChatConfig, first_line, read_chat_config
-from voicekit.covo.sampling import GREEDY, Chooser, Sampling, draw, penalised
-from voicekit.covo.steps import Steps
+from voicekit.covo.decoding import Lines, rounds
+from voicekit.covo.sampling import GREEDY, Chooser, Continuation, Sampling
 from voicekit.errors import BaseModelError
 from voicekit.records import FloatArray
 
@@ -54,6 +55,10 @@ class CovoChat(nn.Module):
         other.llm, other.encoder, other.audio_adapter = llm, self.encoder, self.audio_adapter
         return other
 
+    @cached_property
+    def _lines(self) -> Lines:
+        return Lines(self.llm, fixed=self.device.type == "cuda")
+
     @property
     def device(self) -> torch.device:
         return self.llm.model.embed_tokens.weight.device
@@ -89,45 +94,21 @@ class CovoChat(nn.Module):
 
     def stream(self, prompt: Prompt, chooser: Chooser, max_new_tokens: int) -> Iterator[int]:
         """Ids as they are chosen, until the chooser ends or there are `max_new_tokens`."""
-        with torch.inference_mode():
-            steps = Steps(self.llm)
-            logits = steps.start(self.embeds(prompt)[None])
-        for count in range(1, self._room(prompt, max_new_tokens) + 1):
-            with torch.inference_mode():
-                chosen = chooser.next(logits[0])
-                if chosen is None:
-                    return
-            yield chosen
-            if count < max_new_tokens:
-                with torch.inference_mode():
-                    logits = steps.step(torch.tensor([chosen], device=self.device))
+        for told in self._rounds([prompt], [chooser], max_new_tokens):
+            yield told[0][1]
 
-    @torch.inference_mode()
     def batch(self, prompts: Sequence[Prompt], choosers: Sequence[Chooser], max_new_tokens: int) -> list[list[int]]:
-        """What `stream` gives for each prompt, many at once (left-padded); rows that have ended are dropped on the way."""
+        """What `stream` gives for each prompt, many at once (left-padded)."""
         said: list[list[int]] = [[] for _ in prompts]
-        if not prompts:
-            return said
-        rooms = [self._room(prompt, max_new_tokens) for prompt in prompts]
-        embedded = [self.embeds(prompt) for prompt in prompts]
-        longest = max(e.shape[0] for e in embedded)
-        pads = [longest - e.shape[0] for e in embedded]
-        steps = Steps(self.llm, len(prompts))
-        logits = steps.start(torch.stack([nn.functional.pad(e, (0, 0, p, 0)) for e, p in zip(embedded, pads, strict=True)]), pads)
-        rows: list[int] = list(range(len(prompts)))
-        while True:
-            going: list[int] = []
-            for place, row in enumerate(rows):
-                chosen = choosers[row].next(logits[place]) if len(said[row]) < rooms[row] else None
-                if chosen is not None:
-                    said[row].append(chosen)
-                    going.append(place)
-            if not going:
-                return said
-            if len(going) < len(rows):
-                steps.keep(going)
-                rows = [rows[place] for place in going]
-            logits = steps.step(torch.tensor([said[row][-1] for row in rows], device=self.device))
+        for told in self._rounds(prompts, choosers, max_new_tokens) if prompts else ():
+            for row, token in told:
+                said[row].append(token)
+        return said
+
+    def _rounds(self, prompts: Sequence[Prompt], choosers: Sequence[Chooser], most: int) -> Iterator[list[tuple[int, int]]]:
+        with torch.inference_mode():
+            embedded = [self.embeds(prompt) for prompt in prompts]
+        return rounds(self._lines, embedded, choosers, [self._room(prompt, most) for prompt in prompts])
 
     def generate(
         self,
@@ -139,30 +120,10 @@ class CovoChat(nn.Module):
         seed: int = 0,
     ) -> list[int]:
         """Plain continuation: new ids without the stop id. Replies and readings use `stream` with their own choosers."""
-        return list(self.stream(Prompt(ids, frames), _Plain(sampling, set(stop_ids), seed), max_new_tokens))
+        return list(self.stream(Prompt(ids, frames), Continuation(sampling, stop_ids, seed), max_new_tokens))
 
     def _room(self, prompt: Prompt, max_new_tokens: int) -> int:
         return max(0, min(max_new_tokens, self.config.max_positions - len(prompt.ids)))
-
-
-class _Plain:
-    """Every id may follow every other."""
-
-    def __init__(self, sampling: Sampling, stop_ids: set[int], seed: int) -> None:
-        self._sampling, self._stop_ids = sampling, stop_ids
-        self._rng = torch.Generator().manual_seed(seed)
-        self._said: list[int] = []
-        self.finished = False
-
-    def next(self, logits: Tensor) -> int | None:
-        sampling = self._sampling
-        logits = penalised(logits, self._said[-sampling.repetition_window :], sampling.repetition_penalty)
-        chosen = draw(logits, sampling, float(torch.rand((), generator=self._rng)))
-        if chosen in self._stop_ids:
-            self.finished = True
-            return None
-        self._said.append(chosen)
-        return chosen
 
 
 def load_chat(folder: Path, audio_pad: int, device: str = "cpu", dtype: torch.dtype | None = None) -> CovoChat:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import Qwen2ForCausalLM
@@ -13,12 +15,13 @@ from transformers import Qwen2ForCausalLM
 from voicekit.covo.chat import CovoChat, Prompt
 from voicekit.covo.sampling import GREEDY, Reading
 from voicekit.covo.text import Said, TextTokenizer, dialogue_ids
-from voicekit.ports import OnProgress, TrainOutcome
+from voicekit.ports import Forecast, OnProgress, TrainOutcome
 from voicekit.prompt import PromptFormat
 from voicekit.records import Question, TrainingExample
 from voicekit.specs import Full, TrainSpec
 
 BATCH_ROWS = 16
+USUAL_TOKENS = 150
 
 
 def finetune(
@@ -35,6 +38,28 @@ def finetune(
 
     llm = copy.deepcopy(chat.llm) if isinstance(spec.method, Full) else same_weights(chat.llm)
     return fit(chat.with_llm(llm), examples, spec, folder, report, snapshots_at, speech_from=prompt.audio_offset)
+
+
+def forecast(chat: CovoChat, prompt: PromptFormat, spec: TrainSpec) -> Forecast:
+    """What `finetune` would take on the model's device: lessons of USUAL_TOKENS, of which some hold their text to the base."""
+    from voicekit.train.loop import foreseen
+
+    count = max(1, spec.batch_tokens // USUAL_TOKENS)
+    held = count * spec.new_name_per_epoch // max(1, count + spec.replay_per_epoch + spec.new_name_per_epoch)
+    lessons = [_usual_lesson(prompt, held=number < held) for number in range(count)]
+    found = foreseen(chat.llm, lessons, spec, prompt.audio_offset)
+    # The base stays beside a copy that is trained as a whole.
+    return replace(found, copies_bytes=found.copies_bytes + found.weights_bytes) if isinstance(spec.method, Full) else found
+
+
+def _usual_lesson(prompt: PromptFormat, held: bool) -> TrainingExample:
+    """A question of some words, then an answer in blocks of text and speech."""
+    place = np.arange(USUAL_TOKENS)
+    answer, block = place >= USUAL_TOKENS // 4, prompt.text_block + prompt.audio_block
+    speech = answer & (place % block >= prompt.text_block)
+    ids = np.where(speech, prompt.audio_offset, 0).astype(np.int64)
+    loss = (speech & (not held)).astype(np.float32)
+    return TrainingExample(ids, loss, (answer & ~speech & held).astype(np.float32))
 
 
 def same_weights(llm: Qwen2ForCausalLM) -> Qwen2ForCausalLM:

@@ -1,17 +1,21 @@
-"""How the next token is chosen from the chat model's logits: freely in a reply, along a given text in reading."""
+"""How the next token is chosen from the chat model's logits: freely in a reply, along a given text in reading.
+
+What a row may say is planned before it begins (`Plan`), so that all rows' tokens are picked where the logits are
+(voicekit.covo.picking); the host follows, and says when a row has ended (`Chooser.take`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicekit.prompt import PromptFormat
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from voicekit.records import IntArray
 
 
 @dataclass(frozen=True)
@@ -33,68 +37,73 @@ USUAL = Sampling()
 GREEDY = Sampling(temperature=0.0)
 
 
+class Pool(IntEnum):
+    """Of which ids one is drawn: of all; of speech where the likeliest id is speech, else that one; of speech alone."""
+
+    ALL = 0
+    LIKELIEST_TEXT = 1
+    SPEECH = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is known of a row's next n tokens: `forced` int64 [n] (-1: to be picked), `may_end` bool [n] (an end beats speech that
+    is less likely; Pool.SPEECH only), and the `uniform` numbers in 0..1 float64 [n] by which is drawn."""
+
+    forced: IntArray
+    may_end: NDArray[np.bool_]
+    uniform: NDArray[np.float64]
+
+
 class Chooser(Protocol):
-    """Decides one row's tokens; `finished` is set once the model itself has ended."""
+    """Decides one row's tokens; `finished` is set once the model itself has ended. All rows of a batch share one sampling and
+    one `prompt` format, which says what is speech (None: not needed)."""
 
     finished: bool
 
-    def next(self, logits: Tensor) -> int | None:
-        """logits [V] -> the next id, or None when the row has ended."""
+    @property
+    def prompt(self) -> PromptFormat | None: ...
+
+    @property
+    def sampling(self) -> Sampling: ...
+
+    @property
+    def pool(self) -> Pool: ...
+
+    def plan(self, count: int) -> Plan:
+        """Of the first `count` tokens; asked for once, before the first."""
+        ...
+
+    def take(self, token: int) -> int | None:
+        """The token that was picked next -> itself, or None when the row has ended."""
         ...
 
 
-def penalised(logits: Tensor, recent: Sequence[int], penalty: float) -> Tensor:
-    """The logits [V] with those of recent ids made less likely."""
-    if penalty == 1.0 or not recent:
-        return logits
-    index = logits.new_tensor(sorted(set(recent))).long()
-    old = logits[index]
-    return logits.index_copy(0, index, (old / penalty).where(old > 0, old * penalty))
-
-
-def draw(logits: Tensor, sampling: Sampling, uniform: float) -> int:
-    """One index of logits [V], by a uniform number in 0..1: equal numbers give equal draws on every machine."""
-    if sampling.temperature <= 0:
-        return int(logits.argmax())
-    count = min(sampling.top_k, logits.shape[0]) if sampling.top_k > 0 else logits.shape[0]
-    values, ids = logits.float().topk(count)
-    scaled = values.cpu().numpy().astype(np.float64) / sampling.temperature
-    mass = np.exp(scaled - scaled[0])
-    total = np.cumsum(mass)
-    if sampling.top_p < 1.0:
-        kept = int(np.searchsorted(total, sampling.top_p * total[-1])) + 1
-        total = total[:kept]
-    return int(ids[min(int(np.searchsorted(total, uniform * total[-1], side="right")), len(total) - 1)])
+def _free(seed: int, count: int) -> Plan:
+    return Plan(np.full(count, -1, np.int64), np.zeros(count, bool), np.random.default_rng(seed).random(count))
 
 
 class FreeReply:
     """The model says what it likes until it ends, or until there is far more speech than its text can need."""
 
     def __init__(self, prompt: PromptFormat, sampling: Sampling, seed: int = 0, max_audio_per_text: float = 12.0) -> None:
-        self._prompt, self._sampling = prompt, sampling
-        self._rng = np.random.default_rng(seed)
+        self.sampling = sampling
+        self.pool = Pool.LIKELIEST_TEXT if sampling.greedy_text and sampling.temperature > 0 else Pool.ALL
+        self.prompt, self._seed = prompt, seed
         self._max_audio_per_text = max_audio_per_text
-        self._said: list[int] = []
         self._texts = self._codes = 0
         self.finished = False
 
-    def next(self, logits: Tensor) -> int | None:
-        sampling, prompt = self._sampling, self._prompt
-        uniform = float(self._rng.random())
-        logits = penalised(logits, self._said[-sampling.repetition_window :], sampling.repetition_penalty)
-        chosen = int(logits.argmax()) if sampling.greedy_text or sampling.temperature <= 0 else draw(logits, sampling, uniform)
-        if sampling.greedy_text and sampling.temperature > 0 and prompt.is_audio(chosen):
-            speech = logits[prompt.audio_offset : prompt.audio_offset + prompt.num_codes]
-            chosen = prompt.audio_offset + draw(speech, sampling, uniform)
-        if chosen in (prompt.im_end, prompt.end_of_text):
+    def plan(self, count: int) -> Plan:
+        return _free(self._seed, count)
+
+    def take(self, token: int) -> int | None:
+        if token in (self.prompt.im_end, self.prompt.end_of_text):
             self.finished = True
             return None
-        audio = prompt.is_audio(chosen)
+        audio = self.prompt.is_audio(token)
         self._codes, self._texts = self._codes + audio, self._texts + (not audio)
-        if self._codes > speech_limit(self._texts, 2 * self._max_audio_per_text):
-            return None
-        self._said.append(chosen)
-        return chosen
+        return None if self._codes > speech_limit(self._texts, 2 * self._max_audio_per_text) else token
 
 
 def speech_limit(num_text: int, max_audio_per_text: float) -> float:
@@ -107,33 +116,62 @@ class Reading:
     last text token.
     """
 
+    pool = Pool.SPEECH
+
     def __init__(
         self, prompt: PromptFormat, text: Sequence[int], sampling: Sampling, seed: int = 0, max_audio_per_text: float = 12.0
     ) -> None:
-        self._prompt, self._sampling, self._text = prompt, sampling, list(text)
-        self._rng = np.random.default_rng(seed)
+        self.sampling = sampling
+        self.prompt, self._seed, self._text = prompt, seed, list(text)
         self._limit = speech_limit(len(self._text), max_audio_per_text)
-        self._fewest = len(self._text)
-        self._said: list[int] = []
         self._texts = self._codes = 0
         self.finished = False
 
-    def next(self, logits: Tensor) -> int | None:
-        prompt, sampling = self._prompt, self._sampling
-        uniform = float(self._rng.random())
-        block = self._codes // prompt.audio_block + 1
-        if self._texts < min(len(self._text), block * prompt.text_block):
+    def plan(self, count: int) -> Plan:
+        forced, may_end = np.full(count, -1, np.int64), np.zeros(count, bool)
+        texts = codes = 0
+        for place in range(count):
+            if self._text_is_due(texts, codes):
+                forced[place] = self._text[texts]
+                texts += 1
+            else:
+                may_end[place] = texts == len(self._text) and codes >= len(self._text)
+                codes += 1
+        return Plan(forced, may_end, np.random.default_rng(self._seed).random(count))
+
+    def _text_is_due(self, texts: int, codes: int) -> bool:
+        block = codes // self.prompt.audio_block + 1
+        return texts < min(len(self._text), block * self.prompt.text_block)
+
+    def take(self, token: int) -> int | None:
+        if self._text_is_due(self._texts, self._codes):
             self._texts += 1
-            return self._text[self._texts - 1]
-        first, last = prompt.audio_offset, prompt.audio_offset + prompt.num_codes
-        logits = penalised(logits, self._said[-sampling.repetition_window :], sampling.repetition_penalty)
-        speech = logits[first:last]
-        may_end = self._texts == len(self._text) and self._codes >= self._fewest
-        if may_end and float(logits[prompt.im_end]) > float(speech.max()):
+            return token
+        if token == self.prompt.im_end:
             self.finished = True
             return None
         if self._codes >= self._limit:
             return None
         self._codes += 1
-        self._said.append(first + draw(speech, sampling, uniform))
-        return self._said[-1]
+        return token
+
+
+class Continuation:
+    """Every id may follow every other, until one of `stop_ids`."""
+
+    pool = Pool.ALL
+    prompt = None
+
+    def __init__(self, sampling: Sampling, stop_ids: Sequence[int], seed: int = 0) -> None:
+        self.sampling = sampling
+        self._stop_ids, self._seed = set(stop_ids), seed
+        self.finished = False
+
+    def plan(self, count: int) -> Plan:
+        return _free(self._seed, count)
+
+    def take(self, token: int) -> int | None:
+        if token in self._stop_ids:
+            self.finished = True
+            return None
+        return token

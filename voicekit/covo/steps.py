@@ -21,7 +21,7 @@ CAPACITY = 256
 class Steps:
     """Feeds rows of one batch, left-padded, and remembers their keys and values [B, kv heads, capacity, head size]."""
 
-    def __init__(self, llm: Qwen2ForCausalLM, rows: int = 1) -> None:
+    def __init__(self, llm: Qwen2ForCausalLM, rows: int = 1, capacity: int = CAPACITY) -> None:
         config = llm.config
         self._model: Any = llm.model
         self._head = llm.lm_head
@@ -32,10 +32,10 @@ class Steps:
         self.length = 0
         self._pads: Tensor | None = None
         weight = llm.model.embed_tokens.weight
-        shape = (rows, self._kv_heads, CAPACITY, self._head_size)
+        shape = (rows, self._kv_heads, capacity, self._head_size)
         self._keys = [weight.new_empty(shape) for _ in self._model.layers]
         self._values = [weight.new_empty(shape) for _ in self._model.layers]
-        self._cos, self._sin = self._rotation(CAPACITY)
+        self._cos, self._sin = self._rotation(capacity)
 
     def start(self, embeds: Tensor, pads: list[int] | None = None) -> Tensor:
         """The prompts [B, T, H], the first pads[b] positions of row b being filler -> logits [B, V] of what comes next."""
@@ -94,6 +94,8 @@ class Steps:
         return self._cos[positions][:, :, None], self._sin[positions][:, :, None]
 
     def _norm(self, x: Tensor, module: Any) -> Tensor:
+        if x.is_cuda:
+            return F.rms_norm(x, (x.shape[-1],), module.weight, self._eps)
         if x.dtype != torch.float32:
             return module(x)
         mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1])
@@ -114,22 +116,83 @@ class Steps:
 
     def _attend(self, number: int, attention: Any, y: Tensor, mask: Tensor | None, cos: Tensor, sin: Tensor) -> Tensor:
         rows, new, size = y.shape[0], y.shape[1], self._head_size
-        q = _rotate(attention.q_proj(y).view(rows, new, self._heads, size), cos, sin)
-        k = _rotate(attention.k_proj(y).view(rows, new, self._kv_heads, size), cos, sin)
+        both = torch.cat([attention.q_proj(y), attention.k_proj(y)], dim=-1).view(rows, new, -1, size)
+        q, k = _rotate(both, cos, sin).split([self._heads, self._kv_heads], dim=2)
         v = attention.v_proj(y).view(rows, new, self._kv_heads, size)
-        total = self.length + new
-        keys, values = self._keys[number], self._values[number]
-        keys[:, :, self.length : total] = k.transpose(1, 2)
-        values[:, :, self.length : total] = v.transpose(1, 2)
-        keys, values = keys[:, :, :total], values[:, :, :total]
+        keys, values = self._remember(number, k.transpose(1, 2), v.transpose(1, 2))
         group = self._heads // self._kv_heads
         if new == 1:
             # The heads that share a key stand as positions of one query: nothing is repeated.
-            out = F.scaled_dot_product_attention(q.view(rows, self._kv_heads, group, size), keys, values, attn_mask=mask)
+            out = F.scaled_dot_product_attention(q.reshape(rows, self._kv_heads, group, size), keys, values, attn_mask=mask)
         else:
             keys, values = keys.repeat_interleave(group, dim=1), values.repeat_interleave(group, dim=1)
             out = F.scaled_dot_product_attention(q.transpose(1, 2), keys, values, attn_mask=mask).transpose(1, 2)
         return attention.o_proj(out.reshape(rows, new, self._heads * size))
+
+    def _remember(self, number: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep what is new of a layer [B, kv heads, new, head size]; all there is to look at."""
+        total = self.length + k.shape[2]
+        keys, values = self._keys[number], self._values[number]
+        keys[:, :, self.length : total] = k
+        values[:, :, self.length : total] = v
+        return keys[:, :, :total], values[:, :, :total]
+
+
+class FixedSteps(Steps):
+    """The same in tensors that never move, the position among them: a step can be recorded as a CUDA graph and replayed.
+
+    Once `fix`ed, a step looks at the first `seen` places, masked where nothing is yet, and does not touch `length`.
+    """
+
+    def __init__(self, llm: Qwen2ForCausalLM, rows: int, capacity: int) -> None:
+        super().__init__(llm, rows, capacity)
+        device = self._keys[0].device
+        for cache in (*self._keys, *self._values):
+            cache.zero_()  # what is masked is multiplied by 0, and that must give 0
+        self.position = torch.zeros(1, dtype=torch.long, device=device)
+        self._all_pads = torch.zeros(rows, dtype=torch.long, device=device)
+        self._places = torch.arange(capacity, device=device)
+        self.seen = 0
+
+    def fix(self) -> None:
+        """What follows is single steps behind the prompts that were started."""
+        self.position.fill_(self.length)
+        self._all_pads.zero_()
+        if self._pads is not None:
+            self._all_pads.copy_(self._pads)
+
+    def release(self) -> None:
+        """Ready for other prompts."""
+        self.length, self._pads, self.seen = 0, None, 0
+
+    def step(self, ids: Tensor) -> Tensor:
+        logits = super().step(ids)
+        self.position += 1
+        return logits
+
+    def _reserve(self, length: int) -> None:
+        if length > self._keys[0].shape[2]:
+            raise ValueError(f"{length} positions do not fit")
+
+    def _mask(self, new: int) -> Tensor | None:
+        if not self.seen:
+            return super()._mask(new)
+        places = self._places[: self.seen][None]
+        return ((places <= self.position) & (places >= self._all_pads[:, None]))[:, None, None]
+
+    def _turn(self, new: int) -> tuple[Tensor, Tensor]:
+        if not self.seen:
+            return super()._turn(new)
+        where = self.position - self._all_pads
+        return self._cos[where][:, None, None], self._sin[where][:, None, None]
+
+    def _remember(self, number: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.seen:
+            return super()._remember(number, k, v)
+        keys, values = self._keys[number], self._values[number]
+        keys.index_copy_(2, self.position, k)
+        values.index_copy_(2, self.position, v)
+        return keys[:, :, : self.seen], values[:, :, : self.seen]
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import soxr
 
 from voicekit.covo.features import num_tokens
 from voicekit.records import FloatArray
 from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
-from voicekit.world import pyworld
 
 NUM_LATENTS = 64
 NUM_ENVELOPE = 59
@@ -61,6 +59,10 @@ class World:
 
 def pitch_track(samples_24k: FloatArray) -> FloatArray:
     """F0 in Hz float32 [4N] at 100 Hz, 0 where unvoiced (harvest, then stonemask)."""
+    import soxr
+
+    from voicekit.world import pyworld
+
     audio = soxr.resample(samples_24k, MODEL_RATE_HZ, PITCH_RATE_HZ).astype(np.float64)
     f0, times = pyworld.harvest(audio, PITCH_RATE_HZ, F0_FLOOR_HZ, F0_CEIL_HZ, 1000 / LATENT_HZ)
     f0 = pyworld.stonemask(audio, f0, times, PITCH_RATE_HZ)
@@ -70,6 +72,8 @@ def pitch_track(samples_24k: FloatArray) -> FloatArray:
 
 def analyse(samples_24k: FloatArray) -> FloatArray:
     """Raw latents float32 [4N, 64] of mono samples [T]; N = ceil(T / 960)."""
+    from voicekit.world import pyworld
+
     tokens = num_tokens(samples_24k.shape[0])
     padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
     f0 = pitch_track(padded).astype(np.float64)
@@ -96,6 +100,8 @@ def interpolated_log_f0(f0: np.ndarray) -> np.ndarray:
 
 def synthesise(latents: FloatArray) -> FloatArray:
     """Audio float32 [240 * M] in -1..1 of raw latents [M, 64]."""
+    from voicekit.world import pyworld
+
     frames = latents.astype(np.float64)
     if len(frames) == 0:
         return np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""LoRA layers for training on a CPU: PEFT's mathematics in fewer passes over memory, in bfloat16 where that is fast.
+"""LoRA layers for training: PEFT's mathematics in fewer passes over memory, in bfloat16 where that is fast.
 
 y = x W' + b + s (x A') B'. The base weights are frozen, so the two products are added in place, and what the gradient
 needs is kept in the type of the products.
@@ -25,10 +25,15 @@ def product_type(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def install(llm: nn.Module, dtype: torch.dtype) -> int:
-    """Give every plain float32 LoRA layer on the CPU the fast forward; returns how many. PEFT removes it on unload."""
+    """Give every plain LoRA layer the fast forward; returns how many. PEFT removes it on unload.
+
+    Products are made in `dtype` where a float32 weight lies on the CPU, elsewhere in the weight's own type.
+    """
     layers = [m for m in llm.modules() if isinstance(m, Linear) and _is_plain(m)]
     for layer in layers:
-        layer.forward = _FastForward(layer, dtype)
+        weight: Any = layer.get_base_layer().weight
+        is_given = weight.dtype == torch.float32 and weight.device.type == "cpu"
+        layer.forward = _FastForward(layer, dtype if is_given else weight.dtype)
     for rows in (m for m in llm.modules() if isinstance(m, TrainableTokensLayer)):
         rows.forward = _FastRows(rows)
     return len(layers)
@@ -36,9 +41,10 @@ def install(llm: nn.Module, dtype: torch.dtype) -> int:
 
 def _is_plain(layer: Linear) -> bool:
     weight = layer.get_base_layer().weight
+    is_dense = weight.dtype in (torch.float32, torch.bfloat16, torch.float16)
     only_default = list(layer.lora_A) == ["default"] and not layer.use_dora.get("default", False)
     no_dropout = isinstance(layer.lora_dropout["default"], nn.Identity)
-    return only_default and no_dropout and weight.dtype == torch.float32 and weight.device.type == "cpu"
+    return only_default and no_dropout and is_dense
 
 
 class _FastForward:
@@ -77,7 +83,7 @@ class _FastRows:
 
 
 class _LoraProduct(torch.autograd.Function):
-    """x [..., in] float32, weight [out, in] and bias [out] in the product type, a [r, in], b [out, r] float32."""
+    """x [..., in], weight [out, in] and bias [out] in the product type, a [r, in], b [out, r] float32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float) -> Tensor:
@@ -88,7 +94,7 @@ class _LoraProduct(torch.autograd.Function):
         narrow = flat @ a.t()
         y.addmm_(narrow, scaled_b.t())
         ctx.save_for_backward(flat, narrow, weight, a, scaled_b)
-        ctx.scaling, ctx.shape = scaling, x.shape
+        ctx.scaling, ctx.shape, ctx.trained_type = scaling, x.shape, b.dtype
         return y.to(x.dtype).view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -100,6 +106,6 @@ class _LoraProduct(torch.autograd.Function):
         g_x = None
         if ctx.needs_input_grad[0]:
             g_x = (g @ weight).addmm_(g_narrow, a).to(gradient.dtype).view(ctx.shape)
-        g_a = (g_narrow.t() @ flat).to(gradient.dtype)
-        g_b = (g.t() @ narrow).to(gradient.dtype).mul_(ctx.scaling)
+        g_a = (g_narrow.t() @ flat).to(ctx.trained_type)
+        g_b = (g.t() @ narrow).to(ctx.trained_type).mul_(ctx.scaling)
         return g_x, None, None, g_a, g_b, None

@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -18,15 +18,19 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from transformers import Qwen2ForCausalLM
 
-from voicekit.errors import ResourceError, TrainingError
-from voicekit.ports import OnProgress, Progress, TrainOutcome
+from voicekit.errors import TrainingError
+from voicekit.ports import SO_FAR, Forecast, OnProgress, Progress, TrainOutcome, so_far
 from voicekit.records import TrainingExample
-from voicekit.train import checkpoint, processes
+from voicekit.train import checkpoint, fast_lora, lean, processes
 from voicekit.train.averaging import Average
-from voicekit.train.batches import collate, micro_batches, plan, share
-from voicekit.train.fast_lora import install, product_type
+from voicekit.train.batches import collate, plan, share
+from voicekit.train.fast_lora import product_type
+from voicekit.train.fits import fit_in, forecast, undisturbed, work_of
 from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
+from voicekit.train.metrics import watched
+from voicekit.train.room import FILE as MEMORY
+from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
 from voicekit.train.stopping import HELD_OUT, Look, best, is_over
 from voicekit.train.trainable import Trainable, attach
 
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from voicekit.specs import TrainSpec
 
 # How a run is carried out, not what it learns: it can go on with others of these.
-MEANS = {"micro_tokens", "gradient_checkpointing", "processes"}
+MEANS = {"micro_tokens", "gradient_checkpointing", "processes", "sample_every"}
 
 
 def fit(
@@ -72,9 +76,20 @@ def fit(
         assert finished is not None, "the first process wrote it before it ended"
         return finished
     steps = plan(learned, spec.batch_tokens, spec.seed, spec.steps)
-    with _own_randomness(spec.seed, llm.device), _memory_errors(spec), _attached(llm, spec, speech_from) as trainable:
-        doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from)
-        return doing.go(steps)
+    # Others hear of it from the first process alone.
+    watching = watched(report, folder, run, spec) if Group.current().first else nullcontext(report)
+    with watching as report, _own_randomness(spec.seed, llm.device), _memory_errors(spec):
+        fitting = fit_in(llm, remembered(folder, spec), learned, steps, _attached, speech_from)
+        with _attached(llm, spec, speech_from) as trainable:
+            room = Room(fitting, learned, spec, folder)
+            doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from, room)
+            return doing.go(steps)
+
+
+def foreseen(llm: Qwen2ForCausalLM, examples: Sequence[TrainingExample], spec: TrainSpec, speech_from: int = 0) -> Forecast:
+    """What `spec.steps` steps, each over all `examples`, would take on the llm's device."""
+    steps = [tuple(range(len(examples)))] * spec.steps
+    return forecast(llm, spec, examples, work_of(steps, examples, spec.micro_tokens), _attached, speech_from)
 
 
 @dataclass
@@ -88,8 +103,10 @@ class _Run:
     report: OnProgress
     snapshots_at: tuple[int, ...]
     speech_from: int
+    room: Room
     losses: list[tuple[int, float]] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    step_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.group = Group.current()
@@ -99,12 +116,15 @@ class _Run:
 
     def go(self, steps: Sequence[Sequence[int]]) -> TrainOutcome:
         spec = self.spec
+        self.room.try_out(self.trainable, self.speech_from)
         done, before_s = self._resume()
         started = time.monotonic()
         while done < len(steps) and not is_over(self.looks, spec.patience, spec.max_text_drift):
+            began = time.monotonic()
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(done, len(steps), spec)
             values = self._learn(steps[done], done + 1)
+            values |= self._pace(steps, done, time.monotonic() - began)
             done += 1
             self.average.update(done)
             values |= self._look(done, len(steps))
@@ -112,15 +132,25 @@ class _Run:
             self._keep(done, len(steps), seconds)
             if self.group.first:
                 values |= {"step": done, "seconds": seconds}
-                self.report(Progress("train", done / len(steps), values=values))
+                # Who listens may let the model speak: that must not change what is learned.
+                with undisturbed(self.trainable.llm.device):
+                    self.report(Progress("train", done / len(steps), self.room.take_news(), values))
         return self._finish(done, before_s + time.monotonic() - started)
+
+    def _pace(self, steps: Sequence[Sequence[int]], done: int, step_s: float) -> dict[str, float]:
+        tokens = sum(len(self.examples[i].ids) for i in steps[done])
+        self.step_s = step_s if done == 0 or not self.step_s else 0.9 * self.step_s + 0.1 * step_s
+        return {
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "tokens_per_s": tokens / max(step_s, 1e-9),
+            "seconds_left": self.step_s * (len(steps) - done - 1),
+        }
 
     def _learn(self, indices: Sequence[int], step: int) -> dict[str, float]:
         """One optimizer step; the sums of all micro-batches and processes are divided once."""
         chosen = [self.examples[i] for i in indices]
         ce_scale = 1.0 / max(sum(float(e.loss_weight[1:].sum()) for e in chosen), 1e-9)
         kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
-        self.optimizer.zero_grad(set_to_none=True)
         own = [self.examples[i] for i in share(indices, self.examples, self.group.rank, self.group.size)]
         sums = self._sums(own, ce_scale, kl_scale)
         self.group.add_up_gradients(self.parameters)
@@ -138,16 +168,22 @@ class _Run:
 
     def _sums(self, examples: Sequence[TrainingExample], ce_scale: float, kl_scale: float) -> Tensor:
         """The sums [4] of `losses_of` over all pieces; gradients are left on the weights where they are wanted."""
-        sums = torch.zeros(4, dtype=torch.float64, device=self.trainable.llm.device)
-        for piece in micro_batches(range(len(examples)), examples, self.spec.micro_tokens):
-            batch = collate([examples[i] for i in piece], self.trainable.llm.device, self.speech_from)
-            if batch is None:
-                continue
-            loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
-            if torch.is_grad_enabled():
-                loss.backward()
-            sums += some
-        return sums
+        device = self.trainable.llm.device
+
+        def attempt(pieces: Sequence[Sequence[TrainingExample]]) -> Tensor:
+            self.optimizer.zero_grad(set_to_none=True)
+            sums = torch.zeros(4, dtype=torch.float64, device=device)
+            for piece in pieces:
+                batch = collate(piece, device, self.speech_from)
+                if batch is None:
+                    continue
+                loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
+                if torch.is_grad_enabled():
+                    loss.backward()
+                sums += some
+            return sums
+
+        return self.room.learning(examples, attempt, device)
 
     def _look(self, step: int, last: int) -> dict[str, float]:
         """If it is time to: the held-out examples under the (averaged) weights, which are kept if they are the best so far."""
@@ -172,6 +208,10 @@ class _Run:
         if step in self.snapshots_at and self.group.first:
             with self.average.in_place():
                 self.trainable.save(self._snapshot(step))
+        if self.spec.sample_every and step % self.spec.sample_every == 0 and step < last and self.group.first:
+            shutil.rmtree(self.folder / SO_FAR, ignore_errors=True)
+            with self.average.in_place():
+                self.trainable.save(so_far(self.folder, step))
         if step % self.spec.checkpoint_every or step >= last:
             return
         device = self.trainable.llm.device
@@ -209,10 +249,10 @@ class _Run:
     def _finish(self, steps: int, seconds: float) -> TrainOutcome:
         if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
             raise _diverged(steps, self.spec)
-        notes: dict[str, float] = {}
+        notes = self.room.notes()
         if self.looks:
             chosen = best(self.looks, self.spec.max_text_drift)
-            notes = {"best_step": chosen.step, "held_out_loss": chosen.speech_loss, "text_drift": chosen.text_drift}
+            notes |= {"best_step": chosen.step, "held_out_loss": chosen.speech_loss, "text_drift": chosen.text_drift}
         outcome = TrainOutcome(
             adapter=self.folder / "adapter",
             steps=steps,
@@ -236,8 +276,10 @@ class _Run:
             with self.average.in_place():
                 self.trainable.save(outcome.adapter)
         checkpoint.write_outcome(self.folder, self.run, outcome)
-        (self.folder / checkpoint.CHECKPOINT).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        for name in (checkpoint.CHECKPOINT, MEMORY):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in ("best", SO_FAR):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
 def learning_rate(step: int, steps: int, spec: TrainSpec) -> float:
@@ -271,7 +313,8 @@ def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Itera
     """The trainable llm; whatever happens it is given back as it was."""
     was_training = llm.training
     trainable = attach(llm, spec.method, speech_from)
-    install(llm, product_type(spec.precision, llm.device))
+    fast_lora.install(llm, product_type(spec.precision, llm.device))
+    lean.install(llm)
     llm.train()
     _recompute(llm, spec.gradient_checkpointing)
     if rank := Group.current().rank:
@@ -280,6 +323,7 @@ def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Itera
         yield trainable
     finally:
         _recompute(llm, False)
+        lean.remove(llm)
         trainable.detach()
         llm.train(was_training)
 
@@ -307,10 +351,6 @@ def _memory_errors(spec: TrainSpec) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-        if not out_of_memory:
+        if not is_out_of_memory(error):
             raise
-        raise ResourceError(
-            "The machine ran out of memory in training.",
-            f"Set train.micro_tokens in the recipe below {spec.batch_tokens} (the result stays the same), or close programs.",
-        ) from error
+        raise out_of_memory(spec) from error

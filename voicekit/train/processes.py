@@ -92,7 +92,8 @@ def _end(started: subprocess.Popen[str]) -> None:
 
 
 def _say(content: object) -> None:
-    print(MARK + json.dumps(content), flush=True)
+    # One write: the lines of several processes share a pipe.
+    os.write(sys.stdout.fileno(), f"{MARK}{json.dumps(content)}\n".encode())
 
 
 def main(arguments: Sequence[str]) -> int:
