@@ -93,8 +93,9 @@ def _save_lightning(model: Any, path: Path) -> None:
 WHISPER_PIECES = 1_000
 
 
-def write_tiny_whisper(folder: Path, seed: int = 0) -> Path:
-    """An English Whisper in CTranslate2's format, with a byte-level tokenizer of its own."""
+def write_tiny_whisper(folder: Path, seed: int = 0, hears: str = "") -> Path:
+    """A Whisper in CTranslate2's format, with a byte-level tokenizer of its own: an English one, or one of all languages that
+    takes everything for `hears` (a code) unless it is told. CTranslate2 knows the latter by the empty word in its vocabulary."""
     import logging
     import tempfile
 
@@ -105,7 +106,8 @@ def write_tiny_whisper(folder: Path, seed: int = 0) -> Path:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        ids = _write_whisper_tokenizer(Path(scratch))
+        languages = _whisper_languages() if hears else ["en"]
+        ids = _write_whisper_tokenizer(Path(scratch), languages)
         begin = ids["<|notimestamps|>"] + 1
         config = WhisperConfig(
             vocab_size=begin + 1501,
@@ -123,10 +125,13 @@ def write_tiny_whisper(folder: Path, seed: int = 0) -> Path:
         )
         model = WhisperForConditionalGeneration(config)
         with torch.no_grad():  # the ends and marks are never likelier than some word, so that it says something
-            model.model.decoder.embed_tokens.weight[WHISPER_PIECES:] = 0.0
+            marks = model.model.decoder.embed_tokens.weight
+            marks[WHISPER_PIECES:] = 0.0
+            if hears:
+                _lean_towards(model, ids[f"<|{hears}|>"])
         model.generation_config = GenerationConfig(
             alignment_heads=[[0, 0], [0, 1]],
-            lang_to_id={"<|en|>": ids["<|en|>"]},
+            lang_to_id={f"<|{code}|>": ids[f"<|{code}|>"] for code in languages},
             suppress_tokens=[],
             begin_suppress_tokens=[],
             decoder_start_token_id=ids["<|startoftranscript|>"],
@@ -139,7 +144,24 @@ def write_tiny_whisper(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _write_whisper_tokenizer(folder: Path) -> dict[str, int]:
+def _whisper_languages() -> list[str]:
+    """Codes of all that the library knows."""
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    return list(_LANGUAGE_CODES)
+
+
+def _lean_towards(model: Any, token: int) -> None:
+    """One mark becomes likelier than the others, though less so than the likeliest word, whatever is heard."""
+    import torch
+
+    with torch.no_grad():
+        norm = model.model.decoder.layer_norm
+        norm.weight[0], norm.bias[0] = 0.0, 1.0
+        model.model.decoder.embed_tokens.weight[token, 0] = 0.02
+
+
+def _write_whisper_tokenizer(folder: Path, languages: list[str]) -> dict[str, int]:
     """Bytes, then Whisper's special tokens in its order; the ids of the special ones."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import WhisperTokenizer
@@ -147,10 +169,12 @@ def _write_whisper_tokenizer(folder: Path) -> dict[str, int]:
     # Made-up words, so that it does not always end at once.
     pieces = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces += [f"\u0120w{number}" for number in range(WHISPER_PIECES - len(pieces))]
+    if len(languages) > 1:
+        pieces[-1] = ""
     tokenizer = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    names = ["endoftext", "startoftranscript", "en", "translate", "transcribe", "startoflm", "startofprev"]
+    names = ["endoftext", "startoftranscript", *languages, "translate", "transcribe", "startoflm", "startofprev"]
     special = [f"<|{name}|>" for name in (*names, "nospeech", "notimestamps")]
     tokenizer.add_special_tokens([AddedToken(name, special=True) for name in special])
     WhisperTokenizer(tokenizer_object=tokenizer, unk_token="<|endoftext|>").save_pretrained(folder)

@@ -20,6 +20,7 @@ from voicekit.prepare.folder import WORK, load_recordings, made_of
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
+from voicekit.prepare.spoken import primary
 from voicekit.prepare.turns import find_turns
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, SpeakerTurn, Waveform
@@ -100,9 +101,11 @@ class _Listeners:
 
 
 def _listeners(engines: Engines, spec: PrepareSpec) -> _Listeners:
-    """What is bundled mishears too much to doubt a script; quality is predicted wherever there is something to predict it."""
+    """What is bundled mishears too much to doubt a script, and so does a model that does not know its language; quality is
+    predicted wherever there is something to predict it."""
     transcriber = engines.transcriber(spec.transcriber)
-    doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) else transcriber
+    hears = primary(spec.language) in getattr(transcriber, "languages", (primary(spec.language),))
+    doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) or not hears else transcriber
     return _Listeners(transcriber, doubting, engines.quality())
 
 

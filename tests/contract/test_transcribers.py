@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fake_speech import BurstAligner, BurstVad
 from tests.tiny_models import write_tiny_whisper
 from voicekit import audio
 from voicekit.backends.dnsmos import DnsmosQuality, NoQuality
@@ -15,7 +16,9 @@ from voicekit.errors import LanguageError, MissingModel
 from voicekit.evaluate import wer
 from voicekit.evaluate.text import spoken_words
 from voicekit.ports import Quality, Transcriber
-from voicekit.records import Waveform
+from voicekit.prepare import prepare_dataset
+from voicekit.records import Heard, Waveform
+from voicekit.specs import PrepareSpec
 
 READER = Path(__file__).parents[1] / "golden" / "reader"
 TEXTS = [line.split("|")[2] for line in (READER / "metadata.csv").read_text().splitlines()]
@@ -68,6 +71,52 @@ def test_nothing_is_heard_in_nothing(transcriber: Transcriber) -> None:
 def test_a_language_it_does_not_hear_is_an_error(transcriber: Transcriber) -> None:
     with pytest.raises(LanguageError, match="'de'"):
         transcriber.hear(reader(0), "de")
+
+
+@pytest.fixture(scope="module")
+def of_all_languages(tmp_path_factory: pytest.TempPathFactory) -> WhisperTranscriber:
+    """One that takes what it hears for German."""
+    return WhisperTranscriber(write_tiny_whisper(tmp_path_factory.mktemp("whisper") / "all", hears="de"), threads=1)
+
+
+def test_a_language_is_found_out_or_taken_as_it_is_given(of_all_languages: WhisperTranscriber) -> None:
+    assert {"en", "de", "zh"} <= set(of_all_languages.languages)
+    heard = of_all_languages.hear(reader(0))
+    assert heard.language == "de" and heard.words
+    assert of_all_languages.hear(reader(0), "de-AT") == heard, "found out or told is the same"
+    assert of_all_languages.hear(reader(0), "fr").language == "fr"
+    assert of_all_languages.transcribe(reader(0)) == " ".join(spoken_words(heard.text))
+    with pytest.raises(LanguageError, match=r"does not hear 'tlh'\.\s+It hears: .*de, .*en"):
+        of_all_languages.hear(reader(0), "tlh")
+
+
+def test_recordings_are_written_down_in_their_own_language(of_all_languages: WhisperTranscriber, tmp_path: Path) -> None:
+    audio.write_wav(tmp_path / "in" / "a.wav", reader(2))
+    asked: list[str | None] = []
+
+    class Overheard:
+        name = of_all_languages.name
+
+        def transcribe(self, wave: Waveform) -> str:
+            raise AssertionError("without its language")
+
+        def hear(self, wave: Waveform, language: str | None = None) -> Heard:
+            asked.append(language)
+            return of_all_languages.hear(wave, language)
+
+    spec = PrepareSpec(language="fr", min_speech_s=0.0)
+    made = prepare_dataset(
+        tmp_path / "in", None, spec, tmp_path / "out", BurstVad(), [BurstAligner()], lambda _: None,
+        transcriber=Overheard(), languages=("en", "fr"), strict=False,
+    )  # fmt: skip
+    assert asked and set(asked) == {"fr"}
+    assert [c.transcript.source for c in made.clips if c.transcript.text] == [of_all_languages.name] * len(asked)
+    spec = PrepareSpec(language="de", min_speech_s=0.0)
+    with pytest.raises(LanguageError, match="'de'"):
+        prepare_dataset(
+            tmp_path / "in", None, spec, tmp_path / "de", BurstVad(), [BurstAligner()], lambda _: None,
+            transcriber=embedded(), languages=("en", "de"), strict=False,
+        )  # fmt: skip
 
 
 def test_the_embedded_one_hears_english_and_where_each_word_is() -> None:

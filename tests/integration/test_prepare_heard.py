@@ -18,6 +18,7 @@ from voicekit.prepare.scripts import Cue
 from voicekit.prepare.sound import Heard
 from voicekit.prepare.workbench import Listening
 from voicekit.records import Clip, Recording, Verdict, Waveform
+from voicekit.records import Heard as Said
 from voicekit.specs import PrepareSpec
 
 SPEC = PrepareSpec(min_speech_s=0.0)
@@ -145,8 +146,8 @@ def test_script_and_ear_are_both_kept_and_their_differences_named(tmp_path: Path
     class Ear(BurstCounter):
         name = "ear"
 
-        def transcribe(self, wave: Waveform) -> str:
-            return "one for seven zero three"
+        def hear(self, wave: Waveform, language: str | None = None) -> Said:
+            return Said("one for seven zero three", language=language or "")
 
     of = recording(sample_rate_hz=16_000)
     tools, text = Tools(BurstVad(), [BurstAligner()], second_opinion=Ear()), "One four seven, zero three six."

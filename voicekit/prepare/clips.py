@@ -129,7 +129,7 @@ def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> t
     plain = Transcript(piece.text, (), piece.source)
     if wave is None or tools.second_opinion is None or piece.source == tools.second_opinion.name:
         return plain, None
-    heard = normalise(tools.second_opinion.transcribe(wave))
+    heard = normalise(tools.second_opinion.hear(wave, language).text)
     differing, share = differences(piece.text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
 

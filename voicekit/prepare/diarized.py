@@ -10,6 +10,7 @@ import numpy as np
 
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import SpeakerEncoder
+from voicekit.prepare.band import ALIKE_THERE, narrowed
 from voicekit.prepare.spans import Span, merged, total_s, without
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
 from voicekit.timebase import seconds_to_samples
@@ -82,12 +83,11 @@ def by_name(turns: Sequence[SpeakerTurn], speaker: str) -> str:
     return speaker
 
 
-def by_reference(voices: Mapping[str, FloatArray], reference: FloatArray) -> str:
-    """Whoever sounds most like the reference (unit-length embeddings of one encoder).
+def by_reference(likeness: Mapping[str, float]) -> str:
+    """Whoever sounds most like the reference, by their cosines to it.
 
-    RecordingsError if nobody does (cosine below MIN_LIKENESS) or if two do (less than CLEAR_LEAD between them).
+    RecordingsError if nobody does (below MIN_LIKENESS) or if two do (less than CLEAR_LEAD between them).
     """
-    likeness = {speaker: float(voice @ reference) for speaker, voice in voices.items()}
     ranked = sorted(likeness, key=lambda speaker: (-likeness[speaker], speaker))
     shown = ", ".join(f"{speaker} {likeness[speaker]:.2f}" for speaker in ranked) or "nobody speaks"
     if not ranked or likeness[ranked[0]] < MIN_LIKENESS:
@@ -102,18 +102,34 @@ def by_reference(voices: Mapping[str, FloatArray], reference: FloatArray) -> str
     return ranked[0]
 
 
+def likeness_of(
+    wave: Waveform, turns: Sequence[SpeakerTurn], encoder: SpeakerEncoder, reference: Waveform, embedded: FloatArray
+) -> dict[str, float]:
+    """The cosine of each speaker to the reference, `embedded` as it is; over a telephone, to the reference as that would have
+    passed it, and as if it were one in full band."""
+    voices = voices_of(wave, turns, encoder)
+    narrow = narrowed(reference, _speech_of(wave, merged((t.start_s, t.end_s) for t in turns)))
+    against, too_much = (embedded, 0.0) if narrow is None else (encoder.embed(narrow), ALIKE_THERE)
+    return {speaker: round(float(voice @ against) - too_much, 4) for speaker, voice in voices.items()}
+
+
 def voices_of(wave: Waveform, turns: Sequence[SpeakerTurn], encoder: SpeakerEncoder) -> dict[str, FloatArray]:
     """The embedding of each speaker, from up to a minute of what they say alone; who never speaks alone is left out."""
     made: dict[str, FloatArray] = {}
-    mono, rate_hz = wave.mono(), wave.sample_rate_hz
     for speaker in _speakers(turns):
         alone = sorted(solo(turns, speaker), key=lambda span: span[0] - span[1])
-        parts = [mono[seconds_to_samples(a, rate_hz) : seconds_to_samples(b, rate_hz)] for a, b in alone]
-        samples = np.concatenate(parts)[: seconds_to_samples(_EMBEDDED_S, rate_hz)] if parts else np.zeros(0, np.float32)
-        voice = encoder.embed(Waveform(samples[None], rate_hz))
+        voice = encoder.embed(_speech_of(wave, alone))
         if voice.any():
             made[speaker] = voice
     return made
+
+
+def _speech_of(wave: Waveform, spans: Sequence[Span]) -> Waveform:
+    """Up to a minute of the spans, in the order given."""
+    mono, rate_hz = wave.mono(), wave.sample_rate_hz
+    parts = [mono[seconds_to_samples(a, rate_hz) : seconds_to_samples(b, rate_hz)] for a, b in spans]
+    samples = np.concatenate(parts)[: seconds_to_samples(_EMBEDDED_S, rate_hz)] if parts else np.zeros(0, np.float32)
+    return Waveform(samples[None], rate_hz)
 
 
 def _speakers(turns: Sequence[SpeakerTurn]) -> list[str]:

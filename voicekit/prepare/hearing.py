@@ -16,7 +16,7 @@ from voicekit import audio, manifest
 from voicekit.errors import RecordingsError
 from voicekit.models import Cleaning
 from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDetector
-from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, overlaps, spans_of, summaries, voices_of
+from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, likeness_of, overlaps, spans_of, summaries
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard
@@ -144,16 +144,16 @@ class Hearing:
         told = self._told.get(recording.id)
         turns = self._turns(sound) if told is None else told
         known = summaries(turns)
-        voices = voices_of(sound, turns, self._ears.speaker()) if self._whose.reference is not None else {}
-        likeness = {label: round(float(voice @ self._reference), 4) for label, voice in voices.items()}
+        likeness = likeness_of(sound, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
         found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        wanted = self._wanted(turns, voices, len(known)) if told is None else self._wanted_of_told(turns, voices)
+        wanted = self._wanted(turns, likeness, len(known)) if told is None else self._wanted_of_told(turns, likeness)
         return _Answer(key, how, turns, wanted, found), sound
 
     @cached_property
-    def _reference(self) -> FloatArray:
+    def _reference(self) -> tuple[Waveform, FloatArray]:
         assert self._whose.reference is not None
-        return self._ears.speaker().embed(audio.read(self._whose.reference))
+        wave = audio.read(self._whose.reference)
+        return wave, self._ears.speaker().embed(wave)
 
     def _how(self, wave: Waveform) -> Cleaning:
         if self._spec.cleaning != "auto":
@@ -166,10 +166,10 @@ class Hearing:
             return ()
         return self._ears.diarizer().diarize(sound, spec.num_speakers or None)
 
-    def _wanted(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray], count: int) -> str:
+    def _wanted(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
         if self._whose.reference is not None and count:
             try:
-                found = by_reference(voices, self._reference)
+                found = by_reference(likeness)
             except RecordingsError:
                 return _NOBODY  # the recording's clips say so, one by one
             return found if count > 1 else ""
@@ -177,12 +177,12 @@ class Hearing:
             return ""
         return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)
 
-    def _wanted_of_told(self, turns: tuple[SpeakerTurn, ...], voices: Mapping[str, FloatArray]) -> str:
+    def _wanted_of_told(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float]) -> str:
         """Names in files hold for all recordings: whoever is wanted may not speak in this one."""
         label = self._whose.label
         try:
             if self._whose.reference is not None:
-                return by_reference(voices, self._reference)
+                return by_reference(likeness)
             return by_most_speech([t for t in turns if label in ("", t.speaker)])
         except RecordingsError:
             return _NOBODY

@@ -100,7 +100,8 @@ def _piece(
 def _transcribed(sound: Sound, spec: PrepareSpec, transcriber: Transcriber) -> Iterator[Piece]:
     breaks = merged([*sound.others, *sound.both])
     for start_s, end_s in segment.cut_at_pauses(sound.mine, spec.max_clip_s, sound.duration_s, sound.loudness, breaks):
-        said = transcriber.transcribe(Waveform(sound.between(start_s, end_s)[None], sound.recording.sample_rate_hz))
+        wave = Waveform(sound.between(start_s, end_s)[None], sound.recording.sample_rate_hz)
+        said = transcriber.hear(wave, sound.recording.language).text
         yield Piece(start_s, end_s, normalise(said), transcriber.name)
 
 

@@ -14,14 +14,12 @@ from voicekit.specs import PrepareSpec
 _NEAREST = 0.5  # the share of clips that may belong to others before the wrong ones are taken for the speaker
 
 
-def similarities(embeddings: FloatArray, counted: NDArray[np.bool_], reference: FloatArray | None = None) -> FloatArray | None:
-    """Cosine of each clip (unit rows float32 [N, D]) to `reference`, or to the mean of the main speaker's others: float32 [N].
+def similarities(embeddings: FloatArray, counted: NDArray[np.bool_]) -> FloatArray | None:
+    """Cosine of each clip (unit rows float32 [N, D]) to the mean of the main speaker's others: float32 [N].
 
     The main speaker's are, of the `counted` clips, the half nearest to the one that resembles most others best, so that a
     visitor's clips do not pull the mean towards themselves. None where there is nothing to compare with.
     """
-    if reference is not None:
-        return (embeddings @ reference).astype(np.float32)
     candidates = np.flatnonzero(counted)
     if len(candidates) < 2:
         return None

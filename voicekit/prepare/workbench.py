@@ -14,6 +14,7 @@ from voicekit import audio, manifest
 from voicekit.errors import InputError, RecordingsError
 from voicekit.ports import SpeakerEncoder
 from voicekit.prepare.align import Alignment, align
+from voicekit.prepare.band import ALIKE_THERE, NARROW_HZ, narrowed
 from voicekit.prepare.clips import Tools, clip_of
 from voicekit.prepare.decisions import Place
 from voicekit.prepare.folder import WORK
@@ -24,6 +25,8 @@ from voicekit.prepare.speakers import compared, similarities
 from voicekit.records import Clip, FloatArray, Recording, Verdict, Waveform, Word
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import samples_to_seconds
+
+_LINE_CLIPS = 10  # tell what a telephone line lets pass
 
 # Part of every journal's keys: raise it when the same input would make other clips.
 METHOD = "3"
@@ -130,12 +133,46 @@ class Workbench:
         known = {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
         vectors = np.stack([self._embedded(known, encoder, self._folder / c.audio) for c in sounding])
         counted = np.array([c.verdict is Verdict.ACCEPTED for c in sounding])
-        wanted = self._embedded(known, encoder, Path(reference)) if reference else None
-        found = similarities(vectors, counted, wanted)
+        found = self._to_reference(known, encoder, Path(reference), sounding, vectors) if reference else None
+        found = similarities(vectors, counted) if found is None else found
         if found is None:
             return list(clips)
         by_id = {c.id: float(value) for c, value in zip(sounding, found, strict=True)}
         return compared(clips, [by_id.get(c.id) for c in clips], self._spec, bool(reference))
+
+    def _to_reference(
+        self,
+        known: dict[str, tuple[float, ...]],
+        encoder: SpeakerEncoder,
+        reference: Path,
+        clips: Sequence[Clip],
+        vectors: FloatArray,
+    ) -> FloatArray:
+        """Cosine of each clip (unit rows float32 [N, D]) to the reference; of a telephone call, to the reference as that would
+        have passed it, and as if it were one in full band."""
+        found = vectors @ self._embedded(known, encoder, reference)
+        by_recording: dict[str, list[int]] = {}
+        for number, clip in enumerate(clips):
+            by_recording.setdefault(clip.recording_id, []).append(number)
+        for numbers in by_recording.values():
+            if np.median([clips[n].grades.bandwidth_hz or np.inf for n in numbers]) <= NARROW_HZ:
+                call = self._through_line(known, encoder, reference, [self._folder / clips[n].audio for n in numbers])
+                found[numbers] = found[numbers] if call is None else vectors[numbers] @ call - ALIKE_THERE
+        return found.astype(np.float32)
+
+    def _through_line(
+        self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, reference: Path, clips: Sequence[Path]
+    ) -> FloatArray | None:
+        """The reference as the line of these clips would have passed it; None if that changes nothing."""
+        key = _key(encoder.name, sha256_of(reference), "through the line of", *(sha256_of(c) for c in clips))
+        if key not in known:
+            waves = [audio.read(c) for c in clips[:_LINE_CLIPS]]
+            line = Waveform(np.concatenate([w.mono() for w in waves])[None], waves[0].sample_rate_hz)
+            passed = narrowed(audio.read(reference), line)
+            vector = () if passed is None else tuple(round(float(x), 5) for x in encoder.embed(passed))
+            manifest.append_record(self._work / "speakers.jsonl", _Embedded(key, vector))
+            known[key] = vector
+        return np.array(known[key], np.float32) if known[key] else None
 
     def _embedded(self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, file: Path) -> FloatArray:
         key = _key(encoder.name, sha256_of(file))
