@@ -16,7 +16,7 @@ from voicekit.errors import MissingModel
 from voicekit.models import states
 from voicekit.ports import OnProgress
 from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform
-from voicekit.results import BaseReport
+from voicekit.results import BaseReport, DistilledPart
 from voicekit.specs import EvaluateSpec, HarvestSpec, PrepareSpec, Recipe, TrainSpec
 from voicekit.timebase import MODEL_RATE_HZ
 
@@ -153,6 +153,7 @@ def fake_engines(base: FakeBase) -> Engines:
         fetch_model=_no_network,
         check_base=_no_files,
         convert_base=_no_files,
+        distil=_no_decoder,
     )
 
 
@@ -185,6 +186,10 @@ def fake_recipe(**train: object) -> Recipe:
 
 def _no_files(*_: object) -> BaseReport:
     raise MissingModel("The fake base has no files.")
+
+
+def _no_decoder(*_: object) -> DistilledPart:
+    raise MissingModel("The fake base has no decoder.")
 
 
 def with_base(engines: Engines, base: FakeBase) -> Engines:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import numpy as np
@@ -26,15 +27,16 @@ from voicekit.ports import OnProgress, Progress
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
 from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
-from voicekit.results import Answer, BaseReport, Check, DemoAnswer, DemoShown, VoiceDetails
+from voicekit.results import Answer, BaseReport, Check, DemoAnswer, DemoShown, DistilledPart, VoiceDetails
 from voicekit.review import Reviewer
 from voicekit.shelf import silent
 from voicekit.shipped import shipped
-from voicekit.specs import Recipe
+from voicekit.specs import DistilSpec, Recipe
 from voicekit.storage import enough_room, read_json
 from voicekit.timebase import MODEL_RATE_HZ
 
 DEMO_VOICE = "sample"
+EMBEDDED = "nano"
 PREVIEW_TEXT = "hello, this is how i sound. what would you like to talk about?"
 
 
@@ -60,6 +62,10 @@ class App(Making, Access, Curation):
                 return {"prepare": creation.STEPS["prepare"]}
             case "evaluate":
                 return {"evaluate": creation.STEPS["evaluate"]}
+            case "tokenizer":
+                return {"pairs": "Pairs", "tokenizer": "Tokenizer", "reader": "Reader", "measure": "Measuring"}
+            case "prompts":
+                return {"pairs": "Pairs", "extractor": "Extractor", "measure": "Measuring"}
             case "demo":
                 return {**creation.STEPS, "answers": "Answers"}
             case _:
@@ -186,6 +192,15 @@ class App(Making, Access, Curation):
     def convert_base(self, base: str, out: Path | str) -> BaseReport:
         """Write a base model anew in voicekit's layout, pickles as safetensors; what is there then."""
         return self._engines.convert_base(self._engines.find_base(base), Path(out).expanduser())
+
+    def distil(
+        self, part: Literal["tokenizer", "prompts"], base: str, out: Path | None, spec: DistilSpec, report: OnProgress = silent
+    ) -> DistilledPart:
+        """Learn a part that a base lacks from its own decoder; without `out` it is put into the base itself."""
+        if out is None and self._engines.find_base(base) == EMBEDDED:
+            raise UsageError("The embedded base is not changed.", "Name the folder of a new base: -o OUT.")
+        with enough_room(self._home if out is None else out, "run the same command again."):
+            return self._engines.distil(part, self._engines.find_base(base), out, spec, report)
 
     def demo(self, out: Path | str, report: OnProgress = silent) -> DemoShown:
         """Create the voice of the bundled speaker, ask it three questions, put report and answers into `out`."""

@@ -22,7 +22,8 @@ from voicekit.ports import (
 )
 
 if TYPE_CHECKING:
-    from voicekit.results import BaseReport
+    from voicekit.results import BaseReport, DistilledPart
+    from voicekit.specs import DistilSpec
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Engines:
     `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
     `fetch_model` downloads one by name.
 
-    `check_base` and `convert_base` look at a base's files without opening it, and write them anew to a folder.
+    `check_base` and `convert_base` look at a base's files without opening it, and write them anew to a folder. `distil` learns a
+    part ("tokenizer" or "prompts") from a base's decoder and puts it into the base, or into its copy in a folder.
     """
 
     find_base: Callable[[str], str]
@@ -53,6 +55,7 @@ class Engines:
     queue: Callable[[], str]
     check_base: Callable[[str], BaseReport]
     convert_base: Callable[[str, Path], BaseReport]
+    distil: Callable[[str, str, Path | None, DistilSpec, OnProgress], DistilledPart]
     denoiser: Callable[[], Separator]
     separator: Callable[[str], Separator]
     diarizer: Callable[[str], Diarizer]

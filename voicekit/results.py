@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voicekit.models import ModelState
-from voicekit.records import Evaluation, JobStatus, Recording, TrainingRun, Voice, VoiceState, Waveform
+from voicekit.records import Evaluation, JobStatus, Metric, Recording, TrainingRun, Voice, VoiceState, Waveform
 
 Json = dict[str, Any]
 
@@ -193,6 +193,22 @@ class BaseReport:
 
     def as_json(self) -> Json:
         return {**asdict(self), "folder": str(self.folder), "usable": self.usable}
+
+
+@dataclass(frozen=True)
+class DistilledPart:
+    """A part that was learned from a base's own decoder: the `folder` of the base that has it now, and what was measured."""
+
+    folder: Path
+    part: str
+    metrics: dict[str, Metric]
+
+    def as_json(self) -> Json:
+        numbers = {
+            name: {"value": _number(m.value), "low": _number(m.low), "high": _number(m.high), "n": m.n}
+            for name, m in self.metrics.items()
+        }
+        return {"folder": str(self.folder), "part": self.part, "metrics": numbers}
 
 
 def _number(value: float) -> float | None:

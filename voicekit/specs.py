@@ -193,3 +193,39 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"There is no recipe file {path}.", "Name a shipped recipe or an existing TOML file.") from None
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError(f"The recipe {path} is not valid: {error}", "Correct the named key.") from None
+
+
+class DistilSpec(_Spec):
+    """Learning a part that a base lacks from its own decoder (see docs/released-model.md).
+
+    Pairs of speech and tokens: `minutes` of them in `voices` voices, of the base's dialogues, of `replies` of its chat model,
+    and of a reading of every line of the file `texts`. `prompts` are files or folders with voice prompts beside the base's own.
+    `size` is that of a network with random weights; `init` the folder of a pretrained WavLM instead (tokenizer alone). A tenth
+    of the voices and a twelfth of the sequences are held out to measure with.
+    """
+
+    minutes: float = Field(default=60.0, gt=0)
+    steps: int = Field(default=1500, ge=1)
+    reader_steps: int = Field(default=400, ge=1)
+    size: Literal["tiny", "base"] = "tiny"
+    init: Path | None = None
+    voices: int = Field(default=200, ge=10)
+    prompts: tuple[Path, ...] = ()
+    replies: int = Field(default=200, ge=0)
+    texts: Path | None = None
+    measured: int = Field(default=48, ge=2)
+    seed: int = 0
+
+
+def distil_spec(given: dict[str, Any]) -> DistilSpec:
+    """A DistilSpec of what somebody typed; UsageError names the option at fault."""
+    paths = {key: given[key] and given[key].expanduser().absolute() for key in ("init", "texts") if key in given}
+    prompts = tuple(place.expanduser().absolute() for place in given.get("prompts", ()))
+    for place in (*paths.values(), *prompts):
+        if place is not None and not place.exists():
+            raise UsageError(f"There is no {place}.", "Check the path.")
+    try:
+        return DistilSpec(**{**given, **paths, "prompts": prompts})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UsageError(f"--{fault['loc'][0]} cannot be {fault['input']!r}: {fault['msg']}.", "Give another value.") from None

@@ -27,7 +27,7 @@ from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
 from voicekit.ports import Progress as Event
 from voicekit.records import JobState, JobStatus, Metric, Voice, VoiceState
-from voicekit.results import Check, DemoShown, VoiceDetails
+from voicekit.results import Check, DemoShown, DistilledPart, VoiceDetails
 
 _STDOUT, _STDERR = 1, 2
 _PLAIN_EVERY_S = 10.0
@@ -75,6 +75,10 @@ class Results:
             self._console.print(f"  refused: {reason}", markup=False)
         for advice in found.evaluation.advice:
             self._console.print(f"  advice:  {advice}", markup=False)
+
+    def distilled(self, found: DistilledPart) -> None:
+        self._console.print(f"{found.folder} has a {found.part} now.", markup=False)
+        self._console.print(metrics_table(found.metrics))
 
     def voices(self, voices: Sequence[Voice]) -> None:
         if not voices:

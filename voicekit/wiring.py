@@ -29,9 +29,10 @@ from voicekit.ports import (
     Transcriber,
     VoiceActivityDetector,
 )
-from voicekit.results import BaseReport
+from voicekit.results import BaseReport, DistilledPart
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
+from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
 
 NANO = "nano"
@@ -116,6 +117,9 @@ def engines(settings: Settings) -> Engines:
         base_revision=revision_of,
         check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
         convert_base=lambda reference, out: _made_anew(base_folder(reference, settings.home), out),
+        distil=lambda part, reference, out, spec, report: _distilled(
+            part, base_folder(reference, settings.home), out, spec, device(), report
+        ),
         queue=lambda: "cpu" if device() == "cpu" else "gpu",
         phones=cache(_phones),
         denoiser=cache(_denoiser),
@@ -145,6 +149,18 @@ def _made_anew(folder: Path, out: Path) -> BaseReport:
 
     lost = convert(folder, out)
     return replace(_look_at(out), not_kept=lost)
+
+
+def _distilled(part: str, folder: Path, out: Path | None, spec: DistilSpec, device: str, report: OnProgress) -> DistilledPart:
+    match part:
+        case "tokenizer":
+            from voicekit.covo.distillation.distil import distil_tokenizer
+
+            return distil_tokenizer(folder, out, spec, _judge, device, report)
+        case _:
+            from voicekit.covo.distillation.prompts import distil_prompts
+
+            return distil_prompts(folder, out, spec, device, report)
 
 
 def find_base(wanted: str, home: Path) -> str:

@@ -1,10 +1,10 @@
-"""`voicekit base`: look at a base model's folder, and write it anew without pickles."""
+"""`voicekit base`: look at a base model's folder, write it anew without pickles, and learn what it lacks from its decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +18,22 @@ NAMED_AT_MOST = 8
 
 Base = Annotated[str, typer.Argument(metavar="PATH", help="A base model's folder, or its name.")]
 
-base_cli = typer.Typer(help="Look at base models, and convert released ones.", no_args_is_help=True)
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="OUT", help="A new base with the part. Default: it becomes part of BASE.")
+]
+Minutes = Annotated[float, typer.Option(help="Minutes of speech to decode and learn from.")]
+Steps = Annotated[int, typer.Option(help="Steps of training.")]
+Size = Annotated[str, typer.Option(metavar="tiny|base", help="How large a network with random weights.")]
+Voices = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="PATH", help="More voices: voice prompts (.safetensors) or recordings; may be given again."),
+]
+Invented = Annotated[int, typer.Option(metavar="N", help="Voices in all; what is missing is invented.")]
+Texts = Annotated[Path | None, typer.Option(metavar="FILE", help="Sentences, one a line, that the chat model reads aloud.")]
+Replies = Annotated[int, typer.Option(help="Questions to ask the chat model for more speech.")]
+Seed = Annotated[int, typer.Option(help="Draws everything that is random.")]
+
+base_cli = typer.Typer(help="Look at base models, convert released ones, learn parts they lack.", no_args_is_help=True)
 
 
 def add(cli: typer.Typer) -> None:
@@ -40,6 +55,59 @@ def convert_base(
 ) -> None:
     """Write a base model to OUT with safetensors instead of pickles. Interrupted? Run it again: it continues."""
     _show(opened().convert_base(base, out), json)
+
+
+@base_cli.command("distill-tokenizer")
+def distill_tokenizer(
+    base: Base,
+    out: Out = None,
+    minutes: Minutes = 60.0,
+    steps: Steps = 1500,
+    size: Size = "tiny",
+    init: Annotated[Path | None, typer.Option(metavar="DIR", help="A pretrained WavLM's folder, instead of --size.")] = None,
+    voices: Voices = None,
+    invented: Invented = 200,
+    texts: Texts = None,
+    replies: Replies = 200,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Learn a speech tokenizer from the base's decoder. Interrupted? Run the same command again: it continues."""
+    given = {"minutes": minutes, "steps": steps, "size": size, "init": init, "replies": replies, "texts": texts, "seed": seed}
+    _distil("tokenizer", base, out, {**given, "voices": invented, "prompts": voices or ()}, json)
+
+
+@base_cli.command("distill-prompts")
+def distill_prompts(
+    base: Base,
+    out: Out = None,
+    minutes: Minutes = 40.0,
+    steps: Steps = 1500,
+    size: Size = "tiny",
+    voices: Voices = None,
+    invented: Invented = 400,
+    texts: Texts = None,
+    replies: Replies = 0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Learn from the base's decoder what makes its voice prompts of recordings. Interrupted? Run it again: it continues."""
+    given = {"minutes": minutes, "steps": steps, "size": size, "replies": replies, "texts": texts, "seed": seed}
+    _distil("prompts", base, out, {**given, "voices": invented, "prompts": voices or ()}, json)
+
+
+def _distil(part: Literal["tokenizer", "prompts"], base: str, out: Path | None, given: dict[str, Any], json: bool) -> None:
+    from voicekit import terminal
+    from voicekit.specs import distil_spec
+
+    with terminal.stdout_for_results() as result:
+        app, spec = opened(), distil_spec(given)
+        with terminal.progress(app.steps(part)) as report:
+            made = app.distil(part, base, out, spec, report)
+        if json:
+            result.json(made.as_json())
+        else:
+            result.distilled(made)
 
 
 def _show(report: BaseReport, json: bool) -> None:

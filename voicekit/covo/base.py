@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from voicekit.covo.config import REMEDY, first_line, read_chat_config
 from voicekit.covo.direct import DirectChat
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.finetune import finetune, text_kl
-from voicekit.covo.layout import PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
+from voicekit.covo.layout import PROMPT_EXTRACTOR, PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
 from voicekit.covo.material import read_material
+from voicekit.covo.prompt_extractor import PromptExtractor, fit_speaker
 from voicekit.covo.speaking import Speaking, Words, samples_24k
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.covo.synthesis import WORLD, Moments, Synthesis
@@ -34,6 +35,9 @@ from voicekit.records import FloatArray, IntArray, Question, TrainingExample, Vo
 from voicekit.specs import TrainSpec
 from voicekit.storage import base_revision, file_sha256, tree_sha256
 from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+
+if TYPE_CHECKING:
+    from voicekit.covo.distilled_tokenizer import DistilledTokenizer
 
 T = TypeVar("T")
 NEUTRAL = "neutral"
@@ -112,16 +116,34 @@ class Base:
     def _material(self) -> BaseMaterial:
         return replace(read_material(self._folder, self.prompt.num_codes), default_speaker=self._card.default_speaker)
 
+    def own_tokenizer(self) -> SpeechTokenizer | DistilledTokenizer | None:
+        """The speech tokenizer, None where the base has none."""
+        return self._tokenizer if (self._folder / SPEECH_TOKENIZER).exists() else None
+
     @cached_property
-    def _tokenizer(self) -> SpeechTokenizer:
+    def _tokenizer(self) -> SpeechTokenizer | DistilledTokenizer:
         place = self._folder / SPEECH_TOKENIZER
         if self._card.released and not place.exists():
             raise BaseModelError(
                 "This base has no speech tokenizer: it cannot turn recordings into tokens (the release has none).",
-                f"Put one with the same codes into {place} (config.json and model.safetensors), or use a complete base.",
+                "Learn one from its decoder (voicekit base distill-tokenizer), or put one with the same codes into "
+                f"{place} (config.json and model.safetensors).",
             )
-        made = _part(place, lambda folder: SpeechTokenizer.load(folder, self._device))
+        from voicekit.covo.distilled_tokenizer import load_tokenizer
+
+        made = _part(place, lambda folder: load_tokenizer(folder, self._device))
         return self._fitting(SPEECH_TOKENIZER, made, made.config.num_codes)
+
+    @cached_property
+    def _extractor(self) -> PromptExtractor | None:
+        """What was learned to take voice prompts, where the base has that; else its vocoder analyses sound."""
+        place = self._folder / PROMPT_EXTRACTOR
+        if not place.exists():
+            return None
+        made, sizes = _part(place, lambda folder: PromptExtractor.load(folder, self._device)), self._synthesis.decoder.config
+        if (made.config.latents, made.config.speaker_dim) != (sizes.latents, sizes.speaker_dim):
+            raise BaseModelError(f"{place} does not fit the decoder.", REMEDY)
+        return made
 
     @cached_property
     def _synthesis(self) -> Synthesis:
@@ -165,8 +187,8 @@ class Base:
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""
         samples = samples_24k(wave)
-        sound = self._synthesis.sound
-        made = sound.synthesise(sound.analyse(samples))[: len(samples)]
+        synthesis = self._synthesis
+        made = synthesis.sound.synthesise(synthesis.moments.denormalise(self._latents(samples)))[: len(samples)]
         return Waveform(made[None], MODEL_RATE_HZ)
 
     def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
@@ -183,8 +205,20 @@ class Base:
         return VoicePrompt(
             tokens=codes[first:],
             latents=latents[LATENTS_PER_TOKEN * first : LATENTS_PER_TOKEN * len(codes)].copy(),
-            speaker=speaker_vector(np.concatenate([x for _, x in clips])),
+            speaker=self._speaker(used, clips),
         )
+
+    def speaker_of(self, waves: Sequence[Waveform]) -> FloatArray:
+        """The speaker embedding float32 [S] of recordings by their sound alone, without their tokens."""
+        if self._extractor is not None:
+            return self._extractor.speaker([samples_24k(wave) for wave in waves])
+        return speaker_vector(np.concatenate([self._latents(samples_24k(wave)) for wave in waves]))
+
+    def _speaker(self, waves: Sequence[Waveform], clips: Sequence[tuple[IntArray, FloatArray]]) -> FloatArray:
+        """The same by tokens and latents; a learned extractor's is fitted through the decoder."""
+        if self._extractor is None:
+            return speaker_vector(np.concatenate([x for _, x in clips]))
+        return fit_speaker(self._synthesis.decoder, clips, self.speaker_of(waves), self._extractor.used.cpu().numpy())
 
     @cached_property
     def _neutral(self) -> VoicePrompt:
@@ -249,9 +283,19 @@ class Base:
         samples = samples_24k(wave)
 
         def analyse() -> tuple[IntArray, FloatArray]:
-            return self._tokenizer.encode(samples), self._synthesis.moments.normalise(self._synthesis.sound.analyse(samples))
+            return self._tokenizer.encode(samples), self._latents(samples)
 
         return _kept(self._clips, wave.digest(), analyse, CLIPS_AT_HAND)
+
+    def _latents(self, samples: FloatArray) -> FloatArray:
+        """Normalised latents [4N, 64] of samples [T] at 24 kHz."""
+        if self._extractor is not None:
+            return self._extractor.latents(samples)
+        return self._synthesis.moments.normalise(self._synthesis.sound.analyse(samples))
+
+    def stored_prompts(self) -> list[VoicePrompt]:
+        """Every voice prompt that the base brings, the neutral one among them."""
+        return [self.read_prompt(file) for file in sorted((self._folder / PROMPTS).glob("*.safetensors"))]
 
     def _has_prompt(self, name: str) -> bool:
         return name in self._card.speakers and (self._folder / PROMPTS / f"{name}.safetensors").is_file()
@@ -262,6 +306,10 @@ class Base:
             parts = "tokens int64 [N], latents float32 [~4N, latents], speaker float32 [S]"
             remedy = f"Put a voice prompt there ({parts})." if self._card.released else REMEDY
             raise BaseModelError(f"There is no {file.name} in {file.parent}.", remedy)
+        return self.read_prompt(file)
+
+    def read_prompt(self, file: Path) -> VoicePrompt:
+        """A voice prompt's file; BaseModelError if it is damaged or of other sizes than the decoder's."""
         try:
             arrays = load_file(file)
             tokens, latents, speaker = arrays["tokens"], arrays["latents"], arrays["speaker"]

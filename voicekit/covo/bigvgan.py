@@ -199,5 +199,5 @@ class BigVGAN(nn.Module):
     def analyse(self, samples_24k: FloatArray) -> FloatArray:
         raise BaseModelError(
             "This base's vocoder makes sound of latents, but not latents of sound: that half was not released.",
-            "Use a base that can hear recordings, such as nano.",
+            "Learn that half from its decoder: voicekit base distill-prompts.",
         )

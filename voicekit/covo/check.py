@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -12,7 +13,16 @@ import torch
 from voicekit.covo.chat import empty_chat
 from voicekit.covo.checkpoint import Stored, check_fit, stored, stored_in
 from voicekit.covo.config import ChatConfig, read_chat_config
-from voicekit.covo.layout import MOMENTS, PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files, is_released
+from voicekit.covo.layout import (
+    MOMENTS,
+    NUMBERS,
+    PROMPT_EXTRACTOR,
+    PROMPTS,
+    SPEECH_TOKENIZER,
+    card_of,
+    decoder_files,
+    is_released,
+)
 from voicekit.covo.material import QUESTIONS, REHEARSAL
 from voicekit.covo.synthesis import Moments
 from voicekit.covo.text import TextTokenizer, prompt_format
@@ -33,6 +43,7 @@ def examine(folder: Path) -> BaseReport:
         _text_tokenizer(folder, config),
         _speech_tokenizer(folder, config),
         *_decoder(folder, config),
+        _prompt_extractor(folder),
         _prompts(folder),
         _material(folder),
     ]
@@ -95,8 +106,24 @@ def _speech_tokenizer(folder: Path, config: ChatConfig) -> BasePart:
     name, place = "speech tokenizer", folder / SPEECH_TOKENIZER
     if not place.exists():
         return BasePart(name, there=False, means=f"Recordings cannot become tokens: no voice can be made of them. {NOT_RELEASED}",
-                        remedy=f"Put one with {config.num_codes} codes into {place}.")  # fmt: skip
-    return _part(name, lambda: _weights(name, stored_in(place / "model.safetensors")))
+                        remedy=f"Learn one from the decoder (voicekit base distill-tokenizer {folder}), or put one with "
+                               f"{config.num_codes} codes into {place}.")  # fmt: skip
+    return _part(name, lambda: replace(_weights(name, stored_in(place / "model.safetensors")), note=_distilled(place)))
+
+
+def _distilled(place: Path) -> str:
+    return "Distilled from the decoder; its numbers are in README.md." if (place / NUMBERS).is_file() else ""
+
+
+def _prompt_extractor(folder: Path) -> BasePart:
+    name, place = "prompt extractor", folder / PROMPT_EXTRACTOR
+    if place.exists():
+        return _part(name, lambda: replace(_weights(name, stored_in(place / "model.safetensors")), note=_distilled(place)))
+    if card_of(folder).vocoder == "world":
+        return BasePart(name, there=True, note="WORLD analyses recordings; nothing was learned.")
+    means = f"Recordings cannot become voice prompts: no voice can be made of them. {NOT_RELEASED}"
+    return BasePart(name, there=False, means=means,
+                    remedy=f"Learn it from the decoder: voicekit base distill-prompts {folder}.")  # fmt: skip
 
 
 def _decoder(folder: Path, config: ChatConfig) -> list[BasePart]:
@@ -133,7 +160,7 @@ def _vocoder(made: Token2Wav) -> BasePart:
     numbers = sum(p.numel() for p in made.wavegan.parameters()) + sum(weight.numel() for weight in folded)
     return BasePart(
         "vocoder", there=True, parameters=numbers,
-        note=f"BigVGAN: sound of latents alone; a voice prompt cannot be taken from recordings. {NOT_RELEASED}",
+        note="BigVGAN: sound of latents alone.",
         sizes={"channels": sizes.channels, "latents": sizes.latents, "samples_per_latent": prod(sizes.rates),
                "look_ahead_latents": made.wavegan.look_ahead_latents},
     )  # fmt: skip

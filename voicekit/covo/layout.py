@@ -15,7 +15,9 @@ from voicekit.covo.sampling import Sampling
 TOKEN2WAV = "token2wav"
 PICKLED, CONVERTED = "model.pt", "model.safetensors"
 MOMENTS = "global_mean_var.npy"
-SPEECH_TOKENIZER, PROMPTS = "speech_tokenizer", "voice_prompts"
+SPEECH_TOKENIZER, PROMPTS, PROMPT_EXTRACTOR = "speech_tokenizer", "voice_prompts", "prompt_extractor"
+# Beside a part that was learned from the decoder: what was measured of it.
+NUMBERS = "distilled.json"
 
 # What the released folder does not say of itself (README, example and report of the release).
 RELEASED = Card(
@@ -69,7 +71,7 @@ def is_released(folder: Path) -> bool:
     if (folder / CARD).is_file():
         return False
     files = decoder_files(folder)
-    own = (folder / SPEECH_TOKENIZER, folder / PROMPTS, folder / TOKEN2WAV / CONVERTED)
+    own = (folder / SPEECH_TOKENIZER, folder / PROMPT_EXTRACTOR, folder / PROMPTS, folder / TOKEN2WAV / CONVERTED)
     return (files.pickled and files.weights.is_file()) or not any(part.exists() for part in own)
 
 

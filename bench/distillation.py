@@ -1,0 +1,246 @@
+"""Is a learned tokenizer, and a learned prompt extractor, as good as the original? Tried on a base that has the originals.
+
+python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minutes 60] [--steps 1500] [--out DIR] [--docs DIR]
+
+The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then a voice is
+made of each speaker with either tokenizer (the report's recipe, recipes/decoupling/pseudo_masked.toml), and speech is decoded with
+either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.cells import Cell, Speaker, ready, run_cell, speaker_name
+from bench.sections import publish_section
+from voicekit import files
+from voicekit.audio import read
+from voicekit.engines import Engines
+from voicekit.errors import VoicekitError
+from voicekit.evaluate import statistics
+from voicekit.evaluate.text import word_errors
+from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.prepare import load_dataset
+from voicekit.records import Metric
+from voicekit.results import DistilledPart
+from voicekit.settings import Settings
+from voicekit.shipped import shipped
+from voicekit.specs import DistilSpec, EvaluateSpec, Recipe, read_recipe
+
+SECTION = "distillation"
+SHOWN = {
+    "speaker_cosine": "similarity",
+    "retention": "retention",
+    "in_voice": "in voice",
+    "wer": "WER of the replies",
+    "token_js": "token divergence",
+    "text_kl_nats": "text KL, nats",
+}
+GOAL = 0.97
+DECODED_CLIPS = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    from voicekit.wiring import engines as wired
+
+    engines = wired(Settings(home=options.out / "home"))
+    try:
+        text = run(engines, options)
+    except VoicekitError as error:
+        print(f"{error.problem} {error.remedy}", file=sys.stderr)
+        return error.exit_code
+    files.write_text(options.out / "distillation.md", text)
+    print(text)
+    if options.docs is not None:
+        publish_section(SECTION, text, options.docs)
+    return 0
+
+
+def run(engines: Engines, options: argparse.Namespace) -> str:
+    """Everything; the Markdown section."""
+    original = engines.find_base(options.base)
+    spec = DistilSpec(
+        minutes=options.minutes, steps=options.steps, replies=options.replies, measured=options.measured, seed=options.seed
+    )
+    tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, _say("tokenizer"))
+    print(json.dumps(tokenizer.as_json()), file=sys.stderr, flush=True)
+    wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
+    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, _say("prompts"))
+    print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
+    recipe = read_recipe(shipped("recipes") / "decoupling" / "pseudo_masked.toml")
+    bases = {
+        "original": engines.open_base(original),
+        "distilled": engines.open_base(engines.find_base(str(tokenizer.folder))),
+        "prompts": engines.open_base(engines.find_base(str(prompts.folder))),
+    }
+    decoded = [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
+    cells = [
+        _cell(engines, bases[name], name, r, recipe, options) for r in options.speakers for name in ("original", "distilled")
+    ]
+    return section(options, tokenizer, prompts, decoded, cells, bases["original"])
+
+
+def _cell(engines: Engines, base: BaseModel, name: str, recordings: Path, recipe: Recipe, options: argparse.Namespace) -> Cell:
+    """A voice of these recordings with one base's tokenizer, measured."""
+    label = f"{name}, {speaker_name(recordings)}"
+    speaker = _speaker(engines, base, name, recordings, recipe, options)
+    spec = EvaluateSpec(questions=options.questions, spoken=options.spoken)
+    return run_cell(base, engines, speaker, (name, recipe), options.seed, spec, options.out / "cells", _say(label))
+
+
+def _speaker(
+    engines: Engines, base: BaseModel, name: str, recordings: Path, recipe: Recipe, options: argparse.Namespace
+) -> Speaker:
+    """Made ready for one base. The clips are the original's: they are cut before there is a token."""
+    folder = options.out / "speakers" / name / speaker_name(recordings)
+    first = options.out / "speakers" / "original" / speaker_name(recordings) / "dataset"
+    if name != "original" and first.exists() and not (folder / "dataset").exists():
+        shutil.copytree(first, folder / "dataset")
+    return ready(recordings, base, engines, recipe, folder, _say(f"{name}, {speaker_name(recordings)}"))
+
+
+def _decoded(
+    engines: Engines, bases: dict[str, BaseModel], recordings: Path, recipe: Recipe, options: argparse.Namespace
+) -> dict[str, Metric]:
+    """Held-out and other clips of a speaker, tokenized and decoded again with each kind of voice prompt: cosine to the speaker, WER.
+
+    The tokens are the original tokenizer's in every row. "copy" is the original vocoder's copy synthesis, "neutral" the base's
+    own neutral prompt.
+    """
+    name = speaker_name(recordings)
+    file = options.out / "prompts" / f"{name}.json"
+    if file.exists():
+        return {key: Metric(**m) for key, m in json.loads(file.read_text(encoding="utf-8")).items()}
+    original = bases["original"]
+    _speaker(engines, original, "original", recordings, recipe, options)
+    place = options.out / "speakers" / "original" / name / "dataset"
+    dataset = load_dataset(place)
+    train = [read(place / clip.audio) for clip in dataset.train()]
+    tested = [(read(place / clip.audio), clip.transcript.text) for clip in [*dataset.held_out(), *dataset.train()]][
+        :DECODED_CLIPS
+    ]
+    prompts = {"original": original.extract_prompt(train), "distilled": bases["prompts"].extract_prompt(train)}
+    # Of the two halves of a prompt, each learned alone.
+    prompts["learned embedding"] = replace(prompts["original"], speaker=prompts["distilled"].speaker)
+    prompts["learned latents"] = replace(prompts["original"], latents=prompts["distilled"].latents)
+    prompts["neutral"] = original.neutral_prompt()
+    voice, encoder, judge = original.voice(name), engines.speaker_encoder(), engines.judge([text for _, text in tested])
+    mean = np.mean([encoder.embed(wave) for wave in train], axis=0)
+    spoken = {key: [voice.decode(original.encode_speech(w), p) for w, _ in tested] for key, p in prompts.items()}
+    spoken["copy"] = [original.copy_synthesis(wave) for wave, _ in tested]
+    spoken["recordings"] = [wave for wave, _ in tested]
+    numbers: dict[str, Metric] = {}
+    for key, waves in spoken.items():
+        numbers[f"{key}: cosine"] = statistics.mean([_cosine(encoder.embed(w), mean) for w in waves], options.seed)
+        errors = [word_errors(text, judge.transcribe(w)) for w, (_, text) in zip(waves, tested, strict=True)]
+        numbers[f"{key}: wer"] = statistics.ratio([float(e) for e, _ in errors], [float(n) for _, n in errors], options.seed)
+    files.write_text(file, json.dumps({key: asdict(m) for key, m in numbers.items()}, indent=1))
+    return numbers
+
+
+def section(
+    options: argparse.Namespace,
+    tokenizer: DistilledPart,
+    prompts: DistilledPart,
+    decoded: Sequence[dict[str, Metric]],
+    cells: Sequence[Cell],
+    base: BaseModel,
+) -> str:
+    """The Markdown section: voices with either tokenizer, decoding with either kind of prompt, what the parts measure by themselves."""
+    who = ", ".join(speaker_name(r) for r in options.speakers)
+    intro = (
+        f"Base {base.info.name} @ {base.info.revision[:12]}, its tokenizer and prompt extractor replaced by ones learned from its "
+        f"decoder ({options.minutes:g} minutes of decoded speech, {options.steps} steps each, seed {options.seed}). Speakers: {who}. "
+        f"Voices by recipes/decoupling/pseudo_masked.toml; {options.questions} questions, {options.spoken} replies heard. "
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}."
+    )
+    parts = ["## Learned from the decoder", intro]
+    for original, distilled in zip(cells[::2], cells[1::2], strict=True):
+        parts.append(_voices(original, distilled))
+    for recordings, numbers in zip(options.speakers, decoded, strict=True):
+        parts.append(_prompts(speaker_name(recordings), numbers))
+    for part in (tokenizer, prompts):
+        parts.append(_table(f"the {part.part} by itself", ["value", "95 % interval", "n"],
+                            {name.replace("_", " "): [f"{m.value:.3f}", _spread(m), str(m.n)] for name, m in part.metrics.items()}))  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _voices(original: Cell, distilled: Cell) -> str:
+    rows: dict[str, list[str]] = {}
+    for name, title in SHOWN.items():
+        before, after = original.metrics[name], distilled.metrics[name]
+        kept = f"{100 * after.value / before.value:.1f} %" if name in ("speaker_cosine", "retention") else ""
+        rows[title] = [f"{before.value:.3f} ({_spread(before)})", f"{after.value:.3f} ({_spread(after)})", kept]
+    table = _table(f"a voice of {original.speaker}", ["original tokenizer", "distilled tokenizer", "of the original"], rows)
+    reached = [distilled.metrics[n].value / original.metrics[n].value >= GOAL for n in ("speaker_cosine", "retention")]
+    said = "reached" if all(reached) else "**not reached**"
+    return f"{table}\n\nAim (97 % of the original's similarity and retention): {said}."
+
+
+def _prompts(name: str, numbers: dict[str, Metric]) -> str:
+    kinds = list(dict.fromkeys(key.partition(":")[0] for key in numbers))
+    rows: dict[str, list[str]] = {}
+    for kind in kinds:
+        cosine, wer = numbers[f"{kind}: cosine"], numbers[f"{kind}: wer"]
+        share = 100 * cosine.value / numbers["original: cosine"].value
+        rows[kind] = [f"{cosine.value:.3f} ({_spread(cosine)})", f"{share:.1f} %", f"{wer.value:.3f} ({_spread(wer)})"]
+    return _table(f"{name} decoded with a voice prompt", ["similarity", "of the original's", "WER"], rows)
+
+
+def _table(first: str, columns: Sequence[str], rows: dict[str, list[str]]) -> str:
+    lines = [f"| {' | '.join([first, *columns])} |", "|---" * (1 + len(columns)) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join([name, *cells])} |" for name, cells in rows.items())])
+
+
+def _spread(metric: Metric) -> str:
+    return f"{metric.low:.3f}-{metric.high:.3f}"
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / max(1e-8, float(np.linalg.norm(a) * np.linalg.norm(b))))
+
+
+def _say(label: str) -> OnProgress:
+    """A line now and then."""
+    last_s = 0.0
+
+    def report(event: Progress) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s > 20:
+            last_s = time.monotonic()
+            print(f"{label}: {event.step} {100 * event.fraction:.0f} % {event.message}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", default="nano", help="name or folder of a base that has the originals")
+    parser.add_argument("--speakers", nargs="+", type=Path, metavar="DIR", help="folders or zips with audio and metadata.csv")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--replies", type=int, default=48)
+    parser.add_argument("--measured", type=int, default=48)
+    parser.add_argument("--questions", type=int, default=120)
+    parser.add_argument("--spoken", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("build/distillation"))
+    parser.add_argument("--docs", type=Path, help="folder of a benchmarks.md to put the section into")
+    options = parser.parse_args(arguments)
+    options.out = options.out.absolute()
+    options.speakers = options.speakers or [shipped("assets/sample") / "recordings.zip"]
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Other tempo, pitch, rooms, channels and noise for decoded speech; tokens keep to the sound they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+
+from voicekit.covo.features import num_tokens
+from voicekit.records import FloatArray, IntArray
+from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+
+FRAME_SAMPLES, STEP_SAMPLES, SEARCH_SAMPLES = 1024, 512, 256
+TEMPO, SHIFT = (0.82, 1.2), (0.95, 1.05)
+
+
+def at_speed(samples: FloatArray, tokens: IntArray, speed: float, shift: float = 1.0) -> tuple[FloatArray, IntArray]:
+    """Speech [960 N] and tokens [N] `speed` times as fast: [960 M] and [M], M = floor(N / speed).
+
+    `shift` is the part of the speed that comes from resampling and moves pitch and formants with it; the rest changes the
+    tempo alone. Token m of the result is the one that was spoken at the middle of its 40 ms.
+    """
+    made = tempo(samples, speed / shift)
+    if shift != 1.0:
+        made = soxr.resample(made, MODEL_RATE_HZ * shift, MODEL_RATE_HZ).astype(np.float32)
+    kept = int(len(tokens) / speed)
+    where = ((np.arange(kept) + 0.5) * speed).astype(np.int64)
+    wanted = kept * SAMPLES_PER_TOKEN
+    return np.pad(made, (0, max(0, wanted - len(made))))[:wanted], tokens[np.minimum(where, len(tokens) - 1)]
+
+
+def tempo(samples: FloatArray, speed: float) -> FloatArray:
+    """`speed` times as fast at the same pitch: overlapping frames, each sought where it continues the last one best (WSOLA,
+    Verhelst and Roelands, 1993)."""
+    if speed == 1.0 or len(samples) < 2 * FRAME_SAMPLES:
+        return samples
+    window = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
+    count = int(len(samples) / speed) // STEP_SAMPLES
+    source = np.pad(samples, (SEARCH_SAMPLES + FRAME_SAMPLES // 2, 2 * FRAME_SAMPLES + SEARCH_SAMPLES))
+    out = np.zeros(count * STEP_SAMPLES + FRAME_SAMPLES, np.float32)
+    at = SEARCH_SAMPLES
+    for k in range(count):
+        wanted = SEARCH_SAMPLES + int(k * STEP_SAMPLES * speed)
+        if k:
+            follows = source[at + STEP_SAMPLES : at + STEP_SAMPLES + FRAME_SAMPLES]
+            around = source[wanted - SEARCH_SAMPLES : wanted + SEARCH_SAMPLES + FRAME_SAMPLES]
+            wanted += int(np.correlate(around, follows).argmax()) - SEARCH_SAMPLES
+        at = wanted
+        out[k * STEP_SAMPLES : k * STEP_SAMPLES + FRAME_SAMPLES] += window * source[at : at + FRAME_SAMPLES]
+    return out[FRAME_SAMPLES // 2 :][: int(len(samples) / speed)]
+
+
+def disturbed(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """What a microphone might have made of it, as long as it was: room, channel, noise, short gaps, another level."""
+    made = samples
+    if rng.random() < 0.35:
+        made = _room(made, rng)
+    if rng.random() < 0.7:
+        made = _channel(made, rng)
+    if rng.random() < 0.6:
+        made = _noise(made, rng)
+    for _ in range(int(rng.integers(0, 3))):
+        width, start = int(rng.integers(600, 3600)), int(rng.integers(0, max(1, len(made) - 3600)))
+        made = np.concatenate([made[:start], np.zeros(width, np.float32), made[start + width :]])[: len(samples)]
+    return (made * rng.uniform(0.3, 1.5)).astype(np.float32)
+
+
+def _room(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Decaying noise as impulse response, 0.1 to 0.5 s down to -60 dB."""
+    decay_samples = rng.uniform(0.1, 0.5) * MODEL_RATE_HZ
+    length = int(decay_samples)
+    response = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / decay_samples) * rng.uniform(0.02, 0.1)
+    response[0] = 1.0
+    return _filtered(samples, np.fft.rfft(response, _size(len(samples) + length)))
+
+
+def _channel(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A smooth random equaliser of about +-6 dB."""
+    size = _size(len(samples))
+    bins = np.linspace(0, 1, size // 2 + 1) ** 0.5
+    gain_db = np.interp(bins, np.linspace(0, 1, 7), rng.normal(0, 4.0, 7))
+    return _filtered(samples, 10 ** (gain_db / 20))
+
+
+def _noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Stationary coloured noise 5 to 40 dB under the speech."""
+    noise = _channel(rng.standard_normal(len(samples)).astype(np.float32), rng)
+    level = np.sqrt((samples**2).mean() / max(1e-12, float((noise**2).mean())))
+    return samples + noise * np.float32(level * 10 ** (-rng.uniform(5, 40) / 20))
+
+
+def _filtered(samples: FloatArray, response: FloatArray) -> FloatArray:
+    size = 2 * (len(response) - 1)
+    return np.fft.irfft(np.fft.rfft(samples, size) * response, size)[: len(samples)].astype(np.float32)
+
+
+def _size(least: int) -> int:
+    return 1 << (least - 1).bit_length()
+
+
+def whole_tokens(samples: FloatArray) -> FloatArray:
+    """Padded with silence to whole tokens."""
+    return np.pad(samples, (0, num_tokens(len(samples)) * SAMPLES_PER_TOKEN - len(samples)))
