@@ -2,9 +2,9 @@
 
 python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minutes 60] [--steps 1500] [--out DIR] [--docs DIR]
 
-The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then a voice is
-made of each speaker with either tokenizer (the report's recipe, recipes/decoupling/pseudo_masked.toml), and speech is decoded with
-either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on.
+The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then a voice
+is made of each speaker with either tokenizer (the report's recipe, recipes/decoupling/pseudo_masked.toml), and speech is decoded
+with either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on.
 """
 
 from __future__ import annotations
@@ -70,23 +70,26 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
     """Everything; the Markdown section."""
     original = engines.find_base(options.base)
     spec = DistilSpec(
-        minutes=options.minutes, steps=options.steps, replies=options.replies, measured=options.measured, seed=options.seed
+        minutes=options.minutes,
+        steps=options.steps,
+        reader_steps=options.reader_steps,
+        replies=options.replies,
+        measured=options.measured,
+        seed=options.seed,
     )
     tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, _say("tokenizer"))
     print(json.dumps(tokenizer.as_json()), file=sys.stderr, flush=True)
-    wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
-    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, _say("prompts"))
-    print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
     recipe = read_recipe(shipped("recipes") / "decoupling" / "pseudo_masked.toml")
     bases = {
         "original": engines.open_base(original),
         "distilled": engines.open_base(engines.find_base(str(tokenizer.folder))),
-        "prompts": engines.open_base(engines.find_base(str(prompts.folder))),
     }
+    cells = [_cell(engines, base, name, r, recipe, options) for r in options.speakers for name, base in bases.items()]
+    wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
+    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, _say("prompts"))
+    print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
+    bases["prompts"] = engines.open_base(engines.find_base(str(prompts.folder)))
     decoded = [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
-    cells = [
-        _cell(engines, bases[name], name, r, recipe, options) for r in options.speakers for name in ("original", "distilled")
-    ]
     return section(options, tokenizer, prompts, decoded, cells, bases["original"])
 
 
@@ -112,7 +115,7 @@ def _speaker(
 def _decoded(
     engines: Engines, bases: dict[str, BaseModel], recordings: Path, recipe: Recipe, options: argparse.Namespace
 ) -> dict[str, Metric]:
-    """Held-out and other clips of a speaker, tokenized and decoded again with each kind of voice prompt: cosine to the speaker, WER.
+    """Clips of a speaker, tokenized and decoded again with each kind of voice prompt: cosine to the speaker, WER.
 
     The tokens are the original tokenizer's in every row. "copy" is the original vocoder's copy synthesis, "neutral" the base's
     own neutral prompt.
@@ -156,11 +159,12 @@ def section(
     cells: Sequence[Cell],
     base: BaseModel,
 ) -> str:
-    """The Markdown section: voices with either tokenizer, decoding with either kind of prompt, what the parts measure by themselves."""
+    """The Markdown section: voices with either tokenizer, speech with either kind of prompt, the parts by themselves."""
     who = ", ".join(speaker_name(r) for r in options.speakers)
     intro = (
-        f"Base {base.info.name} @ {base.info.revision[:12]}, its tokenizer and prompt extractor replaced by ones learned from its "
-        f"decoder ({options.minutes:g} minutes of decoded speech, {options.steps} steps each, seed {options.seed}). Speakers: {who}. "
+        f"Base {base.info.name} @ {base.info.revision[:12]}, its tokenizer and prompt extractor replaced by ones learned from "
+        f"its decoder ({options.minutes:g} minutes of decoded speech, {options.steps} steps each, seed {options.seed}). "
+        f"Speakers: {who}. "
         f"Voices by recipes/decoupling/pseudo_masked.toml; {options.questions} questions, {options.spoken} replies heard. "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}."
     )
@@ -170,8 +174,8 @@ def section(
     for recordings, numbers in zip(options.speakers, decoded, strict=True):
         parts.append(_prompts(speaker_name(recordings), numbers))
     for part in (tokenizer, prompts):
-        parts.append(_table(f"the {part.part} by itself", ["value", "95 % interval", "n"],
-                            {name.replace("_", " "): [f"{m.value:.3f}", _spread(m), str(m.n)] for name, m in part.metrics.items()}))  # fmt: skip
+        rows = {n.replace("_", " "): [f"{m.value:.3f}", _spread(m), str(m.n)] for n, m in part.metrics.items()}
+        parts.append(_table(f"the {part.part} by itself", ["value", "95 % interval", "n"], rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -229,6 +233,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--speakers", nargs="+", type=Path, metavar="DIR", help="folders or zips with audio and metadata.csv")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--reader-steps", type=int, default=400)
     parser.add_argument("--replies", type=int, default=48)
     parser.add_argument("--measured", type=int, default=48)
     parser.add_argument("--questions", type=int, default=120)

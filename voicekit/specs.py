@@ -225,7 +225,7 @@ def distil_spec(given: dict[str, Any]) -> DistilSpec:
         if place is not None and not place.exists():
             raise UsageError(f"There is no {place}.", "Check the path.")
     try:
-        return DistilSpec(**{**given, **paths, "prompts": prompts})
+        return DistilSpec.model_validate({**given, **paths, "prompts": prompts})
     except ValidationError as error:
         fault = error.errors()[0]
         raise UsageError(f"--{fault['loc'][0]} cannot be {fault['input']!r}: {fault['msg']}.", "Give another value.") from None

@@ -73,7 +73,7 @@ class DistilledTokenizer(nn.Module):
         sizes = WavLMConfig(**config.wavlm)
         self.wavlm = WavLMModel(sizes)
         if config.front == "mel":
-            self.wavlm.feature_extractor = MelFront(sizes.conv_dim[-1])
+            self.wavlm.add_module("feature_extractor", MelFront(sizes.conv_dim[-1]))
         self.to_code = nn.Linear(sizes.hidden_size * self._frames_per_token(sizes), config.code_dim)
         self.codebook = nn.Parameter(F.normalize(torch.randn(config.num_codes, config.code_dim), dim=-1))
         self.scale = nn.Parameter(torch.tensor(FIRST_SCALE))

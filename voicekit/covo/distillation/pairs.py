@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicekit.covo.decoder import Before
 from voicekit.covo.distillation.sequences import Spoken
@@ -31,10 +33,10 @@ class Pair:
     `latents` float16 [4N, L] are there where the speed was left alone.
     """
 
-    samples: IntArray
+    samples: NDArray[np.int16]
     tokens: IntArray
     voice: int
-    latents: FloatArray | None
+    latents: NDArray[np.float16] | None
 
     @property
     def wave(self) -> FloatArray:
@@ -54,7 +56,7 @@ class Source:
 
 
 def num_pairs(minutes: float) -> int:
-    return max(PAIRS_IN_SHARD, round(minutes * 60 * TOKEN_HZ / PAIR_TOKENS))
+    return max(1, round(minutes * 60 * TOKEN_HZ / PAIR_TOKENS))
 
 
 def made_pairs(source: Source, count: int, folder: Path, report: OnProgress) -> list[Pair]:
@@ -111,21 +113,21 @@ def _sequence(spoken: Sequence[Spoken], rng: np.random.Generator) -> IntArray:
     return np.concatenate(parts)[:PAIR_TOKENS]
 
 
-def _int16(samples: FloatArray) -> IntArray:
+def _int16(samples: FloatArray) -> NDArray[np.int16]:
     return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def _write(file: Path, pairs: Sequence[Pair]) -> None:
-    latents = [pair.latents for pair in pairs if pair.latents is not None]
+    arrays: dict[str, Any] = {
+        "samples": np.concatenate([pair.samples for pair in pairs]),
+        "tokens": np.concatenate([pair.tokens for pair in pairs]).astype(np.int32),
+        "lengths": np.array([len(pair.tokens) for pair in pairs]),
+        "voices": np.array([pair.voice for pair in pairs]),
+    }
+    if latents := [pair.latents for pair in pairs if pair.latents is not None]:
+        arrays["latents"] = np.concatenate(latents)
     with beside(file) as tmp, tmp.open("wb") as sink:
-        np.savez(
-            sink,
-            samples=np.concatenate([pair.samples for pair in pairs]),
-            tokens=np.concatenate([pair.tokens for pair in pairs]).astype(np.int32),
-            lengths=np.array([len(pair.tokens) for pair in pairs]),
-            voices=np.array([pair.voice for pair in pairs]),
-            **({"latents": np.concatenate(latents)} if latents else {}),
-        )
+        np.savez(sink, **arrays)
 
 
 def _read(file: Path) -> list[Pair]:

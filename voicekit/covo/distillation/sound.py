@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from voicekit.covo.features import num_tokens
 from voicekit.records import FloatArray, IntArray
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
@@ -85,18 +84,13 @@ def _noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Stationary coloured noise 5 to 40 dB under the speech."""
     noise = _channel(rng.standard_normal(len(samples)).astype(np.float32), rng)
     level = np.sqrt((samples**2).mean() / max(1e-12, float((noise**2).mean())))
-    return samples + noise * np.float32(level * 10 ** (-rng.uniform(5, 40) / 20))
+    return (samples + noise * level * 10 ** (-rng.uniform(5, 40) / 20)).astype(np.float32)
 
 
-def _filtered(samples: FloatArray, response: FloatArray) -> FloatArray:
+def _filtered(samples: FloatArray, response: np.ndarray) -> FloatArray:
     size = 2 * (len(response) - 1)
     return np.fft.irfft(np.fft.rfft(samples, size) * response, size)[: len(samples)].astype(np.float32)
 
 
 def _size(least: int) -> int:
     return 1 << (least - 1).bit_length()
-
-
-def whole_tokens(samples: FloatArray) -> FloatArray:
-    """Padded with silence to whole tokens."""
-    return np.pad(samples, (0, num_tokens(len(samples)) * SAMPLES_PER_TOKEN - len(samples)))

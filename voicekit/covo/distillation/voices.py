@@ -47,7 +47,7 @@ def _nearby(known: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray
         used, level = np.ones(len(mixed), bool), 0.5  # a base whose prompts say nothing of the speaker
     made = mixed + used * rng.standard_normal(len(mixed)) * level * rng.uniform(NEAREST, FARTHEST)
     longest = LOUDEST * level * np.sqrt(used.sum())
-    return made * min(1.0, longest / float(np.linalg.norm(made)))
+    return (made * min(1.0, longest / float(np.linalg.norm(made)))).astype(np.float32)
 
 
 def given_prompts(base: Base, places: Sequence[Path]) -> list[VoicePrompt]:

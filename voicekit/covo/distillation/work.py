@@ -66,19 +66,24 @@ def place_part(
     made = work / part
     shutil.rmtree(made, ignore_errors=True)
     save(made)
-    kept = {
-        name: {key: value if math.isfinite(value) else None for key, value in asdict(m).items()} for name, m in numbers.items()
-    }
-    write_text(made / NUMBERS, json.dumps(kept, indent=1) + "\n")
+    write_text(made / NUMBERS, json.dumps({name: _finite(asdict(m)) for name, m in numbers.items()}, indent=1) + "\n")
     _tell(target, part, title, story, numbers)
     made.rename(target / part)
     shutil.rmtree(work, ignore_errors=True)
 
 
+def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+
+
 def read_numbers(place: Path) -> dict[str, Metric]:
     """What was measured of a finished part."""
     stored = json.loads((place / NUMBERS).read_text(encoding="utf-8"))
-    return {name: Metric(**{k: math.nan if v is None else v for k, v in m.items()}) for name, m in stored.items()}
+    return {name: Metric(*(_number(m[key]) for key in ("value", "low", "high")), n=m["n"]) for name, m in stored.items()}
+
+
+def _number(stored: float | None) -> float:
+    return math.nan if stored is None else stored
 
 
 def _tell(target: Path, part: str, title: str, story: str, numbers: Mapping[str, Metric]) -> None:
