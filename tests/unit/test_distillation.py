@@ -225,5 +225,5 @@ def test_mel_frames_lie_under_their_latents() -> None:
 
 
 def test_a_voice_without_prefix_has_its_embedding_alone() -> None:
-    made = without_prefix(np.ones(4), NEUTRAL)
+    made = without_prefix(np.ones(4, np.float32), NEUTRAL)
     assert made.tokens.shape == (0,) and made.latents.shape == (0, 64) and made.speaker.dtype == np.float32

@@ -27,7 +27,7 @@ class Course:
     steps: int
     peak_rate: float
     seed: int
-    checkpoint_every: int = 100
+    checkpoint_every: int = 25
 
     def rate(self, step: int) -> float:
         """Warm-up over a twentieth of the steps (at most 200), then a cosine down to a fiftieth."""
