@@ -37,7 +37,7 @@ def test_a_released_folder_is_told_with_what_it_lacks(tmp_path: Path, capsys: py
     assert said["layout"] == "released" and "academic use only" in said["licence"] and said["usable"]
     found = parts(out)
     assert [name for name, part in found.items() if not part["there"]] == [
-        "text tokenizer", "speech tokenizer", "voice prompts", "material"]  # fmt: skip
+        "text tokenizer", "speech tokenizer", "prompt extractor", "voice prompts", "material"]  # fmt: skip
     assert all(part["means"] and str(folder) in part["remedy"] for part in found.values() if not part["there"])
     assert found["chat model"]["sizes"]["speech_tokens"] == 64 and found["chat model"]["sizes"]["adapter_hidden"] == 1705
     assert found["chat model"]["parameters"] == sum(t.numel() for t in read_weights(folder).values())

@@ -108,6 +108,8 @@ def test_its_numbers_are_on_the_card(distilled: DistilledPart, capsys: pytest.Ca
 def test_asked_again_it_tells_its_numbers_and_leaves_no_work(base: Path, distilled: DistilledPart) -> None:
     assert tokenizer_of(base, distilled.folder).as_json() == distilled.as_json()
     assert not [p for p in distilled.folder.iterdir() if p.name.startswith(".")]
+    with pytest.raises(UsageError, match="was learned with other options"):
+        tokenizer_of(base, distilled.folder, LITTLE.model_copy(update={"steps": 7}))
 
 
 def test_killed_and_run_again_it_makes_the_same_weights(base: Path, distilled: DistilledPart, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ TOKEN_SAMPLES_16K = MEL_RATE_HZ // TOKEN_HZ
 LONG_TOKENS, OVERLAP_TOKENS = 250, 50
 FIRST_SCALE = 12.0
 SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {"hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4, "intermediate_size": 768,
-             "conv_dim": [256] * 7, "num_conv_pos_embeddings": 31, "num_conv_pos_embedding_groups": 16},
+    "tiny": {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 576,
+             "conv_dim": [192] * 7, "num_conv_pos_embeddings": 31, "num_conv_pos_embedding_groups": 16},
     "base": {},
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from voicekit.covo.distillation.pairs import Source, made_pairs, num_pairs
 from voicekit.covo.distillation.sequences import gathered, parted, texts_of
 from voicekit.covo.distillation.tokenizer import PEAK_RATE, PRETRAINED_RATE, READER_RATE, teach, teach_reader
 from voicekit.covo.distillation.voices import given_prompts, voice_prompts
-from voicekit.covo.distillation.work import carry_base, place_part, read_numbers, target_of, workplace
+from voicekit.covo.distillation.work import carry_base, finished, place_part, target_of, workplace
 from voicekit.covo.distilled_tokenizer import DistilledTokenizer, fresh
 from voicekit.covo.layout import SPEECH_TOKENIZER
 from voicekit.errors import UsageError
@@ -47,8 +47,8 @@ def distil_tokenizer(
     that the base has serves for comparison alone.
     """
     target = target_of(folder, out, SPEECH_TOKENIZER)
-    if (target / SPEECH_TOKENIZER).exists():
-        return DistilledPart(target, "speech tokenizer", read_numbers(target / SPEECH_TOKENIZER))
+    if (known_numbers := finished(target, SPEECH_TOKENIZER, spec)) is not None:
+        return DistilledPart(target, "speech tokenizer", known_numbers)
     base = load_base(folder, device)
     base.neutral_prompt()  # asked for by name where it is missing
     prompts = [*base.stored_prompts(), *given_prompts(base, spec.prompts)]
@@ -72,7 +72,7 @@ def distil_tokenizer(
         minutes=spec.minutes, voices=known, steps=spec.steps, seed=spec.seed, chance=1 / min(PROBED_VOICES, len(voices) - known),
         parameters=sum(p.numel() for p in tokenizer.wavlm.parameters()) / 1e6,
     )  # fmt: skip
-    place_part(target, SPEECH_TOKENIZER, work, tokenizer.save, TITLE, story, numbers)
+    place_part(target, SPEECH_TOKENIZER, spec, tokenizer.save, (TITLE, story), numbers)
     return DistilledPart(target, "speech tokenizer", numbers)
 
 

@@ -16,7 +16,7 @@ from voicekit.covo.distillation.pairs import Pair, Source, made_pairs, num_pairs
 from voicekit.covo.distillation.sequences import gathered, parted, texts_of
 from voicekit.covo.distillation.sound import disturbed
 from voicekit.covo.distillation.voices import given_prompts, voice_prompts
-from voicekit.covo.distillation.work import carry_base, place_part, read_numbers, target_of, workplace
+from voicekit.covo.distillation.work import carry_base, finished, place_part, target_of, workplace
 from voicekit.covo.layout import PROMPT_EXTRACTOR
 from voicekit.covo.prompt_extractor import ExtractorConfig, PromptExtractor, fit_speaker, mel_24k
 from voicekit.evaluate import statistics
@@ -46,8 +46,8 @@ def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str
     It is used there from then on, instead of the vocoder's analysis if there is one. Goes on like `distil_tokenizer`.
     """
     target = target_of(folder, out, PROMPT_EXTRACTOR)
-    if (target / PROMPT_EXTRACTOR).exists():
-        return DistilledPart(target, NAME, read_numbers(target / PROMPT_EXTRACTOR))
+    if (known_numbers := finished(target, PROMPT_EXTRACTOR, spec)) is not None:
+        return DistilledPart(target, NAME, known_numbers)
     base = load_base(folder, device)
     base.neutral_prompt()  # asked for by name where it is missing
     prompts = [*base.stored_prompts(), *given_prompts(base, spec.prompts)]
@@ -65,7 +65,7 @@ def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str
     numbers = _measured(base, extractor, apart, spec, report)
     parameters = sum(p.numel() for p in extractor.parameters()) / 1e6
     story = STORY.format(minutes=spec.minutes, voices=known, steps=spec.steps, parameters=parameters, seed=spec.seed)
-    place_part(target, PROMPT_EXTRACTOR, work, extractor.save, TITLE, story, numbers)
+    place_part(target, PROMPT_EXTRACTOR, spec, extractor.save, (TITLE, story), numbers)
     return DistilledPart(target, NAME, numbers)
 
 

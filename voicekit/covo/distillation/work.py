@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from voicekit.covo.base import Base
-from voicekit.covo.layout import NUMBERS, card_of
+from voicekit.covo.layout import NUMBERS, PROMPT_EXTRACTOR, SPEECH_TOKENIZER, card_of
 from voicekit.errors import UsageError
-from voicekit.files import write_text
+from voicekit.files import beside, write_text
 from voicekit.records import Metric
 from voicekit.specs import DistilSpec
 from voicekit.storage import combined_sha256, copy_file, visible_files
@@ -33,9 +33,23 @@ def target_of(folder: Path, out: Path | None, part: str) -> Path:
     return target
 
 
+def finished(target: Path, part: str, spec: DistilSpec) -> dict[str, Metric] | None:
+    """The numbers of the part if it is there. UsageError if it was learned with other options."""
+    file = target / part / NUMBERS
+    if not file.is_file():
+        return None
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    if stored["spec"] != spec.model_dump(mode="json"):
+        remedy = f"Give --out with another folder, or remove {target / part}."
+        raise UsageError(f"The {part.replace('_', ' ')} in {target} was learned with other options.", remedy)
+    shutil.rmtree(_place_of_work(target, part), ignore_errors=True)
+    rows = stored["metrics"].items()
+    return {name: Metric(*(_number(m[key]) for key in ("value", "low", "high")), n=m["n"]) for name, m in rows}
+
+
 def workplace(target: Path, part: str, base: Base, spec: DistilSpec) -> Path:
     """The hidden folder of an unfinished distillation in `target`. UsageError if another one began there."""
-    folder = target / f".distill-{part}"
+    folder = _place_of_work(target, part)
     mark = combined_sha256([base.info.name, _weights_of(base), spec.model_dump_json()])
     file = folder / "job.json"
     if file.is_file() and json.loads(file.read_text(encoding="utf-8"))["mark"] != mark:
@@ -45,10 +59,16 @@ def workplace(target: Path, part: str, base: Base, spec: DistilSpec) -> Path:
     return folder
 
 
+def _place_of_work(target: Path, part: str) -> Path:
+    return target / f".distill-{part}"
+
+
 def _weights_of(base: Base) -> str:
-    """What the pairs depend on, told by names and sizes: to hash the weights of a large base takes minutes."""
-    files = (p for p in visible_files(base.info.folder) if p.suffix in (".safetensors", ".pt"))
-    return "\n".join(f"{p.relative_to(base.info.folder).as_posix()} {p.stat().st_size}" for p in files)
+    """Names and sizes of the weights that pairs depend on: learned parts may come to the base meanwhile."""
+    folder = base.info.folder
+    files = {p.relative_to(folder): p for p in visible_files(folder) if p.suffix in (".safetensors", ".pt")}
+    kept = {place: p for place, p in files.items() if place.parts[0] not in (SPEECH_TOKENIZER, PROMPT_EXTRACTOR)}
+    return "\n".join(f"{place.as_posix()} {p.stat().st_size}" for place, p in kept.items())
 
 
 def carry_base(folder: Path, target: Path, without: str) -> None:
@@ -56,30 +76,33 @@ def carry_base(folder: Path, target: Path, without: str) -> None:
     for source in visible_files(folder):
         place = source.relative_to(folder)
         if place.parts[0] != without and not (target / place).exists():
-            copy_file(source, target / place)
+            with beside(target / place) as tmp:
+                copy_file(source, tmp)
 
 
 def place_part(
-    target: Path, part: str, work: Path, save: Callable[[Path], None], title: str, story: str, numbers: Mapping[str, Metric]
+    target: Path,
+    part: str,
+    spec: DistilSpec,
+    save: Callable[[Path], None],
+    told: tuple[str, str],
+    numbers: Mapping[str, Metric],
 ) -> None:
-    """The finished part in its place, its numbers beside it and in the base's README; the work is removed."""
+    """The finished part in its place, its numbers beside it and in the base's README under a title and a story (`told`); the
+    work is removed."""
+    work = _place_of_work(target, part)
     made = work / part
     shutil.rmtree(made, ignore_errors=True)
     save(made)
-    write_text(made / NUMBERS, json.dumps({name: _finite(asdict(m)) for name, m in numbers.items()}, indent=1) + "\n")
-    _tell(target, part, title, story, numbers)
+    metrics = {name: _finite(asdict(m)) for name, m in numbers.items()}
+    write_text(made / NUMBERS, json.dumps({"spec": spec.model_dump(mode="json"), "metrics": metrics}, indent=1) + "\n")
+    _tell(target, part, *told, numbers)
     made.rename(target / part)
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in numbers.items()}
-
-
-def read_numbers(place: Path) -> dict[str, Metric]:
-    """What was measured of a finished part."""
-    stored = json.loads((place / NUMBERS).read_text(encoding="utf-8"))
-    return {name: Metric(*(_number(m[key]) for key in ("value", "low", "high")), n=m["n"]) for name, m in stored.items()}
 
 
 def _number(stored: float | None) -> float:
