@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.makers import tiny_base
 from tests.released import write_released
 from tests.tiny import hum
+from voicekit import audio
 from voicekit.cli import run
 from voicekit.covo import distilled_tokenizer, load_base, prompt_extractor
 from voicekit.covo.distillation import prompts
@@ -23,9 +25,12 @@ from voicekit.errors import BaseModelError, UsageError
 from voicekit.ports import Progress
 from voicekit.records import Heard, VoicePrompt, Waveform
 from voicekit.results import DistilledPart
-from voicekit.specs import DistilSpec
+from voicekit.settings import Settings
+from voicekit.shipped import shipped
+from voicekit.specs import DistilSpec, PrepareSpec, Recipe, read_recipe
 from voicekit.storage import base_revision, write_prompt
 from voicekit.timebase import SAMPLES_PER_TOKEN
+from voicekit.wiring import open_app
 
 LITTLE = DistilSpec(minutes=0.2, steps=6, reader_steps=2, voices=10, replies=2, measured=2)
 
@@ -235,8 +240,6 @@ def test_a_learned_extractor_is_used_once_it_is_there(base: Path, tmp_path: Path
 
 
 def test_texts_and_more_voices_are_used(base: Path, tmp_path: Path) -> None:
-    from voicekit import audio
-
     (tmp_path / "said.txt").write_text("hello, my friend.\n\nthe sky is blue.\n")
     audio.write_wav(tmp_path / "voices" / "someone.wav", wave(2.0))
     spec = LITTLE.model_copy(update={"texts": tmp_path / "said.txt", "prompts": (tmp_path / "voices",)})
@@ -249,3 +252,34 @@ def test_texts_and_more_voices_are_used(base: Path, tmp_path: Path) -> None:
     assert any("4 of 4" in message for message in heard)  # two replies and two sentences
     with pytest.raises(UsageError, match="no voice in"):
         tokenizer_of(base, tmp_path / "other", spec.model_copy(update={"prompts": (tmp_path / "said.txt",)}))
+
+
+def test_create_takes_a_distilled_base(distilled: DistilledPart, base: Path, tmp_path: Path) -> None:
+    """Without a tokenizer nothing can be made, and the error says how to get one; with the learned ones there is a voice."""
+    made = distil_prompts(distilled.folder, tmp_path / "both", LITTLE, "cpu", silent)
+    assert (made.folder / "speech_tokenizer" / "distilled.json").is_file()
+    lacking = tmp_path / "lacking"
+    shutil.copytree(base, lacking, ignore=shutil.ignore_patterns("speech_tokenizer"))
+    recordings = few_sentences(tmp_path / "recordings")
+    app = open_app(Settings(home=tmp_path / "home", threads=1))
+    with pytest.raises(BaseModelError, match="no speech tokenizer") as caught:
+        app.create("anna", recordings, recipe=as_little_as_possible(), base=str(lacking))
+    assert "distill-tokenizer" in caught.value.remedy
+    voice = app.create("anna", recordings, recipe=as_little_as_possible(), base=str(made.folder)).voice
+    assert voice.base_model == str(made.folder) and app.say("anna", "hello", tmp_path / "x.wav").is_file()
+
+
+def few_sentences(folder: Path) -> Path:
+    """Five of the bundled speaker."""
+    with zipfile.ZipFile(shipped("assets/sample") / "recordings.zip") as sample:
+        names = sorted(name for name in sample.namelist() if name.endswith(".ogg"))[:5]
+        sample.extractall(folder, [*names, *(name for name in sample.namelist() if name.endswith("metadata.csv"))])
+    table = next(folder.rglob("metadata.csv"))
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(row for row in rows if row.partition("|")[0] in {Path(name).stem for name in names}) + "\n")
+    return folder
+
+
+def as_little_as_possible() -> Recipe:
+    few = PrepareSpec(min_speech_s=5.0, cleaning="none", num_speakers=1)
+    return read_recipe(shipped("recipes") / "smoke.toml").model_copy(update={"prepare": few})

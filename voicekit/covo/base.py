@@ -123,9 +123,9 @@ class Base:
     @cached_property
     def _tokenizer(self) -> SpeechTokenizer | DistilledTokenizer:
         place = self._folder / SPEECH_TOKENIZER
-        if self._card.released and not place.exists():
+        if not place.exists():
             raise BaseModelError(
-                "This base has no speech tokenizer: it cannot turn recordings into tokens (the release has none).",
+                "This base has no speech tokenizer: it cannot turn recordings into tokens (the release brings none).",
                 "Learn one from its decoder (voicekit base distill-tokenizer), or put one with the same codes into "
                 f"{place} (config.json and model.safetensors).",
             )
