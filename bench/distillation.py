@@ -5,6 +5,7 @@ python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minut
 The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then a voice
 is made of each speaker with either tokenizer (the report's recipe, recipes/decoupling/pseudo_masked.toml), and speech is decoded
 with either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on.
+Other options need another OUT.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
     )
     tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, _say("tokenizer"))
     print(json.dumps(tokenizer.as_json()), file=sys.stderr, flush=True)
-    recipe = read_recipe(shipped("recipes") / "decoupling" / "pseudo_masked.toml")
+    recipe = _recipe(options)
     bases = {
         "original": engines.open_base(original),
         "distilled": engines.open_base(engines.find_base(str(tokenizer.folder))),
@@ -91,6 +92,14 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
     bases["prompts"] = engines.open_base(engines.find_base(str(prompts.folder)))
     decoded = [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
     return section(options, tokenizer, prompts, decoded, cells, bases["original"])
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """The report's, with other numbers of steps where they were asked for."""
+    known = read_recipe(shipped("recipes") / "decoupling" / "pseudo_masked.toml")
+    asked = {"steps": options.voice_steps, "decoder_steps": options.decoder_steps}
+    train = known.train.model_copy(update={key: value for key, value in asked.items() if value})
+    return known.model_copy(update={"train": train})
 
 
 def _cell(engines: Engines, base: BaseModel, name: str, recordings: Path, recipe: Recipe, options: argparse.Namespace) -> Cell:
@@ -160,12 +169,14 @@ def section(
     base: BaseModel,
 ) -> str:
     """The Markdown section: voices with either tokenizer, speech with either kind of prompt, the parts by themselves."""
+    train = _recipe(options).train
     who = ", ".join(speaker_name(r) for r in options.speakers)
     intro = (
         f"Base {base.info.name} @ {base.info.revision[:12]}, its tokenizer and prompt extractor replaced by ones learned from "
         f"its decoder ({options.minutes:g} minutes of decoded speech, {options.steps} steps each, seed {options.seed}). "
         f"Speakers: {who}. "
-        f"Voices by recipes/decoupling/pseudo_masked.toml; {options.questions} questions, {options.spoken} replies heard. "
+        f"Voices by recipes/decoupling/pseudo_masked.toml ({train.steps} steps, the decoder {train.decoder_steps}); "
+        f"{options.questions} questions, {options.spoken} replies heard. "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}."
     )
     parts = ["## Learned from the decoder", intro]
@@ -236,6 +247,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reader-steps", type=int, default=400)
     parser.add_argument("--replies", type=int, default=48)
     parser.add_argument("--measured", type=int, default=48)
+    parser.add_argument("--voice-steps", type=int, default=0, help="of the chat model; default: the recipe's")
+    parser.add_argument("--decoder-steps", type=int, default=0, help="of the decoder; default: the recipe's")
     parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--spoken", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
