@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
+from scipy import fft
 
 from voicekit.records import FloatArray, IntArray
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
@@ -69,7 +70,7 @@ def _room(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     length = int(decay_samples)
     response = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / decay_samples) * rng.uniform(0.02, 0.1)
     response[0] = 1.0
-    return _filtered(samples, np.fft.rfft(response, _size(len(samples) + length)))
+    return _filtered(samples, fft.rfft(response.astype(np.float32), _size(len(samples) + length)))
 
 
 def _channel(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -89,8 +90,9 @@ def _noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def _filtered(samples: FloatArray, response: np.ndarray) -> FloatArray:
     size = 2 * (len(response) - 1)
-    return np.fft.irfft(np.fft.rfft(samples, size) * response, size)[: len(samples)].astype(np.float32)
+    # scipy's stays in float32, numpy's does not.
+    return fft.irfft(fft.rfft(samples, size) * response.astype(np.complex64), size)[: len(samples)]
 
 
 def _size(least: int) -> int:
-    return 1 << (least - 1).bit_length()
+    return 2 * fft.next_fast_len(-(-least // 2), real=True)
