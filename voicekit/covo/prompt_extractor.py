@@ -27,7 +27,8 @@ from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_LATE
 NUM_MELS, FFT_SAMPLES, LOG_FLOOR = 100, 1024, 1e-6
 DILATIONS = (1, 2, 4, 8, 1, 2)
 LONG_TOKENS, MARGIN_TOKENS = 250, 8
-FIT_STEPS, FIT_RATE, FIT_BATCH, FIT_TOKENS = 80, 0.02, 8, 50
+# The rate is that of an embedding whose entries have a root mean square of 1.
+FIT_STEPS, FIT_RATE, FIT_BATCH, FIT_TOKENS = 80, 0.05, 8, 50
 STAY = 0.02
 
 Spoken = tuple[IntArray, FloatArray]
@@ -44,10 +45,12 @@ class ExtractorConfig:
 class PromptExtractor(nn.Module):
     """Log-mel [B, 4N, 100] at 24 kHz -> normalised latents [B, 4N, L] and a speaker embedding [B, S].
 
-    `used` [S] are the entries of the embedding that the base's own prompts use; the others stay 0.
+    `used` [S] are the entries of the embedding that the base's own prompts use; the others stay 0. `level` is the root mean
+    square of those that are used.
     """
 
     used: Tensor
+    level: Tensor
 
     def __init__(self, config: ExtractorConfig) -> None:
         super().__init__()
@@ -58,13 +61,14 @@ class PromptExtractor(nn.Module):
         self.to_latents = nn.Linear(d, config.latents)
         self.to_speaker = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.GELU(), nn.Linear(2 * d, config.speaker_dim))
         self.register_buffer("used", torch.ones(config.speaker_dim))
+        self.register_buffer("level", torch.ones(()))
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         x = F.gelu(self.first(((mel + 6.0) / 4.0).transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
         pooled = torch.cat([x.mean(-1), x.std(-1)], dim=-1)
-        return self.to_latents(x.transpose(1, 2)), self.to_speaker(pooled) * self.used
+        return self.to_latents(x.transpose(1, 2)), self.to_speaker(pooled) * self.used * self.level
 
     @torch.inference_mode()
     def latents(self, samples_24k: FloatArray) -> FloatArray:
@@ -139,16 +143,17 @@ def fit_speaker(decoder: Token2Latent, clips: Sequence[Spoken], start: FloatArra
     like = decoder.cond_proj.weight
     mask = torch.from_numpy(used.astype(np.float32)).to(like)
     first = torch.from_numpy(start).to(like)
-    found = first.clone().requires_grad_(True)
-    adam = torch.optim.Adam([found], FIT_RATE)
+    level = ((first * mask) ** 2).sum().div(mask.sum()).sqrt().clamp(min=1e-3)
+    moved = torch.zeros_like(first, requires_grad=True)
+    adam = torch.optim.Adam([moved], FIT_RATE)
     for step in range(FIT_STEPS):
         adam.param_groups[0]["lr"] = FIT_RATE * 0.5 * (1 + np.cos(np.pi * step / FIT_STEPS))
         batch = _crops(clips, rng, like)
-        batch["speaker"] = (found * mask).expand(len(batch["tokens"]), -1)
-        loss = flow_loss(decoder, batch) + STAY * ((found - first) ** 2).mean()
-        (found.grad,) = torch.autograd.grad(loss, [found])
+        batch["speaker"] = ((first + level * moved) * mask).expand(len(batch["tokens"]), -1)
+        loss = flow_loss(decoder, batch) + STAY * (moved**2).mean()
+        (moved.grad,) = torch.autograd.grad(loss, [moved])
         adam.step()
-    return (found * mask).detach().cpu().numpy().astype(np.float32)
+    return ((first + level * moved) * mask).detach().cpu().numpy().astype(np.float32)
 
 
 def _crops(clips: Sequence[Spoken], rng: np.random.Generator, like: Tensor) -> dict[str, Tensor]:

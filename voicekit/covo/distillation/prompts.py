@@ -74,9 +74,11 @@ def fresh_extractor(base: Base, prompts: Sequence[VoicePrompt], spec: DistilSpec
     sizes = base.decoder.decoder.config
     torch.manual_seed(spec.seed)
     made = PromptExtractor(ExtractorConfig(sizes.latents, sizes.speaker_dim, **SIZES[spec.size]))
-    used = np.any([p.speaker != 0 for p in prompts], axis=0)
+    known = np.stack([p.speaker for p in prompts])
+    used = (known != 0).any(axis=0)
     if used.any():
         made.used.copy_(torch.from_numpy(used.astype(np.float32)))
+        made.level.fill_(float(np.sqrt((known[:, used] ** 2).mean())))
     return made
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import soxr
-from scipy import fft
+from scipy import fft as scipy_fft
 
 from voicekit.records import FloatArray, IntArray
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
+fft: Any = scipy_fft  # its types name dispatching, not arrays
 FRAME_SAMPLES, STEP_SAMPLES, SEARCH_SAMPLES = 1024, 512, 256
 TEMPO, SHIFT = (0.82, 1.2), (0.95, 1.05)
 
