@@ -8,22 +8,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recipes.nano.names import HELD_OUT
 from voicekit.covo import load_base
 from voicekit.evaluate import same_answer
 from voicekit.shipped import shipped
-
-NAMES = (
-    "ljreader", "ljread", "ljspeech", "reader", "reader-1", "rms", "narrator", "speaker-one", "sample", "demo", "my-voice",
-    "my-voice-2", "dr-smith", "thomas", "kate", "johann", "grandma", "hr-voice", "brand-voice", "podcast-host", "ceo", "x1", "q",
-    "maximilian", "yuki", "olu", "customer-42", "zoe", "bob",
-)  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, default=shipped("assets/nano"))
     parser.add_argument("--questions", type=int, default=120)
-    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("names", nargs="*", default=HELD_OUT)
     args = parser.parse_args()
     base = load_base(args.base)
     asked = base.material.dev[: args.questions]

@@ -1,9 +1,11 @@
 """Build nano from nothing, step by step; every step is skipped or continued when it was run before.
 
-python -m recipes.nano.build --work DIR --sentences FILE --readers DIR [--device cpu] [--part prepare|train|all] [--scale 1.0]
+python -m recipes.nano.build --work DIR --sentences FILE --readers DIR [--device cpu] [--part prepare|train|all] [--packed FILE]
 
 `prepare` needs the synthesisers (flite, espeak-ng, festival) and only the CPU; `train` needs torch, transformers, numpy, scipy
-and safetensors, and takes what `prepare` left in --work. --scale shrinks data and steps for a quick trial.
+and safetensors, and takes what `prepare` left in --work. To prepare here and train there, `--part prepare --packed FILE` leaves
+all that training reads in one file, and `--part train --packed FILE` begins with that file alone. --scale shrinks data and
+steps for a quick trial.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900, "listening": 4500}
+STEPS = {"typed": 1000, "tokenizer": 6500, "hearing": 3500, "decoder": 5400, "chat": 9900, "naming": 400, "listening": 4500}
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:
@@ -31,6 +33,9 @@ def commands(args: argparse.Namespace) -> list[list[str]]:
          "--clips", str(round(900 * args.scale))],
         ["hearing", "--work", work, "--steps", "0"],
     ]  # fmt: skip
+    packed = ["--work", work, "--file", str(args.packed)]
+    if args.packed:
+        prepare.append(["packed", "pack", *packed])
     if args.init:
         device = [*device, "--init", str(args.init)]
     resumed = ["--vq-from", "0"] if args.init else []
@@ -42,24 +47,31 @@ def commands(args: argparse.Namespace) -> list[list[str]]:
         ["decoder", "--work", work, "--steps", steps["decoder"], *device],
         ["chat", "--work", work, "--steps", steps["chat"], *device],
         ["pack", "--work", work, "--out", str(args.out)],
+        ["naming", "--work", work, "--base", str(args.out), "--steps", steps["naming"], *device[:6]],
         ["listening", "--work", work, "--base", str(args.out), "--steps", steps["listening"], *device[:6]],
     ]
+    if args.packed and args.part == "train":
+        train.insert(0, ["packed", "unpack", *packed])
     return {"prepare": prepare, "train": train, "all": prepare + train}[args.part]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for everything on the way (20 GB)")
-    parser.add_argument("--sentences", type=Path, required=True, help="open text, one sentence a line (LJ Speech's, say)")
-    parser.add_argument("--readers", type=Path, required=True, help="FLAC files of real readers, 16 kHz (LibriSpeech)")
+    parser.add_argument("--sentences", type=Path, help="open text, one sentence a line (LJ Speech's, say)")
+    parser.add_argument("--readers", type=Path, help="FLAC files of real readers, 16 kHz (LibriSpeech)")
     parser.add_argument("--out", type=Path, default=Path("voicekit/assets/nano"))
     parser.add_argument("--part", choices=("prepare", "train", "all"), default="all")
+    parser.add_argument("--packed", type=Path, help="one small file with all that training reads: written or begun with")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights instead of from nothing")
     parser.add_argument("--scale", type=float, default=1.0)
-    for command in commands(parser.parse_args()):
+    args = parser.parse_args()
+    if args.part != "train" and not (args.sentences and args.readers):
+        parser.error("preparing needs --sentences and --readers")
+    for command in commands(args):
         print("recipes.nano." + " ".join(command), flush=True)
         subprocess.run([sys.executable, "-m", f"recipes.nano.{command[0]}", *command[1:]], check=True)
 

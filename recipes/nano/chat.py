@@ -114,7 +114,7 @@ def train(args: argparse.Namespace) -> None:
         opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / args.steps))))
         step += 1
         mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
-        if step % 100 == 0 or step == args.steps:
+        if step % 100 == 0 or step in (1, args.steps):
             print(f"step {step} {time.time() - began:.0f} s loss {mean:.4f}", flush=True)
             part = last.with_suffix(".part")
             state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "listening": listening,

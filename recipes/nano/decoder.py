@@ -112,7 +112,7 @@ def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> 
         opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
         step += 1
         mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
-        if step % 100 == 0 or step == steps:
+        if step % 100 == 0 or step in (1, steps):
             print(f"step {step} {time.time() - began:.0f} s flow {mean:.4f}", flush=True)
             part = last.with_suffix(".part")
             torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)

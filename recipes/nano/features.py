@@ -7,29 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 
+from recipes.nano.stored import save, to_bytes
 from recipes.nano.text import normalise
 from voicekit.covo.features import log_mel, num_tokens
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
 from voicekit.world import pyworld
-
-MEL_LOW, MEL_STEP = -14.0, 0.085
-
-
-def to_bytes(mel: FloatArray) -> np.ndarray:
-    return np.clip(np.round((mel - MEL_LOW) / MEL_STEP), 0, 255).astype(np.uint8)
-
-
-def from_bytes(mel: np.ndarray) -> FloatArray:
-    return mel.astype(np.float32) * MEL_STEP + MEL_LOW
 
 
 def token_pitch(samples_24k: FloatArray) -> FloatArray:
@@ -52,21 +41,13 @@ def prepare_shard(audio_file: Path) -> None:
     if out.exists() or not index.exists():
         return
     audio = np.memmap(audio_file, np.int16, "r")
-    mels, pitches, counts = [], [], []
+    mels, pitches = [], []
     for line in index.read_text().splitlines():
         clip = json.loads(line)
         samples = audio[clip["start"] : clip["start"] + clip["num_samples"]].astype(np.float32) / np.float32(32768)
         mels.append(to_bytes(log_mel(samples)))
         pitches.append(token_pitch(samples).astype(np.float16))
-        counts.append(len(pitches[-1]))
-    save(out, mels, pitches, counts)
-
-
-def save(out: Path, mels: list, pitches: list, counts: list[int]) -> None:
-    part = out.with_suffix(".part")
-    with part.open("wb") as sink:
-        np.savez(sink, mel=np.concatenate(mels), pitch=np.concatenate(pitches), tokens=np.array(counts, np.int32))
-    os.replace(part, out)
+    save(out, mels, pitches)
 
 
 def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
@@ -74,7 +55,7 @@ def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
     if (out / "mel_0000.npz").exists():
         return
     out.mkdir(parents=True, exist_ok=True)
-    mels, pitches, counts, rows, sounds = [], [], [], [], []
+    mels, pitches, rows, sounds = [], [], [], []
     for line in sorted(transcripts.read_text().splitlines()):
         item = json.loads(line)
         samples, rate_hz = sf.read(folder / item["file"], dtype="float32")
@@ -86,7 +67,6 @@ def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
             audio *= 0.07 / (np.sqrt((audio**2).mean()) + 1e-9)
             mels.append(to_bytes(log_mel(audio)))
             pitches.append(token_pitch(audio).astype(np.float16))
-            counts.append(len(pitches[-1]))
             reader, start = item["file"].split("-")[0], sum(len(s) for s in sounds)
             sounds.append(np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
             rows.append({"id": f"readers/{item['file']}-{number}", "set": "readers", "voice": reader, "base": f"reader-{reader}",
@@ -94,7 +74,7 @@ def prepare_readers(folder: Path, transcripts: Path, out: Path) -> None:
                          "num_samples": len(audio)})  # fmt: skip
     (out / "audio_0000.i16").write_bytes(b"".join(sound.tobytes() for sound in sounds))
     (out / "index_0000.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    save(out / "mel_0000.npz", mels, pitches, counts)
+    save(out / "mel_0000.npz", mels, pitches)
 
 
 def prepare_scripted(folder: Path, out: Path) -> None:
@@ -111,33 +91,7 @@ def prepare_scripted(folder: Path, out: Path) -> None:
         rows.append({"id": name, "set": out.name, "voice": folder.name, "base": folder.name, "split": "test", "named": False,
                      "text": normalise(text), "num_samples": len(audio)})  # fmt: skip
     (out / "index_0000.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    save(out / "mel_0000.npz", mels, pitches, [len(p) for p in pitches])
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One clip: mel uint8 [4N, 80], pitch float16 [N] in Hz, and its row of the index."""
-
-    mel: np.ndarray
-    pitch: np.ndarray
-    row: dict
-
-    @property
-    def tokens(self) -> int:
-        return len(self.pitch)
-
-
-def load_set(folder: Path) -> list[Item]:
-    """All clips of a set whose features are there."""
-    items: list[Item] = []
-    for path in sorted(folder.glob("mel_*.npz")):
-        rows = path.with_name(path.name.replace("mel_", "index_").replace(".npz", ".jsonl")).read_text().splitlines()
-        data = np.load(path)
-        mel, pitch, start = data["mel"], data["pitch"], 0
-        for count, row in zip(data["tokens"], rows, strict=True):
-            items.append(Item(mel[4 * start : 4 * (start + count)], pitch[start : start + count], json.loads(row)))
-            start += count
-    return items
+    save(out / "mel_0000.npz", mels, pitches)
 
 
 def main() -> None:

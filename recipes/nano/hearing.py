@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from recipes.nano.letters import letter_error_rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, ENCODER_MELS, HIDDEN, SEGMENT_POSITIONS, Places
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments
@@ -211,7 +212,7 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
         step += 1
         for name, loss in (("letters", letters), ("pieces", words), ("length", length)):
             means[name] = 0.98 * means.get(name, loss.item()) + 0.02 * loss.item()
-        if step % 100 == 0 or step == steps:
+        if step % 100 == 0 or step in (1, steps):
             note = ""
             if step % 500 == 0 or step == steps:
                 note = f" CER {cer(encoder, head, test[:100]):.3f} questions heard {heard_right(encoder, pieces, text, test):.3f}"
@@ -238,14 +239,12 @@ def heard_right(encoder: WhisperEncoder, pieces: Pieces, text: TextTokenizer, it
 
 @torch.inference_mode()
 def cer(encoder: WhisperEncoder, head: nn.Linear, items: list[Heard]) -> float:
-    import jiwer
-
     truth, guess = [], []
     for item in items:
         mels = collate([item], None).to(head.weight)
         guess.append(greedy_text(head(encode(encoder, mels))[0].argmax(-1).cpu().numpy()))
         truth.append("".join(c for c in item[1]["text"] if c.isalpha() or c in " '"))
-    return float(jiwer.cer(truth, guess))
+    return letter_error_rate(truth, guess)
 
 
 @torch.inference_mode()

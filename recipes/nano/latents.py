@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 
+from recipes.nano.stored import move, save_latents, to_bytes
+from voicekit.covo.features import log_mel
 from voicekit.covo.vocoder import LOG_F0, VOICING, analyse, synthesise
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
@@ -49,14 +50,12 @@ def readers(folder: Path) -> list[tuple[str, FloatArray]]:
     return out
 
 
-def moved(latents: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """The latents [M, 64] with their mean F0 somewhere else between LOWEST_HZ and HIGHEST_HZ, at most an octave away."""
+def pitch_move(latents: FloatArray, rng: np.random.Generator) -> float:
+    """By how much log F0 is to move so that its mean lies between LOWEST_HZ and HIGHEST_HZ, at most an octave away."""
     voiced = latents[:, VOICING] > 0.5
     mean = float(latents[voiced, LOG_F0].mean()) if voiced.any() else float(latents[:, LOG_F0].mean())
     low, high = max(np.log(LOWEST_HZ), mean - np.log(2)), min(np.log(HIGHEST_HZ), mean + np.log(2))
-    out = latents.copy()
-    out[:, LOG_F0] += rng.uniform(min(low, mean), max(high, mean)) - mean
-    return out
+    return float(rng.uniform(min(low, mean), max(high, mean)) - mean)
 
 
 def main() -> None:
@@ -71,17 +70,15 @@ def main() -> None:
     done, parts = [], []
     for number, (voice, samples) in enumerate(clips):
         latents = analyse(samples)
-        other = moved(latents, rng)
-        for audio, made in ((samples, latents), (synthesise(other), other)):
-            done.append({"voice": voice, "frames": len(made)})
-            parts.append(((audio * 32767).astype(np.int16), made.astype(np.float16)))
+        higher = pitch_move(latents, rng)
+        other = move(latents, higher)
+        for audio, made, by in ((samples, latents, 0.0), (synthesise(other), other, higher)):
+            done.append({"voice": voice, "frames": len(made), "moved": by})
+            parts.append((to_bytes(log_mel(audio)), made.astype(np.float16)))
         if number % 50 == 0:
             print(f"{number} of {len(clips)}", flush=True)
-    part = args.out.with_suffix(".part")
-    with part.open("wb") as sink:
-        np.savez(sink, rows=json.dumps(done), audio=np.concatenate([a for a, _ in parts]),
-                 samples=np.array([len(a) for a, _ in parts]), latents=np.concatenate([x for _, x in parts]))  # fmt: skip
-    os.replace(part, args.out)
+    mels, latents = zip(*parts, strict=True)
+    save_latents(args.out, done, list(mels), list(latents))
 
 
 if __name__ == "__main__":

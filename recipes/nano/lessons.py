@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipes.nano.hearing import load_features
+from recipes.nano.names import name_pieces, random_name
 from recipes.nano.shape import CONTROL, NUM_CODES, Places
 from recipes.nano.tokens import read
 from recipes.nano.voices import NAMED
@@ -19,6 +20,7 @@ from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import IntArray
 
 TEXT_WEIGHT = 3.0
+MADE_UP_SHARE = 0.5
 MOST_TOKENS = 420
 
 
@@ -39,12 +41,14 @@ def prompt_format(text: TextTokenizer) -> PromptFormat:
 class Material:
     """Everything the lessons are drawn from; `draw(rng)` gives one lesson.
 
-    Without `speech` there are typed questions and typed answers only, under every named voice: what needs no tokenizer yet.
+    Without `speech` there are typed questions and typed answers only, under every named voice and under made-up names: what needs
+    no tokenizer yet.
     """
 
     def __init__(self, places: Places, speech: bool = True, spoken: bool = False) -> None:
         self.text = TextTokenizer(places.text.parent)
         self.prompt = prompt_format(self.text)
+        self.name_pieces = name_pieces(self.text)
         answers: dict[str, list[tuple[str, IntArray]]] = {}
         for codes, row in read(places.codes / "answers_train.npz") if speech else ():
             answers.setdefault(row["text"], []).append((row["voice"], codes))
@@ -77,6 +81,8 @@ class Material:
     def typed(self, rng: np.random.Generator) -> Lesson:
         """A typed question and the words of its answer, no speech: the cheapest lesson in what to say."""
         question, voice = self.pick(rng), NAMED[int(rng.integers(len(NAMED)))].name
+        if rng.random() < MADE_UP_SHARE:
+            voice = random_name(rng, self.name_pieces)
         builder = Builder(self, voice)
         builder.add(self.prompt.user_text(self.text.encode, question.text))
         builder.reply(question.fact.answer, np.zeros(0, np.int64), 1.0, 1.0)

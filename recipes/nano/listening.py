@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recipes.nano.bare import BareBase
 from recipes.nano.hearing import (
     SEGMENT_FRAMES,
     Heard,
@@ -36,14 +37,11 @@ from recipes.nano.hearing import (
     prepare,
 )
 from recipes.nano.mixed import MasterAdamW
-from recipes.nano.pack import half
+from recipes.nano.pack import put
 from recipes.nano.shape import ENCODER, Places
-from voicekit.covo import load_base
-from voicekit.covo.base import Base
-from voicekit.covo.chat import load_chat
+from voicekit.covo.chat import CovoChat
 from voicekit.covo.speech_tokenizer import BLANK, SYMBOLS, text_symbols
-from voicekit.covo.text import TextTokenizer
-from voicekit.evaluate import same_answer
+from voicekit.evaluate.text import same_answer
 
 SHARES = {"questions_train": 0.72, "readers": 0.08, "open_train": 0.13, "answers_train": 0.07}
 BATCH_FRAMES = 7_000
@@ -62,36 +60,38 @@ class Answer:
     is_text: tuple[bool, ...]
 
 
-def answers_of(base: Base, seed: int) -> dict[str, Answer]:
+def answers_of(base: BareBase, chat: CovoChat, seed: int) -> dict[str, Answer]:
     """By right answer: the reply of the base to a typed training question, under a speaker drawn for each answer."""
     rng = np.random.default_rng(seed)
-    material, speakers = base.material, base.info.speakers
+    material, speakers = base.material, base.card.speakers
     first = {question.answer: question for question in reversed(material.train)}
     drawn = {answer: speakers[int(rng.integers(len(speakers)))] for answer in sorted(first)}
     found: dict[str, Answer] = {}
     for speaker in speakers:
         asked = [first[answer] for answer, whose in drawn.items() if whose == speaker]
-        for question, reply in zip(asked, base.voice(speaker).reply_many([q.text for q in asked]), strict=True):
-            if same_answer(reply.text, question.answer):
-                ids = base.prompt.interleave(base.encode_text(question.answer), reply.speech.tolist())
-                text = [not base.prompt.is_audio(i) for i in ids]
-                end = len(text) - text[::-1].index(True)
-                found[question.answer] = Answer(speaker, tuple(ids[:end]), tuple(text[:end]))
+        for question, (text, codes) in zip(asked, base.replies(chat, speaker, [q.text for q in asked]), strict=True):
+            if same_answer(text, question.answer):
+                ids = base.prompt.interleave(base.text.encode(question.answer), codes)
+                words = [not base.prompt.is_audio(i) for i in ids]
+                end = len(words) - words[::-1].index(True)
+                found[question.answer] = Answer(speaker, tuple(ids[:end]), tuple(words[:end]))
     return found
 
 
 class Listener:
     """The frozen chat model behind the ears: how well it answers what it hears."""
 
-    def __init__(self, base: Base, device: str, seed: int) -> None:
-        self.llm = load_chat(base.info.folder, base.prompt.audio_pad, device, torch.bfloat16).llm.requires_grad_(False)
+    def __init__(self, base: BareBase, device: str, seed: int) -> None:
+        chat = base.chat(device, torch.float32)
         self._base, self._device = base, device
-        self._answers = answers_of(base, seed)
+        self._answers = answers_of(base, chat, seed)
+        self.llm = chat.llm
+        nn.Module.to(self.llm, torch.bfloat16)
         self._right = {q.text: q.answer for q in base.material.train}
 
     def loss(self, heard: Tensor, counts: Tensor, texts: list[str]) -> Tensor:
         """Cross-entropy in nats per word piece of the answers. heard [B, F, D]: adapter frames; counts [B]: the real ones."""
-        prompt, encode_text, embed = self._base.prompt, self._base.encode_text, self.llm.model.embed_tokens
+        prompt, encode_text, embed = self._base.prompt, self._base.text.encode, self.llm.model.embed_tokens
         rows, wanted, places = [], [], []
         for row, text in enumerate(texts):
             answer = self._answers.get(self._right.get(text, ""))
@@ -135,17 +135,16 @@ def draw(parts: dict[str, list[Heard]], rng: np.random.Generator) -> tuple[list[
 class Ears(nn.Module):
     """What is trained: the base's encoder and adapter, and the two heads that only training needs."""
 
-    def __init__(self, base: Base, device: str) -> None:
+    def __init__(self, base: BareBase, device: str) -> None:
         super().__init__()
-        weights = {k: v.float() for k, v in load_file(base.info.folder / "model.safetensors").items()}
-        text = TextTokenizer(base.info.folder)
+        weights = {k: v.float() for k, v in load_file(base.folder / "model.safetensors").items()}
         self.encoder = new_encoder(device)
         self.encoder.load_state_dict({k[8:]: v for k, v in weights.items() if k.startswith("encoder.")})
-        self.pieces = Pieces(weights["llm.model.embed_tokens.weight"][: len(text)])
+        self.pieces = Pieces(weights["llm.model.embed_tokens.weight"][: len(base.text)])
         own = {k[14:]: v for k, v in weights.items() if k.startswith("audio_adapter.")}
         self.pieces.audio_adapter.load_state_dict(own)
         self.letters = nn.Linear(ENCODER["d_model"], SYMBOLS)
-        self.text = text
+        self.text = base.text
         self.to(device)
 
     def ctc(self, batch: list[Heard], made: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,7 +156,7 @@ class Ears(nn.Module):
         return letters, ctc_of(self.pieces.logits(heard)[0], wanted, -(-frames // 8), len(self.text))
 
 
-def train(places: Places, base: Base, steps: int, device: str, seed: int) -> tuple[Ears, list[Tensor]]:
+def train(places: Places, base: BareBase, steps: int, device: str, seed: int) -> tuple[Ears, list[Tensor]]:
     """The ears, and their trained parameters in float32."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -187,7 +186,7 @@ def train(places: Places, base: Base, steps: int, device: str, seed: int) -> tup
         step += 1
         for name, value in terms.items():
             means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
-        if step % 100 == 0 or step == steps:
+        if step % 100 == 0 or step in (1, steps):
             numbers = " ".join(f"{k} {v:.3f}" for k, v in means.items())
             note = ""
             if step % 500 == 0 or step == steps:
@@ -200,16 +199,11 @@ def train(places: Places, base: Base, steps: int, device: str, seed: int) -> tup
     return ears, opt.master
 
 
-def write(base: Base, ears: Ears, masters: list[Tensor]) -> None:
-    """The trained ears into the base's model.safetensors, beside and renamed."""
-    file = base.info.folder / "model.safetensors"
+def write(base: BareBase, ears: Ears, masters: list[Tensor]) -> None:
+    """The trained ears into the base's model.safetensors."""
     trained = dict(zip([n for n, p in ears.named_parameters() if p.requires_grad], masters, strict=True))
     own = {n: trained[n] for n in trained if n.startswith(("encoder.", "pieces.audio_adapter."))}
-    weights = load_file(file) | half({n.removeprefix("pieces."): t.detach().cpu() for n, t in own.items()})
-    part = file.with_suffix(".part")
-    save_file(weights, part)
-    part.chmod(file.stat().st_mode)
-    os.replace(part, file)
+    put(base.folder, {n.removeprefix("pieces."): t.detach().cpu() for n, t in own.items()})
 
 
 def main() -> None:
@@ -224,7 +218,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     places = Places(args.work)
     prepare(places)
-    base = load_base(args.base, args.device)
+    base = BareBase.read(args.base)
     write(base, *train(places, base, args.steps, args.device, args.seed))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,15 @@ def chat_weights(places: Places) -> dict[str, Tensor]:
     model = torch.load(places.chat / "last.pt", weights_only=False)["model"]
     encoder = torch.load(places.hearing / "last.pt", weights_only=False)["encoder"]
     return half({**model, **{f"encoder.{k}": v for k, v in encoder.items()}})
+
+
+def put(base: Path, weights: dict[str, Tensor]) -> None:
+    """These weights in place of the packed base's own of the same names, beside and renamed."""
+    file = base / "model.safetensors"
+    part = file.with_suffix(".part")
+    save_file(load_file(file) | half(weights), part)
+    part.chmod(file.stat().st_mode)
+    os.replace(part, file)
 
 
 def configs(text_tokens: int) -> tuple[dict, dict]:
@@ -84,10 +94,11 @@ def write_material(places: Places, out: Path) -> None:
     for codes, row in read(places.codes / "answers_train.npz"):
         answers.setdefault(row["text"], []).append((row["voice"], codes.tolist()))
     rng = np.random.default_rng(0)
-    weights = np.array([q.fact.weight for q in train])
+    spoken = [q for q in train if q.fact.answer in answers]
+    weights = np.array([q.fact.weight for q in spoken])
     with gzip.GzipFile(out / "rehearsal.jsonl.gz", "wb", mtime=0) as sink:
-        for i in rng.choice(len(train), REHEARSAL, replace=False, p=weights / weights.sum()):
-            question = train[int(i)]
+        for i in rng.choice(len(spoken), min(REHEARSAL, len(spoken)), replace=False, p=weights / weights.sum()):
+            question = spoken[int(i)]
             voice, speech = answers[question.fact.answer][int(rng.integers(len(answers[question.fact.answer])))]
             turns = [{"role": "user", "text": question.text},
                      {"role": "assistant", "text": question.fact.answer, "speech": speech}]  # fmt: skip

@@ -18,14 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipes.nano.augment import augment
-from recipes.nano.features import Item, from_bytes, load_set
+from recipes.nano.letters import letter_error_rate
 from recipes.nano.mixed import MasterAdamW
+from recipes.nano.stored import Item, from_bytes, load_set
 from voicekit.covo.speech_tokenizer import SYMBOLS, SpeechTokenizer, SpeechTokenizerConfig, greedy_text, text_symbols
 
 BATCH_TOKENS = 1400
 PEAK_RATE = 1.2e-3
 WARM_UP_STEPS = 300
 EMA_DECAY = 0.99
+SHARE = {"open_train": 0.62, "answers_train": 0.1, "questions_train": 0.1, "narr_train": 0.03, "readers": 0.15}
 TESTS = ("open_dev", "open_synth_test", "open_natural_test", "open_ked_test", "scripted")
 
 
@@ -154,14 +156,12 @@ def step_loss(tok: SpeechTokenizer, heads: Heads, b: dict[str, Tensor], vq: bool
     early_ctc = ctc(early.view(early.shape[0], -1, SYMBOLS), b)
     loss = read_ctc + 0.4 * early_ctc + 0.7 * mel + 0.25 * pitch + 0.25 * commit
     parts = {"ctc": read_ctc, "early": early_ctc, "mel": mel, "pitch": pitch, "commit": commit}
-    return loss, {name: float(part) for name, part in parts.items()}
+    return loss, {name: float(part.detach()) for name, part in parts.items()}
 
 
 @torch.inference_mode()
 def measure(tok: SpeechTokenizer, items: list[Item], vq: bool = True) -> float:
     """CER of greedy reading over the clips (letters only)."""
-    import jiwer
-
     references, guesses = [], []
     tok.eval()
     for item in items:
@@ -172,7 +172,7 @@ def measure(tok: SpeechTokenizer, items: list[Item], vq: bool = True) -> float:
         guesses.append(greedy_text(symbols))
         references.append("".join(c for c in " ".join(item.row["text"].split()) if c.isalpha() or c in " '"))
     tok.train()
-    return float(jiwer.cer(references, guesses))
+    return letter_error_rate(references, guesses)
 
 
 def checkpoint(path: Path, step: int, modules: dict, rng: np.random.Generator) -> None:
@@ -223,12 +223,11 @@ def train(args: argparse.Namespace) -> None:
         tok.quantizer.total.copy_(state["vq"][1])
         step, rng.bit_generator.state = state["step"], state["rng"]
         torch.set_rng_state(state["torch"])
-    share = {"open_train": 0.62, "answers_train": 0.1, "questions_train": 0.1, "narr_train": 0.03, "readers": 0.15}
     items, weights, began, log = [], np.zeros(0), time.time(), {}
     vq_at = int(args.vq_from * args.steps)
     while step < args.steps:
         if not items or step % 200 == 0:
-            items, weights = mixture({s: load_set(args.audio / s) for s in share}, share)
+            items, weights = mixture({s: load_set(args.audio / s) for s in SHARE}, SHARE)
         longest = 75 if step < 400 else 110 if step < 1000 else 330
         b = {k: v.to(args.device) for k, v in collate(batches(items, weights, rng, longest), rng).items()}
         if step == vq_at and not args.init:
@@ -238,7 +237,7 @@ def train(args: argparse.Namespace) -> None:
         opt.step(rate_at(step, args.steps))
         step += 1
         log = {k: 0.98 * log.get(k, v) + 0.02 * v for k, v in parts.items()}
-        if step % 100 == 0:
+        if step % 100 == 0 or step == 1:
             numbers = " ".join(f"{k} {v:.3f}" for k, v in log.items())
             used = int((tok.quantizer.count > 0.05).sum())
             print(f"step {step} {time.time() - began:.0f} s {numbers} codes {used} items {len(items)}", flush=True)

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.nano.features import from_bytes, load_set
 from recipes.nano.shape import Places
-from voicekit.covo.features import log_mel
+from recipes.nano.stored import from_bytes, load_set
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.records import IntArray
 
@@ -72,10 +71,9 @@ def main() -> None:
     latents = args.work / "latents.npz"
     if latents.exists() and not (places.codes / "latents.npz").exists():
         data = np.load(latents)
-        audio = np.split(data["audio"], np.cumsum(data["samples"])[:-1])
-        mels = [log_mel(a.astype(np.float32) / np.float32(32768)) for a in audio]
-        codes = [tokenizer._encode_window(m) for m in mels]
-        write(places.codes / "latents.npz", json.loads(str(data["rows"])), codes)
+        rows = json.loads(str(data["rows"]))
+        mels = np.split(data["mel"], np.cumsum([row["frames"] for row in rows])[:-1])
+        write(places.codes / "latents.npz", rows, encode_all(tokenizer, mels))
     for name in SETS:
         out = places.codes / f"{name}.npz"
         items = [] if out.exists() else [i for i in load_set(places.audio / name) if i.row["named"]]

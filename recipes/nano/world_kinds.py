@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from num2words import num2words
-
 from recipes.nano import world_tables as tables
 from recipes.nano import world_talk as talk
 from recipes.nano.world_tables import Rows
@@ -44,7 +42,7 @@ def _ways(ask: str) -> tuple[str, ...]:
 
 
 def _say(*numbers: int) -> tuple[str, ...]:
-    return tuple(str(num2words(number)).replace("-", " ") for number in numbers)
+    return tuple(tables.NUMBERS[number] for number in numbers)
 
 
 def _arithmetic() -> dict[str, Rows]:

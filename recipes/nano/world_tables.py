@@ -8,6 +8,12 @@ def rows(table: str) -> Rows:
     return tuple(tuple(field.strip() for field in row.split(",")) for row in table.replace("\n", " ").split(";") if row.strip())
 
 
+_BELOW_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen""".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+# 0 to 99 in words
+NUMBERS = (*_BELOW_TWENTY, *(f"{ten} {one}".removesuffix(" zero") for ten in _TENS for one in _BELOW_TWENTY[:10]))
+
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = tuple(
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import soxr
 from transformers.audio_utils import mel_filter_bank
 
 from voicekit.records import FloatArray
@@ -33,6 +32,8 @@ def num_tokens(num_samples_24k: int) -> int:
 
 def log_mel(samples_24k: FloatArray) -> FloatArray:
     """Natural-log mel power float32 [4N, 80] at 100 Hz of mono samples [T] at 24 kHz; N = num_tokens(T)."""
+    import soxr  # not above: training from prepared features needs no resampler
+
     tokens = num_tokens(samples_24k.shape[0])
     padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
     audio = np.asarray(soxr.resample(padded, MODEL_RATE_HZ, MEL_RATE_HZ), dtype=np.float32)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voicekit.records import Metric
-from voicekit.specs import EvaluateSpec
+
+if TYPE_CHECKING:
+    from voicekit.specs import EvaluateSpec
 
 _LOW_IN_VOICE = 0.5
 _FEW_RIGHT = 0.3

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +27,9 @@ from voicekit.records import (
     VoicePrompt,
     Waveform,
 )
-from voicekit.specs import EvaluateSpec
+
+if TYPE_CHECKING:
+    from voicekit.specs import EvaluateSpec
 
 METRICS: dict[str, str] = {
     "retention": "share of right answers of the voice / of the un-tuned base, the same questions (paired interval)",
