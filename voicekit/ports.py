@@ -46,7 +46,7 @@ from voicekit.records import (
     Worker,
 )
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever trains needs no recipe files, and none of what reads them
     from voicekit.specs import TrainSpec
 
 

@@ -31,7 +31,7 @@ class BareBase:
 
     @classmethod
     def read(cls, folder: Path) -> BareBase:
-        card, text = read_card(folder), TextTokenizer(folder / "tokenizer.json")
+        card, text = read_card(folder), TextTokenizer(folder)
         prompt = prompt_format(text, card, read_chat_config(folder))
         return cls(folder, card, text, prompt, read_material(folder, prompt.num_codes))
 

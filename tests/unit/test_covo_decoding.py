@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prompt(folder: Path) -> PromptFormat:
-    return prompt_format(TextTokenizer(folder / "tokenizer.json"), read_card(folder), read_chat_config(folder))
+    return prompt_format(TextTokenizer(folder), read_card(folder), read_chat_config(folder))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from voicekit.prompt import PromptFormat
 from voicekit.shipped import shipped
 
 pytestmark = pytest.mark.unit
-TEXT = TextTokenizer(shipped("assets/nano") / "tokenizer.json")
+TEXT = TextTokenizer(shipped("assets/nano"))
 FORMAT = PromptFormat("voice: {speaker}", 10, 6, 0, 1, 2, 3, 4, 5)
 
 
