@@ -38,6 +38,8 @@ class Engines:
     `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
     `fetch_model` downloads one by name.
 
+    `workers` is how many clips are made at once.
+
     `check_base` and `convert_base` look at a base's files without opening it, and write them anew to a folder.
     """
 
@@ -61,3 +63,4 @@ class Engines:
     models: Callable[[], Sequence[ModelState]]
     fetch_model: Callable[[str, OnProgress], Path]
     phones: Callable[[str], Callable[[str], Sequence[str] | None] | None] = lambda _: None
+    workers: int = 1

@@ -19,10 +19,10 @@ from voicekit.prepare.folder import WORK, load_made, load_recordings
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
+from voicekit.prepare.track import Track
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, Waveform
 from voicekit.specs import PrepareSpec
-from voicekit.timebase import seconds_to_samples
 
 
 def prepare_with(
@@ -57,6 +57,7 @@ def prepare_with(
         strict=strict,
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
         models=_models(engines, base, spec),
+        workers=engines.workers,
     )
 
 
@@ -117,13 +118,13 @@ def find_speakers(engines: Engines, recordings: Path, folder: Path, spec: Prepar
     diarizer, found = engines.diarizer(spec.diarizer), list[FoundSpeaker]()
     for number, recording in enumerate(intake.recordings):
         report(Progress("prepare", number / len(intake.recordings), recording.path))
-        wave = audio.read(intake.root / recording.path, mono=True)
-        for who in summaries(diarizer.diarize(wave, spec.num_speakers or None)):
+        track = Track(intake.root / recording.path, folder / WORK, recording.sample_rate_hz)
+        for who in summaries(diarizer.diarize(track.heard(), spec.num_speakers or None)):
             name = f"{recording.path.replace('/', '-')}-{who.speaker}".replace(" ", "-")
             sample = folder / f"{name}.wav"
-            a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)
-            audio.write_wav(sample, Waveform(wave.samples[:, a:b], wave.sample_rate_hz))
+            audio.write_wav(sample, Waveform(track.between(*who.listen)[None], track.sample_rate_hz))
             found.append(FoundSpeaker(recording.path, who.speaker, who.speech_s, who.share, sample))
+        track.close()
     shutil.rmtree(folder / WORK, ignore_errors=True)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from voicekit.shipped import shipped
 from voicekit.storage import base_revision
 
 NANO = "nano"
+_MOST_WORKERS = 8
 MARKS = ("base.json", "config.json")
 
 
@@ -103,13 +105,15 @@ def engines(settings: Settings) -> Engines:
     vad, speaker_encoder = cache(_vad), cache(_speaker_encoder)
 
     heavy = _by_choice(settings, device, vad)
+    workers = min(settings.threads or _cores(), _MOST_WORKERS)
+    aligner = cache(lambda: _aligner(workers))
 
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
         device=device_in_words,
         vad=vad,
-        aligners=_aligners,
+        aligners=lambda base: [aligner(), base],
         speaker_encoder=speaker_encoder,
         judge=_judge,
         pitch=cache(_pitch),
@@ -125,7 +129,13 @@ def engines(settings: Settings) -> Engines:
         quality=cache(_quality),
         models=lambda: states(models, _installed()),
         fetch_model=lambda name, report: _fetched(name, models / name, report),
+        workers=workers,
     )
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fetched(name: str, folder: Path, report: OnProgress) -> Path:
@@ -183,11 +193,11 @@ def _vad() -> VoiceActivityDetector:
     return SileroVad()
 
 
-def _aligners(base: BaseModel) -> Sequence[Aligner]:
-    """Known words by pocketsphinx, all others by the base's own ears."""
+def _aligner(workers: int) -> Aligner:
+    """Of known words; all others are left to the base's own ears."""
     from voicekit.backends.alignment import PocketsphinxAligner
 
-    return [PocketsphinxAligner(), base]
+    return PocketsphinxAligner(workers)
 
 
 def _speaker_encoder() -> SpeakerEncoder:

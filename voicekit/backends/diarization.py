@@ -42,9 +42,11 @@ class Ge2eDiarizer:
         self._vad, self._encoder = vad, encoder
         self._linkage, self._fcluster = linkage, fcluster
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         mono = Waveform(wave.mono()[None], wave.sample_rate_hz)
-        spans = self._vad.speech_spans(mono)
+        spans = self._vad.speech_spans(mono) if speech is None else speech
         if not spans:
             return ()
         middles_s, voices = self._windows(resample(mono, RATE_HZ).samples[0], spans)

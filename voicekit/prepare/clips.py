@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,12 @@ from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samp
 
 FADE_S = 0.005
 CLIPS = "clips"
+_ONE_AT_A_TIME = threading.Lock()  # for models that keep what they hear
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What cuts and judges. Aligners are asked in order; the first that can answer does.
+    """What cuts and judges. Aligners are asked in order, and by several threads; the first that can answer does.
 
     `transcriber` says what is said where no script does; what `second_opinion` hears is compared with the script; `quality`
     predicts how good a clip sounds.
@@ -46,8 +49,11 @@ class Tools:
         return [getattr(tool, "name", type(tool).__name__) for tool in every]
 
 
-def clips_of(recording: Recording, heard: Heard, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path) -> list[Clip]:
-    """Every clip of a recording, accepted or rejected; the audio is written below `folder`/clips.
+def clips_of(
+    recording: Recording, heard: Heard, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path
+) -> list[Callable[[], Clip]]:
+    """What makes every clip of a recording, accepted or rejected; the audio is written below `folder`/clips. Several threads may
+    make one each.
 
     `text` is None when the script does not know the recording: then the transcriber says what is said, if there is one. Where
     another than the wanted speaker talks, or two at once, the clips are there but rejected.
@@ -56,8 +62,8 @@ def clips_of(recording: Recording, heard: Heard, text: str | None, spec: Prepare
     try:
         pieces = pieces_of(sound, text, spec, tools.aligners, tools.transcriber)
     except NothingToCutError as error:
-        return [refused(recording, str(error), text or "")]
-    return [clip_of(sound, piece, spec, tools, folder) for piece in pieces]
+        return [partial(refused, recording, str(error), text or "")]
+    return [partial(clip_of, sound, piece, spec, tools, folder) for piece in pieces]
 
 
 def refused(recording: Recording, reason: str, text: str = "") -> Clip:
@@ -104,8 +110,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     said, heard_match = _said(piece, cleaned if fits else None, recording.language, tools)
     said = replace(said, words=within_speech(words, speech))
     grades = grade.measure(samples, rate_hz, speech, sound.noise_power, num_words, match, both_s / max(duration_s, 1e-9))
-    mos = tools.quality.predict(cleaned) if tools.quality and fits else None
-    grades = replace(grades, heard_match=heard_match, predicted_mos=None if mos is None else round(mos, 3))
+    grades = replace(grades, heard_match=heard_match, predicted_mos=_mos(cleaned, tools) if fits else None)
     judged = grade.judge(grades, duration_s, spec, aligned is not None, said)
     verdict, reason = (Verdict.REJECTED, nothing) if nothing else judged
     return Clip(
@@ -129,9 +134,18 @@ def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> t
     plain = Transcript(piece.text, (), piece.source)
     if wave is None or tools.second_opinion is None or piece.source == tools.second_opinion.name:
         return plain, None
-    heard = normalise(tools.second_opinion.transcribe(wave))
+    with _ONE_AT_A_TIME:
+        heard = normalise(tools.second_opinion.transcribe(wave))
     differing, share = differences(piece.text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
+
+
+def _mos(wave: Waveform, tools: Tools) -> float | None:
+    if tools.quality is None:
+        return None
+    with _ONE_AT_A_TIME:
+        found = tools.quality.predict(wave)
+    return None if found is None else round(found, 3)
 
 
 def clean(samples: FloatArray, sample_rate_hz: int, target_lufs: float) -> Waveform:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicekit.audio import frame_powers, without_offset
+from voicekit.audio import frame_powers
 from voicekit.models import Cleaning
 from voicekit.ports import Separator
-from voicekit.prepare.grade import noise_power, snr_db
+from voicekit.prepare.grade import Levels, noise_power, snr_db
 from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
 
@@ -39,15 +39,13 @@ class Background:
     music: float
 
 
-def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
-    """Measured on the mean of the channels; `spans` are the stretches of speech in seconds."""
+def background_of(wave: Waveform, levels: Levels, spans: Sequence[Span]) -> Background:
+    """Measured on a recording's mean channel (8 kHz and more will do) and the levels that it has at its own rate; `spans` are the
+    stretches of speech in seconds."""
     if wave.num_samples == 0:
         return Background(0.0, 0.0)
-    mono = wave.mono()
-    mono = without_offset(mono)
-    noise = noise_power(mono, wave.sample_rate_hz, spans)
-    snr = snr_db(mono, wave.sample_rate_hz, spans, noise) if spans else 0.0
-    return Background(round(snr, 2), round(_note_continuity(mono, wave.sample_rate_hz, spans), 3))
+    snr = snr_db(levels, spans, noise_power(levels, spans)) if spans else 0.0
+    return Background(round(snr, 2), round(_note_continuity(wave.mono(), wave.sample_rate_hz, spans), 3))
 
 
 def cleaning_for(background: Background) -> Cleaning:

@@ -21,12 +21,13 @@ from voicekit.prepare.intake import find_audio
 from voicekit.prepare.pieces import Piece
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.speakers import compared, similarities
-from voicekit.records import Clip, FloatArray, Recording, Verdict, Waveform, Word
+from voicekit.prepare.track import Track
+from voicekit.records import Clip, FloatArray, Recording, Verdict, Word
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import samples_to_seconds
 
 # Part of every journal's keys: raise it when the same input would make other clips.
-METHOD = "2"
+METHOD = "3"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Listening:
 
     name: str
     key: Callable[[Recording], str]
-    hear: Callable[[Recording, Waveform], Heard]
+    hear: Callable[[Recording, Path], Heard]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class Instruments:
     speaker: Callable[[], SpeakerEncoder] | None = None
     listening: Listening | None = None
 
-    def heard(self, recording: Recording, wave: Waveform) -> Heard:
-        return self.listening.hear(recording, wave) if self.listening else Heard(wave)
+    def heard(self, recording: Recording, file: Path, work: Path) -> Heard:
+        """The recording in `file` listened to; what is needed meanwhile lies in `work`."""
+        if self.listening:
+            return self.listening.hear(recording, file)
+        return Heard(Track(file, work, recording.sample_rate_hz))
 
     def key(self, recording: Recording) -> str:
         return f"{self.listening.name} {self.listening.key(recording)}" if self.listening else ""
@@ -150,8 +154,7 @@ class Workbench:
 
     def _listened(self, recording: Recording) -> Sound:
         if self._sound is None or self._sound[0] != recording.path:
-            wave = audio.read(self._file(recording))
-            heard = self._instruments.heard(recording, wave)
+            heard = self._instruments.heard(recording, self._file(recording), self._work)
             self._sound = recording.path, listen(recording, heard, self._instruments.tools().vad)
         return self._sound[1]
 
