@@ -15,10 +15,11 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -56,14 +57,19 @@ class PocketsphinxJudge:
         self.name = f"pocketsphinx {version('pocketsphinx')} en-us"
         options = {"cmn": "batch", "loglevel": "FATAL", "samprate": _RATE_HZ}
         if not said:
-            self._decoder = pocketsphinx.Decoder(**options)
+            self._open = lambda: pocketsphinx.Decoder(**options)  # takes 100 MB: not before it is asked
             return
         self.name += f", {len({w for words in said for w in words})} words"
         with tempfile.TemporaryDirectory(prefix="voicekit-judge-") as scratch:
             model, lexicon = Path(scratch) / "model.arpa", Path(scratch) / "words.dict"
             model.write_text(language_model(said), encoding="ascii")
             lexicon.write_text(_lexicon({word for words in said for word in words}), encoding="ascii")
-            self._decoder = pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **options)
+            decoder = pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **options)
+            self._open = lambda: decoder
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return self._open()
 
     def transcribe(self, wave: Waveform) -> str:
         """Lower-case words separated by single spaces; "" for silence and for less than 0.1 s of audio."""

@@ -28,6 +28,7 @@ _MIN_PAUSE_FRAMES = 12
 _LOW_HZ, _HIGH_HZ = 150.0, 4000.0
 _SMOOTH_HZ = 250.0
 _INAUDIBLE = 1e-12
+_AT_ONCE = 1000  # frames: the pauses of an hour take much memory
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
     if pause.sum() < _MIN_PAUSE_FRAMES:
         return 0.0
     place = np.flatnonzero(pause)
-    fine = _fine_spectra(frames[place], rate_hz)
+    parts = np.split(place, range(_AT_ONCE, len(place), _AT_ONCE))
+    fine = np.concatenate([_fine_spectra(frames[part], rate_hz) for part in parts])
+    fine -= fine.mean(axis=0)
     follows = np.flatnonzero(np.diff(place) == 1)
     if len(follows) < _MIN_PAUSE_FRAMES // 2:
         return 0.0
@@ -93,7 +96,7 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
 
 
 def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
-    """Logarithmic spectra [N, bins] of frames [N, size] without their envelope, and without the mean of all of them."""
+    """Logarithmic spectra [N, bins] of frames [N, size] without their envelope."""
     spectra: FloatArray = np.log(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) + 1e-7).astype(np.float32)
     first, after = (int(hz * frames.shape[1] / rate_hz) for hz in (_LOW_HZ, _HIGH_HZ))
     spectra = spectra[:, first:after]
@@ -101,5 +104,4 @@ def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
     kernel = np.ones(width) / width
     padded = np.pad(spectra, ((0, 0), (width // 2, width // 2)), mode="edge")
     envelope = np.stack([np.convolve(row, kernel, "valid") for row in padded])
-    fine = spectra - envelope
-    return fine - fine.mean(axis=0)
+    return (spectra - envelope).astype(np.float32)
