@@ -309,7 +309,7 @@ class SlowAtFirst(BurstAligner):
 @pytest.fixture
 def helped(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little there is to do, several do it."""
-    monkeypatch.setattr("voicekit.prepare.dataset._WORTH_HELP_S", 0.0)
+    monkeypatch.setattr("voicekit.prepare.cutting._WORTH_HELP_S", 0.0)
 
 
 @pytest.mark.parametrize("workers", [2, 5])

@@ -7,41 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from voicekit import manifest
 from voicekit.errors import LanguageError, ScriptError
 from voicekit.ports import Aligner, OnProgress, Progress, Quality, SpeakerEncoder, Transcriber, VoiceActivityDetector
 from voicekit.prepare import decisions, edits
-from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
-from voicekit.prepare.crew import Crew
+from voicekit.prepare.clips import CLIPS, Tools, refused
+from voicekit.prepare.cutting import cut_all
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
 from voicekit.prepare.intake import Intake, left_aside, take_in
-from voicekit.prepare.scripts import Cue, Script, find_script
+from voicekit.prepare.scripts import Script, find_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
 from voicekit.prepare.track import forget_tracks
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
-from voicekit.records import Clip, Dataset, Recording, Verdict
+from voicekit.records import Clip, Dataset, Verdict
 from voicekit.specs import PrepareSpec
-from voicekit.timebase import samples_to_seconds
 
 _INTAKE_SHARE = 0.15
-_WORTH_HELP_S = 60.0  # of sound: for less, starting other processes takes longer than they save
-
-
-@dataclass(frozen=True)
-class _Done:
-    """One journal line: a recording's clips under the key of all that they depend on."""
-
-    key: str
-    clips: tuple[Clip, ...]
 
 
 def prepare_dataset(
@@ -81,7 +70,8 @@ def prepare_dataset(
     found = _script_of(script, intake, spec, transcriber)
     tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
-    clips = _all_clips(intake, found, spec, instruments, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
+    bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
+    clips = cut_all(intake, found, spec, instruments, bench, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
     clips += [refused(r.recording, r.reason) for r in intake.refused]
     clips.sort(key=lambda c: (c.recording, c.start_sample))
     manifest.write_records(folder / RECORDINGS, intake.everything())
@@ -189,71 +179,6 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
         unused = f" It names {', '.join(script.unused[:2])}, which are not there." if script.unused else ""
         raise ScriptError(problem + unused, "Complete it, or leave these recordings out.")
     return script
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A recording of which the clips are being made, and the number of it; `known` if they are there from an earlier run."""
-
-    number: int
-    recording: Recording
-    key: str
-    making: Sequence[Future[Clip]] = ()
-    known: tuple[Clip, ...] | None = None
-
-
-def _all_clips(
-    intake: Intake,
-    script: Script,
-    spec: PrepareSpec,
-    instruments: Instruments,
-    folder: Path,
-    report: OnProgress,
-    workers: int,
-) -> list[Clip]:
-    """While the clips of one recording are made, the next ones are listened to; the order is that of the recordings."""
-    journal, total = folder / WORK / "clips.jsonl", len(intake.recordings)
-    done = {entry.key: entry.clips for entry in manifest.read_journal(journal, _Done)}
-    clips: list[Clip] = []
-    begun: deque[_Begun] = deque()
-    if sum(samples_to_seconds(r.num_samples, r.sample_rate_hz) for r in intake.recordings) < _WORTH_HELP_S:
-        workers = 1
-
-    def finish() -> None:
-        oldest = begun.popleft()
-        made: list[Clip] = list(oldest.known or ())
-        for future in oldest.making:
-            if made:
-                fraction = (oldest.number + len(made) / len(oldest.making)) / total
-                report(Progress("prepare", fraction, oldest.recording.path))
-            made.append(future.result())
-        if oldest.known is None:
-            manifest.append_record(journal, _Done(oldest.key, tuple(made)))
-        clips.extend(made)
-
-    with Crew(workers) as crew:
-        for number, recording in enumerate(intake.recordings):
-            report(Progress("prepare", (number - len(begun)) / total, recording.path))
-            text, cues = script.texts.get(recording.id), script.cues.get(recording.id, ())
-            key = _key(recording, (text, *cues), spec, instruments)
-            known = done.get(key)
-            if known is not None and all((folder / c.audio).is_file() for c in known):
-                begun.append(_Begun(number, recording, key, known=known))
-            else:
-                heard = instruments.heard(recording, intake.root / recording.path, folder / WORK)
-                makers = clips_of(recording, replace(heard, cues=cues), text, spec, instruments.tools(), folder)
-                begun.append(_Begun(number, recording, key, [crew.give(maker) for maker in makers]))
-            while len(begun) >= workers:
-                finish()
-        while begun:
-            finish()
-    return clips
-
-
-def _key(recording: Recording, said: Sequence[str | Cue | None], spec: PrepareSpec, instruments: Instruments) -> str:
-    engines = (*instruments.tools().names(), instruments.key(recording))
-    parts = [METHOD, manifest.to_json(recording), repr(said), spec.digest(), *engines]
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def _assemble(clips: Sequence[Clip], spec: PrepareSpec, folder: Path, strict: bool) -> tuple[Dataset, list[str]]:

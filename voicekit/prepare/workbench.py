@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -127,27 +127,38 @@ class Workbench:
 
     def compare(self, clips: Sequence[Clip], reference: str = "") -> list[Clip]:
         """The clips with their likeness to the rest, or to the sound of the wanted speaker in the file `reference`."""
-        sounding = [c for c in clips if c.audio and c.duration_s >= self._spec.min_clip_s]
+        sounding = [c for c in clips if self._sounds(c)]
         if self._instruments.speaker is None or len(sounding) < (1 if reference else 2):
             return list(clips)
         encoder = self._instruments.speaker()
-        known = {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
-        vectors = np.stack([self._embedded(known, encoder, self._folder / c.audio) for c in sounding])
+        vectors = np.stack([self._embedded(encoder, self._folder / c.audio) for c in sounding])
         counted = np.array([c.verdict is Verdict.ACCEPTED for c in sounding])
-        wanted = self._embedded(known, encoder, Path(reference)) if reference else None
+        wanted = self._embedded(encoder, Path(reference)) if reference else None
         found = similarities(vectors, counted, wanted)
         if found is None:
             return list(clips)
         by_id = {c.id: float(value) for c, value in zip(sounding, found, strict=True)}
         return compared(clips, [by_id.get(c.id) for c in clips], self._spec, bool(reference))
 
-    def _embedded(self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, file: Path) -> FloatArray:
+    def listen_ahead(self, clip: Clip) -> None:
+        """What `compare` will ask about a clip."""
+        if self._instruments.speaker is not None and self._sounds(clip):
+            self._embedded(self._instruments.speaker(), self._folder / clip.audio)
+
+    def _sounds(self, clip: Clip) -> bool:
+        return bool(clip.audio) and clip.duration_s >= self._spec.min_clip_s
+
+    @cached_property
+    def _voices(self) -> dict[str, tuple[float, ...]]:
+        return {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
+
+    def _embedded(self, encoder: SpeakerEncoder, file: Path) -> FloatArray:
         key = _key(encoder.name, sha256_of(file))
-        if key not in known:
+        if key not in self._voices:
             vector = tuple(round(float(x), 5) for x in encoder.embed(audio.read(file)))
             manifest.append_record(self._work / "speakers.jsonl", _Embedded(key, vector))
-            known[key] = vector
-        return np.array(known[key], np.float32)
+            self._voices[key] = vector
+        return np.array(self._voices[key], np.float32)
 
     def _digest(self, clip: Clip) -> str:
         return sha256_of(self._folder / clip.audio)
