@@ -105,7 +105,7 @@ def engines(settings: Settings) -> Engines:
     vad, speaker_encoder = cache(_vad), cache(_speaker_encoder)
 
     heavy = _by_choice(settings, device, vad)
-    workers = min(settings.threads or _cores(), _MOST_WORKERS)
+    workers = _workers(settings.threads)
     aligner = cache(lambda: _aligner(workers))
 
     return Engines(
@@ -133,9 +133,10 @@ def engines(settings: Settings) -> Engines:
     )
 
 
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _workers(threads: int) -> int:
+    """How much is done at once: as many `threads` as are wanted, or else the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(threads or cores, _MOST_WORKERS)
 
 
 def _fetched(name: str, folder: Path, report: OnProgress) -> Path:
@@ -263,7 +264,7 @@ def _heavy(
             from voicekit.backends.diarization import Ge2eDiarizer
             from voicekit.backends.speaker import Ge2eSpeakerEncoder
 
-            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder())
+            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder(), _workers(threads))
         case Step.DIARIZATION, Path():
             from voicekit.backends.pyannote_diarization import PyannoteDiarizer
 
