@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from voicekit import audio
 from voicekit.errors import InputError, LanguageError, RecordingsError, ResourceError, ScriptError, VoicekitError
 from voicekit.ports import Progress
 from voicekit.prepare import load_dataset, load_notes, load_recordings, prepare_dataset, unpack
-from voicekit.records import Dataset, Verdict, Waveform, Word
+from voicekit.records import Dataset, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 
 SPEC = PrepareSpec(min_speech_s=3.0)
@@ -41,9 +40,8 @@ class Work:
         return self.folder / "dataset"
 
     def prepare(self, spec: PrepareSpec = SPEC, **changes: Any) -> Dataset:
-        options: dict[str, Any] = {"recordings": self.recordings, "script": None, "folder": self.dataset}
-        options |= {"report": self.events.append, **changes}
-        return prepare_dataset(spec=spec, vad=BurstVad(), aligners=[self.aligner], **options)
+        options: dict[str, Any] = {"recordings": self.recordings, "script": None, "folder": self.dataset, **changes}
+        return prepare_dataset(spec=spec, vad=BurstVad(), aligners=[self.aligner], report=self.events.append, **options)
 
 
 @pytest.fixture
@@ -295,69 +293,6 @@ def test_an_aligner_is_asked_only_about_its_languages(work: Work) -> None:
         work.recordings, None, SPEC, work.dataset, BurstVad(), [German(), work.aligner], work.events.append, languages=("en",)
     )
     assert len(made.train_ids) + len(made.held_out_ids) == 6
-
-
-class SlowAtFirst(BurstAligner):
-    """The sooner it is asked, the later it answers."""
-
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
-        found = super().align(wave, text)
-        time.sleep(0.05 * max(0, 6 - len(self.calls)))
-        return found
-
-
-@pytest.fixture
-def helped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However little there is to do, several do it."""
-    monkeypatch.setattr("voicekit.prepare.cutting._WORTH_HELP_S", 0.0)
-
-
-@pytest.mark.parametrize("workers", [2, 5])
-def test_so_many_workers_make_the_same_dataset(workers: int, work: Work, helped: None) -> None:
-    long = " ".join(sentences(12))
-    audio.write_wav(work.recordings / "long.wav", say(long))
-    with (work.recordings / "metadata.csv").open("a") as script:
-        script.write(f"long|{long}\n")
-    alone = work.prepare(folder=work.folder / "alone")
-    assert len(alone.clips) >= 9
-    work.aligner = SlowAtFirst()
-    work.events.clear()
-    assert work.prepare(workers=workers) == alone
-    fractions = [event.fraction for event in work.events]
-    assert fractions == sorted(fractions) and fractions[-1] == 1.0
-    work.aligner.calls.clear()
-    assert work.prepare() == alone and work.aligner.calls == [], "what several made is kept as what one made"
-
-
-def test_several_workers_killed_in_the_middle_continue(work: Work, helped: None) -> None:
-    whole = work.prepare(folder=work.folder / "whole")
-
-    def killed(event: Progress) -> None:
-        if event.message == "r4.wav" and event.fraction > 0.2:  # not while they are taken in
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        work.prepare(report=killed, workers=2)
-    kept = (work.dataset / "work" / "clips.jsonl").read_text().count("\n")
-    assert 1 <= kept < 6 and not (work.dataset / "dataset.json").exists()
-    work.aligner.calls.clear()
-    assert work.prepare(workers=2) == whole
-    assert len(work.aligner.calls) == 6 - kept
-
-
-def test_what_one_of_several_cannot_write_is_one_clear_error(work: Work, helped: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = audio.write_flac
-
-    def write_flac(path: Path, wave: Waveform) -> None:
-        if len(list(path.parent.glob("*.flac"))) >= 2:
-            raise ResourceError("The disk is full.", "Free some space.")
-        real(path, wave)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(audio, "write_flac", write_flac)
-        with pytest.raises(ResourceError, match="disk is full"):
-            work.prepare(workers=2)
-    assert len(work.prepare(workers=2).clips) == 6
 
 
 def test_progress_rises_to_one(work: Work) -> None:
