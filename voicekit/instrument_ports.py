@@ -24,7 +24,7 @@ class Aligner(Protocol):
 
 
 class Transcriber(Protocol):
-    """One that cannot hear a language raises LanguageError."""
+    """One that cannot hear a language raises LanguageError. Several threads may ask at once."""
 
     name: str
 

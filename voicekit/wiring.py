@@ -274,7 +274,9 @@ def _heavy(
 
             return WhisperTranscriber(folder, device(), threads)
         case _:
-            return _judge(())
+            from voicekit.backends.judge import PocketsphinxJudge
+
+            return PocketsphinxJudge((), _workers(threads))
 
 
 def _quality() -> Quality:

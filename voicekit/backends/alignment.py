@@ -7,7 +7,6 @@ more between voices and rooms than between right and wrong scripts.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.backends.helpers import HelperLostError, Helpers, serve
+from voicekit.backends.helpers import Anywhere, serve
 from voicekit.backends.pronounce import guess
 from voicekit.errors import MissingModel
 from voicekit.records import Waveform, Word
@@ -70,9 +69,7 @@ class PocketsphinxAligner:
     def __init__(self, processes: int = 1) -> None:
         if find_spec("pocketsphinx") is None:
             raise MissingModel("pocketsphinx is not installed.", "Install it: pip install pocketsphinx")
-        self._helpers = Helpers(__name__, processes if processes > 1 else 0)
-        self._here = threading.Lock()
-        self._matcher: Matcher | None = None
+        self._matcher = Anywhere(__name__, processes, lambda: Matcher().match)
 
     def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
         words = text.lower().split()
@@ -80,17 +77,7 @@ class PocketsphinxAligner:
             return None
         samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0]
         audio = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16).tobytes()
-        question = audio, words, wave.duration_s
-        if self._helpers.running or not self._here.acquire(blocking=False):
-            try:
-                return self._helpers.ask(question)
-            except HelperLostError:
-                self._here.acquire()
-        try:
-            self._matcher = self._matcher or Matcher()
-            return self._matcher.match(*question)
-        finally:
-            self._here.release()
+        return self._matcher.ask(audio, words, wave.duration_s)
 
 
 class Matcher:
@@ -205,10 +192,5 @@ def _confidence(score: float, strange_score: float) -> float:
     return 1.0 / (1.0 + math.exp(min(distance, 50.0)))
 
 
-def _answers() -> None:
-    matcher = Matcher()
-    serve(lambda question: matcher.match(*question))
-
-
 if __name__ == "__main__":
-    _answers()
+    serve(Matcher().match)

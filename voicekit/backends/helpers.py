@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 _ENDS_WITHIN_S = 5.0
@@ -33,7 +34,7 @@ class Helpers:
         self._idle: list[_Helper] = []
         self.running = False
 
-    def ask(self, question: object) -> Any:
+    def ask(self, question: tuple[object, ...]) -> Any:
         """Waits while all are busy. Raises HelperLostError; the next question is given to another one."""
         if self._most < 1:
             raise HelperLostError
@@ -60,7 +61,7 @@ class _Helper:
             raise HelperLostError from None
         self._ended = weakref.finalize(self, _end, self._process)
 
-    def ask(self, question: object) -> Any:
+    def ask(self, question: tuple[object, ...]) -> Any:
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         try:
@@ -70,6 +71,30 @@ class _Helper:
         except (OSError, EOFError, pickle.UnpicklingError):
             self._ended()
             raise HelperLostError from None
+
+
+class Anywhere:
+    """Asks questions here, or, while one is being asked here, in up to `processes` helpers of `module`: who asks them one by one
+    starts no process. `open_here` makes what answers, and the helpers answer the same. Several threads may ask."""
+
+    def __init__(self, module: str, processes: int, open_here: Callable[[], Callable[..., Any]]) -> None:
+        self._helpers = Helpers(module, processes if processes > 1 else 0)
+        self._open_here, self._here = open_here, threading.Lock()
+
+    def ask(self, *question: object) -> Any:
+        if self._helpers.running or not self._here.acquire(blocking=False):
+            try:
+                return self._helpers.ask(question)
+            except HelperLostError:
+                self._here.acquire()
+        try:
+            return self._answer(*question)
+        finally:
+            self._here.release()
+
+    @cached_property
+    def _answer(self) -> Callable[..., Any]:
+        return self._open_here()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -84,8 +109,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def serve(answer: Callable[[Any], object]) -> None:
-    """The helper's side: until there are no more questions. What is printed meanwhile goes to stderr."""
+def serve(answer: Callable[..., object]) -> None:
+    """The helper's side: `answer` is called with each question, until there are no more. What is printed goes to stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for whoever asks, who then closes the pipe
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)
@@ -94,5 +119,5 @@ def serve(answer: Callable[[Any], object]) -> None:
                 question = pickle.load(sys.stdin.buffer)
             except EOFError:
                 return
-            pickle.dump(answer(question), out)
+            pickle.dump(answer(*question), out)
             out.flush()

@@ -26,12 +26,12 @@ from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samp
 
 FADE_S = 0.005
 CLIPS = "clips"
-_ONE_AT_A_TIME = threading.Lock()  # for models that keep what they hear
+_ONE_AT_A_TIME = threading.Lock()  # for what predicts quality
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What cuts and judges. Aligners are asked in order, and by several threads; the first that can answer does.
+    """What cuts and judges. Aligners are asked in order; the first that can answer does.
 
     `transcriber` says what is said where no script does; what `second_opinion` hears is compared with the script; `quality`
     predicts how good a clip sounds.
@@ -101,13 +101,14 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
-    nothing = "no speech in it" if not speech else piece.reason or ("" if piece.text else "no words were heard in it")
+    text = _heard(samples, rate_hz, tools) if piece.text is None else piece.text
+    nothing = "no speech in it" if not speech else piece.reason or ("" if text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
-    aligned = align(cleaned, piece.text, recording.language, tools.aligners) if fits else None
+    aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
-    num_words = len(spoken_form(piece.text, recording.language).split())
+    num_words = len(spoken_form(text, recording.language).split())
     both_s = total_s(inside(sound.both, piece.start_s, piece.end_s))
-    said, heard_match = _said(piece, cleaned if fits else None, recording.language, tools)
+    said, heard_match = _said(text, piece.source, cleaned if fits else None, recording.language, tools)
     said = replace(said, words=within_speech(words, speech))
     grades = grade.measure(samples, rate_hz, speech, sound.noise_power, num_words, match, both_s / max(duration_s, 1e-9))
     grades = replace(grades, heard_match=heard_match, predicted_mos=_mos(cleaned, tools) if fits else None)
@@ -129,14 +130,17 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     )
 
 
-def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
-    """The piece's text, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
-    plain = Transcript(piece.text, (), piece.source)
-    if wave is None or tools.second_opinion is None or piece.source == tools.second_opinion.name:
+def _heard(samples: FloatArray, sample_rate_hz: int, tools: Tools) -> str:
+    return normalise(tools.transcriber.transcribe(Waveform(samples[None], sample_rate_hz))) if tools.transcriber else ""
+
+
+def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
+    """A text and where it comes from, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
+    plain = Transcript(text, (), source)
+    if wave is None or tools.second_opinion is None or source == tools.second_opinion.name:
         return plain, None
-    with _ONE_AT_A_TIME:
-        heard = normalise(tools.second_opinion.transcribe(wave))
-    differing, share = differences(piece.text, heard, language)
+    heard = normalise(tools.second_opinion.transcribe(wave))
+    differing, share = differences(text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
 
 
