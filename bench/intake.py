@@ -1,6 +1,6 @@
-"""An hour of stereo at 48 kHz with its subtitles becomes a dataset: how fast, and in how much memory.
+"""An hour of stereo at 48 kHz with its subtitles, or without, becomes a dataset: how fast, and in how much memory.
 
-python -m bench.intake [--minutes 60] [--formats wav flac mp3 m4a] [--limit-mb 1500] [--work DIR]
+python -m bench.intake [--minutes 60] [--formats wav flac mp3 m4a] [--limit-mb 1500] [--unscripted] [--work DIR]
 
 Each format runs in a process of its own, so that its peak is its own; to it is added the most that the processes it started
 held together. `x_real_time_of_cpu` counts the time of all of them on one core.
@@ -36,8 +36,9 @@ READER = Path(__file__).parents[1] / "tests" / "golden" / "reader"
 RATE_HZ = 48_000
 
 
-def make_recording(path: Path, minutes: float) -> None:
-    """The test reader over and over with pauses and a little noise, slightly apart in the two channels; an .srt beside it."""
+def make_recording(path: Path, minutes: float, scripted: bool = True) -> None:
+    """The test reader over and over with pauses and a little noise, slightly apart in the two channels; an .srt beside it, if it
+    is to have a script."""
     said = dict(line.split("|")[:2] for line in (READER / "metadata.csv").read_text().splitlines())
     voices = [(said[p.stem], audio.resample(audio.read(p), RATE_HZ).samples[0]) for p in sorted(READER.glob("*.flac"))]
     rng = np.random.default_rng(0)
@@ -52,7 +53,8 @@ def make_recording(path: Path, minutes: float) -> None:
         write(np.clip(np.stack([voice, 0.8 * voice]) + noise, -1.0, 1.0))
         left, number, now_s = left - len(voice), number + 1, now_s + len(voice) / RATE_HZ
     close()
-    path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
+    if scripted:
+        path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
 
 
 def _stamp(time_s: float) -> str:
@@ -158,6 +160,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--formats", nargs="+", default=["wav", "flac", "mp3", "m4a"])
     parser.add_argument("--limit-mb", type=float, default=1500.0)
+    parser.add_argument("--unscripted", action="store_true", help="what is said has to be written down, too")
     parser.add_argument("--work", type=Path, help="where to work; default: a temporary folder")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -170,7 +173,7 @@ def main() -> int:
             folder = (given.work or Path(temporary)) / suffix
             recording = folder / "recordings" / f"recording.{suffix}"
             recording.parent.mkdir(parents=True, exist_ok=True)
-            make_recording(recording, given.minutes)
+            make_recording(recording, given.minutes, not given.unscripted)
             command = [sys.executable, "-m", "bench.intake", "--measure", str(recording), "--work", str(folder / "work")]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             print(done.stdout.strip(), flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstVad, say, sentences
+from tests.fake_speech import BurstAligner, BurstCounter, BurstVad, say, sentences
 from voicekit import audio
 from voicekit.errors import ResourceError
 from voicekit.ports import OnProgress, Progress
@@ -62,6 +62,19 @@ def test_so_many_workers_make_the_same_dataset(workers: int, given: Path, tmp_pa
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     asked = BurstAligner()
     assert prepared(given, tmp_path / "d", 1, asked) == alone and asked.calls == [], "what several made is kept as one's is"
+
+
+def test_without_a_script_they_write_down_the_same(given: Path, tmp_path: Path) -> None:
+    (given / "metadata.csv").unlink()
+
+    def heard(folder: Path, workers: int) -> Dataset:
+        return prepare_dataset(
+            given, None, SPEC, folder, BurstVad(), [SlowAtFirst()], lambda _: None, transcriber=BurstCounter(), workers=workers
+        )
+
+    alone = heard(tmp_path / "alone", 1)
+    assert alone.train() and all(c.transcript.source == "burst counter" for c in alone.clips)
+    assert heard(tmp_path / "d", 2) == alone
 
 
 def test_killed_in_the_middle_they_continue(given: Path, tmp_path: Path) -> None:
