@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,7 +124,9 @@ class OneSpeaker:
 
     name = "fake diarizer"
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         return tuple(SpeakerTurn("speaker 1", *span) for span in FakeVad().speech_spans(wave))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ PEAK = 0.97
 MAX_GAIN = 100.0
 
 _MAX_ROOM = 2**29  # samples of all channels that are made room for because a header says so: 2 GiB
-_NO_OFFSET = 1e-4
+_WARNINGS = threading.Lock()  # what is caught is caught in all threads
 _BLOCK_S = 0.4  # the shortest signal whose loudness BS.1770 defines
 
 
@@ -80,7 +81,7 @@ def write_working_copy(source: Path, target: Path, sample_rate_hz: int = 0) -> F
 
     count = rate_hz = 0
     with files.beside(target) as tmp:
-        pieces = _mono_at(blocks(source), sample_rate_hz)
+        pieces = mono_at(blocks(source), sample_rate_hz)
         file: soundfile.SoundFile | None = None
         try:
             for piece in pieces:
@@ -95,6 +96,23 @@ def write_working_copy(source: Path, target: Path, sample_rate_hz: int = 0) -> F
             if file is not None:
                 file.close()
     return Facts(rate_hz, 1, count)
+
+
+def mono_at(pieces: Iterator[Waveform], sample_rate_hz: int) -> Iterator[Waveform]:
+    """Blocks float32 [1, n] of the mean of the channels, at `sample_rate_hz` unless it is 0: what `resample` gives at once."""
+    import soxr
+
+    stream: soxr.ResampleStream | None = None
+    for piece in pieces:
+        mono = piece.mono()
+        if sample_rate_hz in (0, piece.sample_rate_hz):
+            yield Waveform(mono[None], piece.sample_rate_hz)
+            continue
+        stream = stream or soxr.ResampleStream(piece.sample_rate_hz, sample_rate_hz, 1, dtype="float32", quality="HQ")
+        yield Waveform(np.clip(stream.resample_chunk(mono), -1.0, 1.0)[None], sample_rate_hz)
+    if stream is not None:
+        rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield Waveform(np.clip(rest, -1.0, 1.0)[None], sample_rate_hz)
 
 
 def write_wav(path: Path, wave: Waveform) -> None:
@@ -127,7 +145,7 @@ def loudness_lufs(wave: Waveform) -> float:
     shortest = seconds_to_samples(_BLOCK_S, wave.sample_rate_hz) + 1
     if samples.shape[0] < shortest:
         samples = np.tile(samples, (math.ceil(shortest / samples.shape[0]), 1))
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+    with _WARNINGS, warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
         value = float(pyloudnorm.Meter(wave.sample_rate_hz).integrated_loudness(samples.astype(np.float64)))
     return max(value, SILENCE_LUFS) if math.isfinite(value) else SILENCE_LUFS
@@ -169,30 +187,7 @@ def _gathered(pieces: Iterator[Waveform], path: Path, mono: bool) -> Waveform:
     return Waveform(np.ascontiguousarray(whole[:, :count]), first.sample_rate_hz)
 
 
-def _mono_at(pieces: Iterator[Waveform], sample_rate_hz: int) -> Iterator[Waveform]:
-    """Blocks float32 [1, n] of the mean of the channels, at `sample_rate_hz` unless it is 0: what `resample` gives at once."""
-    import soxr
-
-    stream: soxr.ResampleStream | None = None
-    for piece in pieces:
-        mono = piece.mono()
-        if sample_rate_hz in (0, piece.sample_rate_hz):
-            yield Waveform(mono[None], piece.sample_rate_hz)
-            continue
-        stream = stream or soxr.ResampleStream(piece.sample_rate_hz, sample_rate_hz, 1, dtype="float32", quality="HQ")
-        yield Waveform(np.clip(stream.resample_chunk(mono), -1.0, 1.0)[None], sample_rate_hz)
-    if stream is not None:
-        rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-        yield Waveform(np.clip(rest, -1.0, 1.0)[None], sample_rate_hz)
-
-
 def frame_powers(samples: FloatArray, size: int) -> FloatArray:
     """Mean power of each whole frame of `size` samples of float32 [T], without a second copy of them: float32 [T // size]."""
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     return (np.einsum("ij,ij->i", frames, frames) / np.float32(size)).astype(np.float32)
-
-
-def without_offset(samples: FloatArray) -> FloatArray:
-    """float32 [T] around zero; the same array where it is so already: a second copy of hours does not fit everywhere."""
-    offset = samples.mean(dtype=np.float64)
-    return samples if abs(offset) < _NO_OFFSET else samples - np.float32(offset)

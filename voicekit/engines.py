@@ -39,6 +39,8 @@ class Engines:
     `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
     `fetch_model` downloads one by name.
 
+    `workers` is how many clips are made at once.
+
     `check_base` and `convert_base` look at a base's files without opening it, and write them anew to a folder. `distil` learns a
     part ("tokenizer" or "prompts") from a base's decoder and puts it into the base, or into its copy in a folder.
     """
@@ -64,3 +66,4 @@ class Engines:
     models: Callable[[], Sequence[ModelState]]
     fetch_model: Callable[[str, OnProgress], Path]
     phones: Callable[[str], Callable[[str], Sequence[str] | None] | None] = lambda _: None
+    workers: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform, Word
@@ -17,13 +18,13 @@ class Aligner(Protocol):
     def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
         """One Word for each space-separated word of `text`, and a script match in 0..1; None if this aligner cannot.
 
-        An aligner with an attribute `languages` is asked only about texts of these.
+        An aligner with an attribute `languages` is asked only about texts of these. Several threads may ask at once.
         """
         ...
 
 
 class Transcriber(Protocol):
-    """One that cannot hear a language raises LanguageError."""
+    """One that cannot hear a language raises LanguageError. Several threads may ask at once."""
 
     name: str
 
@@ -68,10 +69,13 @@ class Diarizer(Protocol):
 
     name: str
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         """Who spoke when, by start; turns of different speakers may overlap. () without speech.
 
-        `num_speakers` is how many there are, if that is known. Names are labels that hold inside one recording.
+        `num_speakers` is how many there are, and `speech` where anybody speaks (start_s, end_s), if that is known. Names are
+        labels that hold inside one recording.
         """
         ...
 

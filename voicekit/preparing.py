@@ -21,11 +21,11 @@ from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wa
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.review import Desk
 from voicekit.prepare.spoken import primary
+from voicekit.prepare.track import Track
 from voicekit.prepare.turns import find_turns
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
-from voicekit.timebase import seconds_to_samples
 
 TOLD = "speakers.jsonl"
 
@@ -64,6 +64,7 @@ def prepare_with(
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
         models=_models(engines, base, spec),
         turns=turns,
+        workers=engines.workers,
     )
 
 
@@ -151,21 +152,21 @@ def find_speakers(
         key = hashlib.sha256(f"{recording.id}\0{recording.path}\0{how}".encode(errors="surrogatepass")).hexdigest()
         told = known.get(key)
         if told is None or not all(_sample(folder, recording.path, who).is_file() for who, _, _ in told.speakers):
-            wave = audio.read(intake.root / recording.path, mono=True)
-            spoken = diarizer.diarize(wave, spec.num_speakers or None) if diarizer else written[recording.id]
-            told = _Told(key, _sampled(wave, spoken, recording.path, folder))
+            with Track(intake.root / recording.path, folder / WORK, recording.sample_rate_hz) as track:
+                spoken = diarizer.diarize(track.heard(), spec.num_speakers or None) if diarizer else written[recording.id]
+                told = _Told(key, _sampled(track, spoken, recording.path, folder))
             manifest.append_record(folder / TOLD, told)
         found += [FoundSpeaker(recording.path, *who, _sample(folder, recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)
     return found
 
 
-def _sampled(wave: Waveform, turns: Sequence[SpeakerTurn], path: str, folder: Path) -> tuple[tuple[str, float, float], ...]:
+def _sampled(track: Track, turns: Sequence[SpeakerTurn], path: str, folder: Path) -> tuple[tuple[str, float, float], ...]:
     """Everybody who has turns in a recording, with a stretch of each written into `folder`."""
     found = summaries(turns)
     for who in found:
-        a, b = (seconds_to_samples(t, wave.sample_rate_hz) for t in who.listen)
-        audio.write_wav(_sample(folder, path, who.speaker), Waveform(wave.samples[:, a:b], wave.sample_rate_hz))
+        heard = Waveform(track.between(*who.listen)[None], track.sample_rate_hz)
+        audio.write_wav(_sample(folder, path, who.speaker), heard)
     return tuple((who.speaker, who.speech_s, who.share) for who in found)
 
 

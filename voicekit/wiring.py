@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
 
 NANO = "nano"
+_MOST_WORKERS = 8
 MARKS = ("base.json", "config.json")
 
 
@@ -107,13 +109,15 @@ def engines(settings: Settings) -> Engines:
     vad, speaker_encoder = cache(_vad), cache(_speaker_encoder)
 
     heavy = _by_choice(settings, device, vad)
+    workers = _workers(settings.threads)
+    aligner = cache(lambda: _aligner(workers))
 
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
         device=device_in_words,
         vad=vad,
-        aligners=_aligners,
+        aligners=lambda base: [aligner(), base],
         speaker_encoder=speaker_encoder,
         judge=_judge,
         pitch=cache(_pitch),
@@ -132,7 +136,14 @@ def engines(settings: Settings) -> Engines:
         quality=cache(_quality),
         models=lambda: states(models, _installed()),
         fetch_model=lambda name, report: _fetched(name, models / name, report),
+        workers=workers,
     )
+
+
+def _workers(threads: int) -> int:
+    """How much is done at once: as many `threads` as are wanted, or else the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(threads or cores, _MOST_WORKERS)
 
 
 def _fetched(name: str, folder: Path, report: OnProgress) -> Path:
@@ -202,11 +213,11 @@ def _vad() -> VoiceActivityDetector:
     return SileroVad()
 
 
-def _aligners(base: BaseModel) -> Sequence[Aligner]:
-    """Known words by pocketsphinx, all others by the base's own ears."""
+def _aligner(workers: int) -> Aligner:
+    """Of known words; all others are left to the base's own ears."""
     from voicekit.backends.alignment import PocketsphinxAligner
 
-    return [PocketsphinxAligner(), base]
+    return PocketsphinxAligner(workers)
 
 
 def _speaker_encoder() -> SpeakerEncoder:
@@ -272,7 +283,7 @@ def _heavy(
             from voicekit.backends.diarization import Ge2eDiarizer
             from voicekit.backends.speaker import Ge2eSpeakerEncoder
 
-            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder())
+            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder(), _workers(threads))
         case Step.DIARIZATION, Path():
             from voicekit.backends.pyannote_diarization import PyannoteDiarizer
 
@@ -282,7 +293,9 @@ def _heavy(
 
             return WhisperTranscriber(folder, device(), threads)
         case _:
-            return _judge(())
+            from voicekit.backends.judge import PocketsphinxJudge
+
+            return PocketsphinxJudge((), _workers(threads))
 
 
 def _quality() -> Quality:

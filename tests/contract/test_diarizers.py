@@ -24,8 +24,8 @@ RATE_HZ = 16_000
 
 
 @cache
-def embedded() -> Ge2eDiarizer:
-    return Ge2eDiarizer(SileroVad(), Ge2eSpeakerEncoder())
+def embedded(threads: int = 1) -> Ge2eDiarizer:
+    return Ge2eDiarizer(SileroVad(), Ge2eSpeakerEncoder(), threads)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,11 @@ def test_the_embedded_one_tells_voices_apart(names: tuple[str, ...], told: bool)
     labels = list(dict.fromkeys(t.speaker for t in found))
     assert len(labels) == len(speakers)
     assert mistaken(found, truth, dict(zip(labels, speakers, strict=True))) < 0.03
+
+
+def test_threads_and_speech_found_before_change_nothing() -> None:
+    wave, _ = talk(*THREE)
+    assert embedded(threads=3).diarize(wave, None, SileroVad().speech_spans(wave)) == embedded().diarize(wave)
 
 
 def test_a_reference_clip_finds_its_speaker() -> None:

@@ -1,12 +1,15 @@
 """The embedded instruments on two synthetic voices (flite's kal and slt, public-domain-like licence) saying known sentences."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from voicekit.backends.device import one_thread
 from voicekit.backends.judge import PocketsphinxJudge, language_model
 from voicekit.backends.pitch import WorldPitch
 from voicekit.backends.speaker import Ge2eSpeakerEncoder
@@ -135,3 +138,24 @@ def test_pitch_follows_a_tone_that_moves_and_finds_the_higher_voice() -> None:
     assert np.abs(inner / expected - 1).max() < 0.03
     assert not WorldPitch().track(SILENCE).any() and WorldPitch().track(NOTHING).size == 0
     assert f0_hz(WorldPitch().track(clip("slt", 1))) > 1.3 * f0_hz(WorldPitch().track(clip("kal", 1)))
+
+
+def test_alone_means_alone_and_afterwards_all_threads_are_there_again() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread():
+            with one_thread(), ThreadPoolExecutor(1) as threads:
+                assert torch.get_num_threads() == threads.submit(torch.get_num_threads).result() == 1
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        first, second = one_thread(), one_thread()
+        with ThreadPoolExecutor(1) as threads:  # one leaves while another is still inside
+            first.__enter__()
+            threads.submit(second.__enter__).result()
+            first.__exit__(None, None, None)
+            threads.submit(second.__exit__, None, None, None).result()
+        with ThreadPoolExecutor(1) as threads:
+            assert torch.get_num_threads() == threads.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -1,6 +1,10 @@
 """What every voice activity detector and every aligner promises, on three sentences of a real reader."""
 
+import gc
 import itertools
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +137,30 @@ def test_a_word_of_no_dictionary_is_found_but_too_many_are_not_tried(pocketsphin
     assert pocketsphinx.align(reader(2), "thann inn thee same operashuns withh ugly wuns") is None
     assert pocketsphinx.align(reader(2), "than in the same операции with ugly ones") is None
     assert pocketsphinx.align(reader(2), "") is None
+
+
+def aligning_processes() -> set[int]:
+    children = {int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()}
+    return {pid for pid in children if b"voicekit.backends.alignment" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are looked for in /proc")
+def test_asked_by_several_at_once_it_answers_as_if_by_one(pocketsphinx: PocketsphinxAligner) -> None:
+    """In other processes, whatever they were asked before, and also when one of them is lost."""
+    questions = [(reader(n), spoken_form(text, "en")) for n, text in enumerate(TEXTS[:3])]
+    questions += [(reader(2), f"than in the same {word} with ugly ones") for word in ("operashuns", "operashunses")]
+    alone = [pocketsphinx.align(*question) for question in questions]
+    many = PocketsphinxAligner(processes=2)
+    waves, texts = zip(*questions[::-1], strict=True)
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(many.align, waves * 2, texts * 2)) == alone[::-1] * 2
+    helpers = aligning_processes()
+    assert len(helpers) == 2
+    os.kill(min(helpers), signal.SIGKILL)
+    assert [many.align(*question) for question in questions] == alone
+    del many
+    gc.collect()
+    assert aligning_processes() == set(), "they end with who asked them"
 
 
 KNOWN = {"wood": "W UH D", "cutters": "K AH T ER Z", "shape": "SH EY P", "shapely": "SH EY P L IY", "anna": "AE N AH"}

@@ -1,5 +1,6 @@
 """What every transcriber promises, and what predicted quality says. faster-whisper runs for real on tiny random weights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -126,6 +127,15 @@ def test_the_embedded_one_hears_english_and_where_each_word_is() -> None:
     assert wer(TEXTS[2], heard.text) <= 0.5 and SURE in heard.text
     assert heard.words[0].start_s == pytest.approx(1.0, abs=0.15)
     assert heard.words[-1].end_s == pytest.approx(wave.duration_s, abs=0.3)
+
+
+def test_asked_by_several_at_once_they_hear_the_same(transcriber: Transcriber) -> None:
+    waves = [reader(number) for number in (0, 1, 2)]
+    alone = [transcriber.hear(wave, "en") for wave in waves]
+    if transcriber is embedded():
+        transcriber = PocketsphinxJudge(processes=2)
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(lambda wave: transcriber.hear(wave, "en"), waves[::-1])) == alone[::-1]
 
 
 def test_long_sound_is_heard_to_its_end() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.fake_speech import BurstVad, say, sentences
-from tests.makers import recording
+from tests.makers import recording as any_recording
 from voicekit import audio
 from voicekit.prepare.hearing import Ears, Hearing, Wanted
-from voicekit.records import FloatArray, SpeakerTurn, Waveform
+from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import seconds_to_samples
 
@@ -28,7 +28,9 @@ class Studio:
     asked: list[str] = field(default_factory=list[str])
     name: str = "studio"
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         self.asked.append(f"diarize {num_speakers}")
         return self.turns
 
@@ -53,6 +55,15 @@ def wave() -> Waveform:
     return Waveform(samples[None] / np.abs(samples).max() * 0.8, made.sample_rate_hz)
 
 
+def recording(**changes: object) -> Recording:
+    return any_recording(**{"sample_rate_hz": 16_000, **changes})
+
+
+def file_of(wave: Waveform, folder: Path) -> Path:
+    audio.write_wav(folder / "given.wav", wave)
+    return folder / "given.wav"
+
+
 @pytest.fixture
 def reference(tmp_path: Path, wave: Waveform) -> Callable[[float], Path]:
     def made(level: float) -> Path:
@@ -64,21 +75,22 @@ def reference(tmp_path: Path, wave: Waveform) -> Callable[[float], Path]:
 
 def test_tidy_recordings_of_one_speaker_come_out_as_they_went_in(tmp_path: Path, wave: Waveform) -> None:
     studio = Studio(turns=(FIRST,))
-    heard = Hearing(PrepareSpec(diarize_from_s=1.0), studio.ears(), tmp_path).hear(recording(), wave)
-    assert heard.wave is wave and heard.allowed_spans is None and heard.overlapped_spans == ()
+    heard = Hearing(PrepareSpec(diarize_from_s=1.0), studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
+    assert np.array_equal(heard.track.whole().samples, audio.read(file_of(wave, tmp_path)).samples)
+    assert heard.allowed_spans is None and heard.overlapped_spans == ()
     assert studio.asked == ["diarize None"]
 
 
 def test_nobody_is_looked_for_in_short_recordings_or_where_there_is_one(tmp_path: Path, wave: Waveform) -> None:
     studio = Studio()
     for spec in (PrepareSpec(), PrepareSpec(diarize_from_s=1.0, num_speakers=1)):
-        assert Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave).allowed_spans is None
+        assert Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path)).allowed_spans is None
     assert studio.asked == []
 
 
 def test_who_speaks_most_is_meant_and_what_two_say_at_once_is_told(tmp_path: Path, wave: Waveform) -> None:
     spec = PrepareSpec(diarize_from_s=1.0, num_speakers=2)
-    heard = Hearing(spec, Studio().ears(), tmp_path).hear(recording(), wave)
+    heard = Hearing(spec, Studio().ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert heard.allowed_spans == ((0.0, 3.0),) and heard.overlapped_spans == ((2.5, 3.0),)
 
 
@@ -87,7 +99,7 @@ def test_a_reference_says_whose_recording_it_is(
     level: float, wanted: object, tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
 ) -> None:
     hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, Wanted(reference(level)))
-    assert hearing.hear(recording(), wave).allowed_spans == wanted
+    assert hearing.hear(recording(), file_of(wave, tmp_path)).allowed_spans == wanted
 
 
 def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_it(
@@ -95,29 +107,30 @@ def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_
 ) -> None:
     soft = Waveform(wave.samples * 0.1, wave.sample_rate_hz)
     hearing = Hearing(PrepareSpec(diarize_from_s=1.0), Studio().ears(), tmp_path, Wanted(reference(0.8)))
-    assert hearing.hear(recording(), soft).allowed_spans == ()
+    assert hearing.hear(recording(), file_of(soft, tmp_path)).allowed_spans == ()
     alone = Hearing(PrepareSpec(diarize_from_s=1.0), Studio(turns=(FIRST,)).ears(), tmp_path / "alone", Wanted(reference(0.8)))
-    assert alone.hear(recording(), soft).allowed_spans == ()
+    assert alone.hear(recording(), file_of(soft, tmp_path)).allowed_spans == ()
     assert [(s.label, s.wanted) for s in alone.speakers([recording()])] == [("a", False)]
-    assert alone.hear(recording(id="another"), wave).allowed_spans is None
+    assert alone.hear(recording(id="another"), file_of(wave, tmp_path)).allowed_spans is None
 
 
 def test_answers_and_cleaned_sounds_are_kept(tmp_path: Path, wave: Waveform) -> None:
     studio, spec = Studio(), PrepareSpec(diarize_from_s=1.0, cleaning="separate")
-    first = Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
-    again = Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    first = Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
+    again = Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert studio.asked == ["separate", "diarize None"]
     assert again.allowed_spans == first.allowed_spans
-    assert np.array_equal(first.wave.samples, again.wave.samples) and np.abs(first.wave.samples).max() < 0.45
+    sound = first.track.whole().samples
+    assert np.array_equal(sound, again.track.whole().samples) and np.abs(sound).max() < 0.45
     next((tmp_path / "work" / "cleaned").iterdir()).unlink()
-    Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
+    Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert studio.asked.count("separate") == 2
 
 
 def test_other_models_are_asked_anew(tmp_path: Path, wave: Waveform) -> None:
     studio, spec = Studio(), PrepareSpec(diarize_from_s=1.0)
-    Hearing(spec, studio.ears(), tmp_path).hear(recording(), wave)
-    Hearing(spec, studio.ears("better ears"), tmp_path).hear(recording(), wave)
+    Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
+    Hearing(spec, studio.ears("better ears"), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert len(studio.asked) == 2
 
 
@@ -130,7 +143,7 @@ TOLD = {recording().id: (SpeakerTurn("ann", 0.0, 1.0), SpeakerTurn("ben", 0.5, 3
 def test_written_turns_take_the_diarizers_place(label: str, wanted: object, tmp_path: Path, wave: Waveform) -> None:
     studio = Studio()
     hearing = Hearing(PrepareSpec(num_speakers=1), studio.ears(), tmp_path, Wanted(label=label), TOLD)
-    heard = hearing.hear(recording(), wave)
+    heard = hearing.hear(recording(), file_of(wave, tmp_path))
     assert heard.allowed_spans == wanted and heard.overlapped_spans == ((0.5, 1.0),) and studio.asked == []
     assert [(s.label, s.speech_s, s.wanted) for s in hearing.speakers([recording()])] == [
         ("ben", 3.0, label == ""),
@@ -142,12 +155,16 @@ def test_written_turns_of_one_speaker_are_kept_to_and_a_reference_chooses_among_
     tmp_path: Path, wave: Waveform, reference: Callable[[float], Path]
 ) -> None:
     one = {recording().id: (SpeakerTurn("ann", 1.0, 2.0),)}
-    assert Hearing(PrepareSpec(), Studio().ears(), tmp_path, told=one).hear(recording(), wave).allowed_spans == ((1.0, 2.0),)
+    assert Hearing(PrepareSpec(), Studio().ears(), tmp_path, told=one).hear(
+        recording(), file_of(wave, tmp_path)
+    ).allowed_spans == ((1.0, 2.0),)
     spec, loud, soft = PrepareSpec(), Wanted(reference(0.8)), Wanted(reference(0.1))
-    assert Hearing(spec, Studio().ears(), tmp_path, loud, one).hear(recording(), wave).allowed_spans == ((1.0, 2.0),)
-    assert Hearing(spec, Studio().ears(), tmp_path, soft, one).hear(recording(), wave).allowed_spans == ()
+    assert Hearing(spec, Studio().ears(), tmp_path, loud, one).hear(recording(), file_of(wave, tmp_path)).allowed_spans == (
+        (1.0, 2.0),
+    )
+    assert Hearing(spec, Studio().ears(), tmp_path, soft, one).hear(recording(), file_of(wave, tmp_path)).allowed_spans == ()
     nobody = {recording().id: ()}
-    assert Hearing(spec, Studio().ears(), tmp_path, told=nobody).hear(recording(), wave).allowed_spans == ()
+    assert Hearing(spec, Studio().ears(), tmp_path, told=nobody).hear(recording(), file_of(wave, tmp_path)).allowed_spans == ()
 
 
 def test_other_turns_are_another_answer(tmp_path: Path, wave: Waveform) -> None:
@@ -156,4 +173,4 @@ def test_other_turns_are_another_answer(tmp_path: Path, wave: Waveform) -> None:
     later = Hearing(spec, ears, tmp_path, told={of.id: (SpeakerTurn("ann", 0.0, 4.0),)})
     plain = Hearing(spec, ears, tmp_path)
     assert len({h.listening().key(of) for h in (told, later, plain)}) == 3
-    assert len({h.hear(of, wave).allowed_spans for h in (told, later, plain)}) == 3
+    assert len({h.hear(of, file_of(wave, tmp_path)).allowed_spans for h in (told, later, plain)}) == 3

@@ -16,6 +16,7 @@ from voicekit.prepare import prepare_dataset
 from voicekit.prepare.clips import Tools, clips_of
 from voicekit.prepare.scripts import Cue
 from voicekit.prepare.sound import Heard
+from voicekit.prepare.track import Track
 from voicekit.prepare.workbench import Listening
 from voicekit.records import Clip, Recording, Verdict, Waveform
 from voicekit.records import Heard as Said
@@ -56,10 +57,15 @@ def talk(count: int = 4) -> Talk:
     return Talk(Waveform(np.concatenate(samples, axis=1), 16_000), texts, tuple(spans))
 
 
+def track_of(wave: Waveform, folder: Path, sample_rate_hz: int = 16_000) -> Track:
+    audio.write_wav(folder / "given.wav", wave)
+    return Track(folder / "given.wav", folder / "work", sample_rate_hz)
+
+
 def cut(folder: Path, heard: Heard, text: str | None, listens: bool = False, spec: PrepareSpec = SPEC) -> list[Clip]:
-    of = recording(sample_rate_hz=16_000, num_samples=heard.wave.num_samples)
+    of = recording(sample_rate_hz=16_000, num_samples=heard.track.num_samples)
     tools = Tools(BurstVad(), [BurstAligner()], BurstCounter() if listens else None)
-    made = clips_of(of, heard, text, spec, tools, folder)
+    made = [make() for make in clips_of(of, heard, text, spec, tools, folder)]
     starts = [c.start_sample for c in made]
     assert starts == sorted(starts)
     assert all(a.start_sample + a.num_samples <= b.start_sample for a, b in pairwise(made)), "no sound is in two clips"
@@ -73,7 +79,7 @@ def shown(clips: list[Clip]) -> list[tuple[str, str]]:
 def test_what_others_say_becomes_rejected_clips_and_the_script_is_followed_around_it(tmp_path: Path) -> None:
     t = talk()
     text = " ".join(t.texts[i] for i in (0, 2, 3))
-    made = cut(tmp_path, Heard(t.wave, allowed_spans=t.of(0, 2, 3)), text)
+    made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), allowed_spans=t.of(0, 2, 3)), text)
     assert ("", "another speaker") in shown(made)
     other = next(c for c in made if c.reason)
     assert other.start_sample / 16_000 == pytest.approx(t.spans[1][0] - 0.1, abs=0.05)
@@ -85,14 +91,14 @@ def test_what_others_say_becomes_rejected_clips_and_the_script_is_followed_aroun
 
 def test_what_is_said_at_once_stands_apart_and_what_was_said_alone_is_kept(tmp_path: Path) -> None:
     t = talk(3)
-    made = cut(tmp_path, Heard(t.wave, overlapped_spans=t.of(1, margin_s=0.02)), " ".join(t.texts))
+    made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), overlapped_spans=t.of(1, margin_s=0.02)), " ".join(t.texts))
     assert shown(made) == [(t.texts[0], ""), (t.texts[1], "two people speak at once"), (t.texts[2], "")]
     assert [c.grades.overlap_ratio > 0.5 for c in made] == [False, True, False]
 
 
 def test_without_a_script_only_the_wanted_speaker_is_listened_to(tmp_path: Path) -> None:
     t = talk(4)
-    heard = Heard(t.wave, allowed_spans=t.of(0, 3), overlapped_spans=t.of(2))
+    heard = Heard(track_of(t.wave, tmp_path), allowed_spans=t.of(0, 3), overlapped_spans=t.of(2))
     made = cut(tmp_path, heard, None, listens=True)
     la = "la la la la la la"
     assert shown(made) == [(la, ""), ("", "another speaker"), ("", "two people speak at once"), (la, "")]
@@ -100,7 +106,7 @@ def test_without_a_script_only_the_wanted_speaker_is_listened_to(tmp_path: Path)
 
 def test_nobody_but_others_makes_no_clip_that_is_used(tmp_path: Path) -> None:
     t = talk(2)
-    made = cut(tmp_path, Heard(t.wave, allowed_spans=()), " ".join(t.texts))
+    made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), allowed_spans=()), " ".join(t.texts))
     assert {c.reason for c in made} == {"another speaker"}
 
 
@@ -114,20 +120,20 @@ def test_cues_give_the_pieces_and_are_joined_to_sentences(tmp_path: Path) -> Non
         Cue(middle_s, t.spans[1][1] + 0.1, " ".join(second)),
         Cue(t.spans[2][0], t.spans[2][1], t.texts[2]),
     )
-    made = cut(tmp_path, Heard(t.wave, cues=cues), None)
+    made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), cues=cues), None)
     assert " ".join(c.transcript.text for c in made) == " ".join(t.texts)
     assert all(c.reason == "" and c.transcript.text.endswith(".") and c.transcript.source == "cue" for c in made)
     for c in made:
         assert len(bursts(audio.read(tmp_path / c.audio))) == len(c.transcript.text.split()), "no word was cut"
     whole = (Cue(0.0, t.wave.duration_s, " ".join(t.texts)),)
-    long = cut(tmp_path, Heard(t.wave, cues=whole), None, spec=SPEC.model_copy(update={"max_clip_s": 5.0}))
+    long = cut(tmp_path, Heard(track_of(t.wave, tmp_path), cues=whole), None, spec=SPEC.model_copy(update={"max_clip_s": 5.0}))
     assert " ".join(c.transcript.text for c in long) == " ".join(t.texts) and all(c.duration_s <= 5.0 for c in long)
 
 
 def test_a_cue_of_somebody_else_is_rejected_with_its_text(tmp_path: Path) -> None:
     t = talk(3)
     cues = tuple(Cue(*span, text) for span, text in zip(t.spans, t.texts, strict=True))
-    made = cut(tmp_path, Heard(t.wave, allowed_spans=t.of(0, 2), cues=cues), None)
+    made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), allowed_spans=t.of(0, 2), cues=cues), None)
     assert shown(made) == [(t.texts[0], ""), (t.texts[1], "another speaker"), (t.texts[2], "")]
 
 
@@ -135,8 +141,8 @@ def test_a_cleaned_sound_of_another_rate_takes_the_recordings_place(tmp_path: Pa
     t = talk(1)
     hiss = np.random.default_rng(0).standard_normal(t.wave.samples.shape).astype(np.float32)
     noisy = Waveform((t.wave.samples + 0.004 * hiss).astype(np.float32), 16_000)
-    plain = cut(tmp_path, Heard(noisy), t.texts[0])[0]
-    cleaned = cut(tmp_path, Heard(audio.resample(t.wave, 44_100)), t.texts[0])[0]
+    plain = cut(tmp_path, Heard(track_of(noisy, tmp_path)), t.texts[0])[0]
+    cleaned = cut(tmp_path, Heard(track_of(audio.resample(t.wave, 44_100), tmp_path, 16_000)), t.texts[0])[0]
     assert cleaned.sample_rate_hz == 16_000
     assert cleaned.start_sample == pytest.approx(plain.start_sample, abs=320)
     assert cleaned.grades.snr_db > plain.grades.snr_db + 10
@@ -151,7 +157,9 @@ def test_script_and_ear_are_both_kept_and_their_differences_named(tmp_path: Path
 
     of = recording(sample_rate_hz=16_000)
     tools, text = Tools(BurstVad(), [BurstAligner()], second_opinion=Ear()), "One four seven, zero three six."
-    (made,) = clips_of(of, Heard(say(text, pause_s=0.2)), text, PrepareSpec(min_heard_match=0.8), tools, tmp_path)
+    heard = Heard(track_of(say(text, pause_s=0.2), tmp_path))
+    (make,) = clips_of(of, heard, text, PrepareSpec(min_heard_match=0.8), tools, tmp_path)
+    made = make()
     assert (made.transcript.text, made.transcript.heard) == (text, "one for seven zero three")
     assert made.transcript.differences == (("four", "for"), ("six.", ""))
     assert made.grades.heard_match == pytest.approx(4 / 6, abs=1e-3)
@@ -161,9 +169,8 @@ def test_script_and_ear_are_both_kept_and_their_differences_named(tmp_path: Path
 def test_a_predicted_score_is_a_grade_with_its_own_threshold(tmp_path: Path) -> None:
     of, text = recording(sample_rate_hz=16_000), sentences(1)[0]
     tools = Tools(BurstVad(), [BurstAligner()], quality=Fair())
-    taken, left = (
-        clips_of(of, Heard(say(text)), text, PrepareSpec(min_predicted_mos=limit), tools, tmp_path)[0] for limit in (2.0, 3.0)
-    )
+    heard = Heard(track_of(say(text), tmp_path))
+    taken, left = (clips_of(of, heard, text, PrepareSpec(min_predicted_mos=limit), tools, tmp_path)[0]() for limit in (2.0, 3.0))
     assert taken.grades.predicted_mos == 2.5 and taken.verdict is Verdict.ACCEPTED
     assert left.reason == "sounds bad: predicted MOS 2.5 of at least 3"
 
@@ -175,9 +182,10 @@ def test_who_talks_when_is_part_of_what_a_dataset_is_made_of(tmp_path: Path) -> 
     (tmp_path / "r" / "talk.txt").write_text(f"{t.texts[0]} {t.texts[2]}")
 
     def listening(version: str) -> Listening:
-        def hear(of: Recording, wave: Waveform) -> Heard:
+        def hear(of: Recording, file: Path) -> Heard:
             calls.append(version)
-            return Heard(wave, allowed_spans=t.of(0, 2) if version == "two" else None)
+            track = Track(file, tmp_path / "work", of.sample_rate_hz)
+            return Heard(track, allowed_spans=t.of(0, 2) if version == "two" else None)
 
         return Listening("turns", lambda of: version, hear)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fake_speech import bursts, say
 from voicekit.prepare import grade, segment
-from voicekit.prepare.grade import clipped_ratio, judge, noise_power, snr_db
+from voicekit.prepare.grade import clipped_ratio, judge, levels_of, noise_power, snr_db
 from voicekit.prepare.loudness import Loudness, loudness_of
 from voicekit.prepare.split import held_out_recordings
 from voicekit.records import FloatArray, Grades, Transcript, Verdict, Word
@@ -167,20 +167,25 @@ def noisy(level_db: float) -> tuple[FloatArray, list[tuple[float, float]]]:
     return (samples + noise).astype(np.float32), spans
 
 
+def _snr_db(samples: FloatArray, spans: list[tuple[float, float]]) -> float:
+    levels = levels_of(samples, 16_000)
+    return snr_db(levels, spans, noise_power(levels, spans))
+
+
 @pytest.mark.parametrize("level_db", [0.0, 5.0, 20.0, 40.0])
 def test_snr_is_that_of_speech_against_the_noise(level_db: float) -> None:
     samples, spans = noisy(level_db)
-    assert snr_db(samples, 16_000, spans, noise_power(samples, 16_000, spans)) == pytest.approx(level_db, abs=1.0)
+    assert _snr_db(samples, spans) == pytest.approx(level_db, abs=1.0)
 
 
 def test_snr_without_pauses_and_without_noise_has_a_value() -> None:
     samples, _ = noisy(20.0)
     whole = [(0.0, len(samples) / 16_000)]
-    assert 5.0 < snr_db(samples, 16_000, whole, noise_power(samples, 16_000, whole)) < 25.0
+    assert 5.0 < _snr_db(samples, whole) < 25.0
     clean = say("a b c", noise=0.0)
     spans = bursts(clean)
-    assert snr_db(clean.samples[0], 16_000, spans, noise_power(clean.samples[0], 16_000, spans)) == grade.MAX_SNR_DB
-    assert snr_db(np.zeros(16_000, np.float32), 16_000, [], 0.0) == 0.0
+    assert _snr_db(clean.samples[0], spans) == grade.MAX_SNR_DB
+    assert _snr_db(np.zeros(16_000, np.float32), []) == 0.0
 
 
 def test_clipping_is_flat_tops_at_any_level() -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from voicekit.prepare.grade import levels_of
 from voicekit.prepare.separated import Background, Cleaning, background_of, cleaned, cleaning_for
+from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
 
 RATE_HZ = 16_000
@@ -67,9 +69,13 @@ def mixed(background: FloatArray, snr_db: float) -> Waveform:
     return Waveform((said + gain * background).astype(np.float32)[None], RATE_HZ)
 
 
+def measured(wave: Waveform, spans: list[Span]) -> Background:
+    return background_of(wave, levels_of(wave.mono(), wave.sample_rate_hz), spans)
+
+
 def test_clean_speech_comes_back_byte_for_byte() -> None:
     wave = mixed(noise(), 40.0)
-    background = background_of(wave, SPANS)
+    background = measured(wave, SPANS)
     assert background.snr_db == pytest.approx(40.0, abs=1.0) and cleaning_for(background) is Cleaning.NONE
     nobody = Halver()
     before = wave.samples.tobytes()
@@ -80,7 +86,7 @@ def test_clean_speech_comes_back_byte_for_byte() -> None:
 @pytest.mark.parametrize("kind", [noise, hum])
 def test_noise_and_hum_are_subtracted(kind: object, snr_db: float) -> None:
     wave = mixed(noise() if kind is noise else hum(), snr_db)
-    background = background_of(wave, SPANS)
+    background = measured(wave, SPANS)
     assert background.snr_db == pytest.approx(snr_db, abs=1.5) and background.music < 0.1
     denoiser, separator = Halver(), Halver()
     made = cleaned(wave, cleaning_for(background), denoiser, separator)
@@ -90,7 +96,7 @@ def test_noise_and_hum_are_subtracted(kind: object, snr_db: float) -> None:
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
 def test_music_is_separated_also_where_noise_would_be_left(snr_db: float) -> None:
     wave = mixed(music(), snr_db)
-    background = background_of(wave, SPANS)
+    background = measured(wave, SPANS)
     assert background.music > 0.3
     denoiser, separator = Halver(), Halver()
     cleaned(wave, cleaning_for(background), denoiser, separator)
@@ -103,9 +109,9 @@ def test_music_that_is_hardly_heard_is_left() -> None:
 
 def test_without_pauses_or_speech_nothing_is_made_up() -> None:
     wave = mixed(music(), 10.0)
-    assert background_of(wave, [(0.0, float(SECONDS))]).music == 0.0
-    assert background_of(wave, []).snr_db == 0.0
-    assert background_of(Waveform(np.zeros((1, 0), np.float32), RATE_HZ), []) == Background(0.0, 0.0)
+    assert measured(wave, [(0.0, float(SECONDS))]).music == 0.0
+    assert measured(wave, []).snr_db == 0.0
+    assert measured(Waveform(np.zeros((1, 0), np.float32), RATE_HZ), []) == Background(0.0, 0.0)
 
 
 def hits(per_s: float | None, seed: int = 3) -> FloatArray:
@@ -121,18 +127,18 @@ def hits(per_s: float | None, seed: int = 3) -> FloatArray:
 
 @pytest.mark.parametrize("per_s", [2.9, 4.0])
 def test_drums_are_music_though_they_hold_no_note(per_s: float) -> None:
-    background = background_of(mixed(hits(per_s), 12.0), SPANS)
+    background = measured(mixed(hits(per_s), 12.0), SPANS)
     assert background.beat > 0.8 and cleaning_for(background) is Cleaning.SEPARATE
-    assert background_of(mixed(hits(per_s), 60.0), SPANS).beat == 0.0, "nobody hears them there"
+    assert measured(mixed(hits(per_s), 60.0), SPANS).beat == 0.0, "nobody hears them there"
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_keeps_no_time_is_no_music(seed: int) -> None:
-    assert background_of(mixed(hits(None, seed), 12.0), SPANS).beat == 0.0
+    assert measured(mixed(hits(None, seed), 12.0), SPANS).beat == 0.0
 
 
 def test_voices_far_away_are_noise() -> None:
     said = np.abs(speech()).max() * speech()
     many = np.sum([np.roll(said, 1000 * shift * shift) * (1 + 0.2 * (shift % 3)) for shift in range(1, 30)], axis=0)
-    background = background_of(mixed((many + 0.02 * noise(5) * np.abs(many).max()).astype(np.float32), 9.0), SPANS)
+    background = measured(mixed((many + 0.02 * noise(5) * np.abs(many).max()).astype(np.float32), 9.0), SPANS)
     assert cleaning_for(background) is Cleaning.DENOISE

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from voicekit.audio import resample
+from voicekit.backends.helpers import Anywhere, serve
 from voicekit.backends.pronounce import guess
 from voicekit.errors import MissingModel
 from voicekit.records import Waveform, Word
@@ -55,16 +57,35 @@ class _Segment:
 
 class PocketsphinxAligner:
     """An Aligner for English. A few words that its dictionary lacks are pronounced by guess and do not count for the match;
-    with more than MAX_GUESSED of them, or letters English has not, it cannot align (None)."""
+    with more than MAX_GUESSED of them, or letters English has not, it cannot align (None).
+
+    Asked by one thread it works in this process, asked by several at once in up to `processes` of their own: pocketsphinx lets
+    no other thread work beside it. The answers are the same.
+    """
 
     name = "pocketsphinx 5 en-us"
     languages = ("en",)
 
+    def __init__(self, processes: int = 1) -> None:
+        if find_spec("pocketsphinx") is None:
+            raise MissingModel("pocketsphinx is not installed.", "Install it: pip install pocketsphinx")
+        self._matcher = Anywhere(__name__, processes, lambda: Matcher().match)
+
+    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+        words = text.lower().split()
+        if not words:
+            return None
+        samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0]
+        audio = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16).tobytes()
+        return self._matcher.ask(audio, words, wave.duration_s)
+
+
+class Matcher:
+    """A decoder that finds words in a sound; what it was asked before does not matter."""
+
     def __init__(self) -> None:
-        try:
-            from pocketsphinx import Decoder
-        except ImportError:
-            raise MissingModel("pocketsphinx is not installed.", "Install it: pip install pocketsphinx") from None
+        from pocketsphinx import Decoder
+
         # compallsen: scores relative to the best of all sounds. No bestpath: it drops words.
         self._decoder: Any = Decoder(
             lm=None, loglevel="FATAL", compallsen=True, bestpath=False, beam=_BEAM, wbeam=_BEAM, pbeam=_BEAM
@@ -72,19 +93,17 @@ class PocketsphinxAligner:
         self._guessed: set[str] = set()
         self._log_base = math.log(1.0001)
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
-        words = text.lower().split()
-        if not words or not self._pronounceable(words):
+    def match(self, audio: bytes, words: Sequence[str], duration_s: float) -> tuple[tuple[Word, ...], float] | None:
+        """Lower-case words in 16-bit samples at RATE_HZ that last `duration_s`: as Aligner.align."""
+        if not self._pronounceable(words):
             return None
-        samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0]
-        audio = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16).tobytes()
         found = self._search(audio, words)
         if found is None:
             return None
-        strange = self._strange_score(audio, words, _mean_score(found), wave.duration_s)
+        strange = self._strange_score(audio, words, _mean_score(found), duration_s)
         fits = [_confidence(score, strange) for score in _with_neighbours(found)]
         heard = tuple(
-            Word(segment.text, segment.start * FRAME_S, min(segment.after * FRAME_S, wave.duration_s), round(fit, 4))
+            Word(segment.text, segment.start * FRAME_S, min(segment.after * FRAME_S, duration_s), round(fit, 4))
             for segment, fit in zip(found, fits, strict=True)
             if segment.text
         )
@@ -102,15 +121,20 @@ class PocketsphinxAligner:
         return max(0.0, (share - _CHANCE) / (1.0 - _CHANCE))
 
     def _pronounceable(self, words: Sequence[str]) -> bool:
-        unknown = {w for w in words if self._decoder.lookup_word(w) is None}
-        guesses = {word: guess(word, self._decoder.lookup_word) for word in sorted(unknown)}
-        strangers = sum(w in unknown or w in self._guessed for w in words)
-        if strangers > MAX_GUESSED * len(words) or None in guesses.values():
+        unknown = {w for w in words if self._known(w) is None}
+        if sum(w in unknown for w in words) > MAX_GUESSED * len(words):
+            return False
+        guesses = {word: guess(word, self._known) for word in sorted(unknown - self._guessed)}
+        if None in guesses.values():
             return False
         for word, phones in guesses.items():
             self._decoder.add_word(word, phones, True)
             self._guessed.add(word)
         return True
+
+    def _known(self, word: str) -> str | None:
+        """Its phones in the dictionary as it came: a guess must not depend on earlier guesses."""
+        return None if word in self._guessed else self._decoder.lookup_word(word)
 
     def _strange_score(self, audio: bytes, words: Sequence[str], score: float, duration_s: float) -> float:
         """Mean score of as much other text on the same audio, where `score` is that of `words`."""
@@ -166,3 +190,7 @@ def _confidence(score: float, strange_score: float) -> float:
     """0..1: whether a word with this score was said, where strange words have that one."""
     distance = (score / max(strange_score, 1.0) - _CENTRE) / _WIDTH
     return 1.0 / (1.0 + math.exp(min(distance, 50.0)))
+
+
+if __name__ == "__main__":
+    serve(Matcher().match)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from voicekit.errors import UsageError
+
+_LOCK = threading.Lock()
+_before: list[int] = []  # how many threads torch had, as often as somebody is inside `one_thread`
 
 
 def pick(wanted: str, threads: int = 0) -> str:
@@ -31,3 +38,21 @@ def in_words(device: str) -> str:
     if device == "cpu":
         return f"cpu, {torch.get_num_threads()} threads"
     return f"{device}, {torch.cuda.get_device_name(device)}"
+
+
+@contextmanager
+def one_thread() -> Generator[None, None, None]:
+    """Inside, torch computes in the thread that asks, and in threads begun meanwhile: small models gain nothing from more, and
+    threads that wait for each other take the processor from whoever works beside them."""
+    import torch
+
+    with _LOCK:
+        mine = torch.get_num_threads()
+        _before.append(_before[0] if _before else mine)
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            all_of_them = _before.pop()
+            torch.set_num_threads(mine if _before else all_of_them)

@@ -8,11 +8,14 @@ once, it hears one of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby, pairwise
 
 import numpy as np
 
 from voicekit.audio import resample
+from voicekit.backends.device import one_thread
 from voicekit.backends.speaker import Ge2eSpeakerEncoder
 from voicekit.ports import VoiceActivityDetector
 from voicekit.records import FloatArray, IntArray, SpeakerTurn, Waveform
@@ -36,15 +39,17 @@ class Ge2eDiarizer:
 
     name = "ge2e clustering"
 
-    def __init__(self, vad: VoiceActivityDetector, encoder: Ge2eSpeakerEncoder) -> None:
+    def __init__(self, vad: VoiceActivityDetector, encoder: Ge2eSpeakerEncoder, threads: int = 1) -> None:
         from scipy.cluster.hierarchy import fcluster, linkage
 
-        self._vad, self._encoder = vad, encoder
+        self._vad, self._encoder, self._threads = vad, encoder, threads
         self._linkage, self._fcluster = linkage, fcluster
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         mono = Waveform(wave.mono()[None], wave.sample_rate_hz)
-        spans = self._vad.speech_spans(mono)
+        spans = self._vad.speech_spans(mono) if speech is None else speech
         if not spans:
             return ()
         middles_s, voices = self._windows(resample(mono, RATE_HZ).samples[0], spans)
@@ -64,23 +69,23 @@ class Ge2eDiarizer:
 
     def _windows(self, samples: FloatArray, spans: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
         """Middles in seconds [N] and embeddings [N, 256] of windows inside the spans; short spans are repeated to fill one."""
-        middles: list[float] = []
-        voices: list[FloatArray] = []
-        for start_s, end_s in spans:
-            speech = samples[seconds_to_samples(start_s, RATE_HZ) : seconds_to_samples(end_s, RATE_HZ)]
-            window = seconds_to_samples(_WINDOW_S, RATE_HZ)
-            level = float(np.sqrt(np.mean(np.square(speech)))) if len(speech) else 0.0
-            lifted = speech * np.float32(max(1.0, _LEVEL / max(level, 1e-6)))
-            if len(lifted) < window:
-                starts_s = [0.0]
-                middles.append((start_s + end_s) / 2)
-                lifted = np.resize(lifted, window)
-            else:
-                last_s = len(lifted) / RATE_HZ - _WINDOW_S
-                starts_s = [*np.arange(0.0, last_s, _HOP_S), last_s]
-                middles += [start_s + s + _WINDOW_S / 2 for s in starts_s]
-            voices.append(self._encoder.windows(lifted, [int(s / _FRAME_S) for s in starts_s]))
-        return np.array(middles), np.concatenate(voices)
+        with one_thread(), ThreadPoolExecutor(self._threads) as threads:
+            found = list(threads.map(partial(self._windows_of, samples), spans))
+        return np.array([middle_s for middles_s, _ in found for middle_s in middles_s]), np.concatenate([v for _, v in found])
+
+    def _windows_of(self, samples: FloatArray, span: tuple[float, float]) -> tuple[list[float], FloatArray]:
+        """The same of one span."""
+        start_s, end_s = span
+        speech = samples[seconds_to_samples(start_s, RATE_HZ) : seconds_to_samples(end_s, RATE_HZ)]
+        window = seconds_to_samples(_WINDOW_S, RATE_HZ)
+        level = float(np.sqrt(np.mean(np.square(speech)))) if len(speech) else 0.0
+        lifted = speech * np.float32(max(1.0, _LEVEL / max(level, 1e-6)))
+        if len(lifted) < window:
+            return [(start_s + end_s) / 2], self._encoder.windows(np.resize(lifted, window), [0])
+        last_s = len(lifted) / RATE_HZ - _WINDOW_S
+        starts_s = [*np.arange(0.0, last_s, _HOP_S), last_s]
+        voices = self._encoder.windows(lifted, [int(s / _FRAME_S) for s in starts_s])
+        return [start_s + s + _WINDOW_S / 2 for s in starts_s], voices
 
     def _clusters(self, voices: FloatArray, num_speakers: int | None) -> IntArray:
         """A label for each window. Of very many, some are clustered and the others go to the nearest group."""

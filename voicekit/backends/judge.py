@@ -19,10 +19,12 @@ from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 
+from voicekit.backends.helpers import Anywhere, serve
 from voicekit.backends.pronounce import guess
 from voicekit.errors import LanguageError
 from voicekit.evaluate.text import spoken_words
@@ -39,31 +41,33 @@ _FILLERS = "<[+"
 _SILENCE = 1e-4
 _DISCOUNT = 0.8
 _UNIFORM = 0.5
+_OPTIONS = {"cmn": "batch", "loglevel": "FATAL", "samprate": _RATE_HZ}
 _FOREIGN = re.compile(r"[^a-z']")
 
 
 class PocketsphinxJudge:
-    """A `Transcriber` for English. Deterministic; what it heard before does not matter.
+    """A `Transcriber` for English. Deterministic; what it heard before does not matter. Asked for general speech by several
+    threads at once, it works in up to `processes` of their own.
 
     `sentences`: the only words it knows are theirs; () means general speech. Words that are not in the pronouncing
     dictionary are pronounced by guess (voicekit.backends.pronounce).
     """
 
-    def __init__(self, sentences: Sequence[str] = ()) -> None:
+    def __init__(self, sentences: Sequence[str] = (), processes: int = 1) -> None:
         import pocketsphinx
 
         said = [words for words in (_words(s) for s in sentences) if words]
         self.name = f"pocketsphinx {version('pocketsphinx')} en-us"
-        options = {"cmn": "batch", "loglevel": "FATAL", "samprate": _RATE_HZ}
         if not said:
-            self._decoder = pocketsphinx.Decoder(**options)
+            self._listener = Anywhere(__name__, processes, lambda: Listener().hear)
             return
         self.name += f", {len({w for words in said for w in words})} words"
         with tempfile.TemporaryDirectory(prefix="voicekit-judge-") as scratch:
             model, lexicon = Path(scratch) / "model.arpa", Path(scratch) / "words.dict"
             model.write_text(language_model(said), encoding="ascii")
             lexicon.write_text(_lexicon({word for words in said for word in words}), encoding="ascii")
-            self._decoder = pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **options)
+            listener = Listener(pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **_OPTIONS))
+        self._listener = Anywhere(__name__, 1, lambda: listener.hear)
 
     def transcribe(self, wave: Waveform) -> str:
         """Lower-case words separated by single spaces; "" for silence and for less than 0.1 s of audio."""
@@ -80,13 +84,27 @@ class PocketsphinxJudge:
         peak = float(np.abs(samples).max()) if len(samples) else 0.0
         if peak < _SILENCE or wave.duration_s < _SHORTEST_S:
             return Heard("", language="en")
+        return self._listener.ask(samples, wave.duration_s)
+
+
+class Listener:
+    """A decoder, by default of general speech, which takes 100 MB."""
+
+    def __init__(self, decoder: Any = None) -> None:
+        import pocketsphinx
+
+        self._decoder: Any = decoder or pocketsphinx.Decoder(**_OPTIONS)
+
+    def hear(self, samples: FloatArray, duration_s: float) -> Heard:
+        """float32 [T] at 16 kHz, not silent, that last `duration_s`."""
+        peak = float(np.abs(samples).max())
         texts: list[str] = []
         words: list[Word] = []
         for start, end in _stretches(samples):
             said, found = self._decode(samples[start:end] * np.float32(_PEAK / peak))
             texts += spoken_words(said)
             late_s = (start - _MARGIN_SAMPLES) / _RATE_HZ
-            words += [_placed(word, late_s, start / _RATE_HZ, min(end / _RATE_HZ, wave.duration_s)) for word in found]
+            words += [_placed(word, late_s, start / _RATE_HZ, min(end / _RATE_HZ, duration_s)) for word in found]
         return Heard(" ".join(texts), tuple(words), "en")
 
     def _decode(self, samples: FloatArray) -> tuple[str, list[Word]]:
@@ -201,3 +219,7 @@ def _dictionary() -> dict[str, list[str]]:
             word, _, phones = line.strip().partition(" ")
             entries.setdefault(word.partition("(")[0], []).append(phones)
     return entries
+
+
+if __name__ == "__main__":
+    serve(Listener().hear)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ class PyannoteDiarizer:
         self._torch = torch
         self.name = f"pyannote {folder.name}"
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples
         if wave.duration_s < _SHORTEST_S or float(np.abs(samples).max()) < _SILENCE:
             return ()

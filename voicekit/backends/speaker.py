@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from voicekit.backends.device import one_thread
 from voicekit.errors import MissingModel
 from voicekit.records import FloatArray, Waveform
 from voicekit.shipped import shipped
@@ -57,7 +58,8 @@ class Ge2eSpeakerEncoder:
         samples = _speech(soxr.resample(wave.mono(), wave.sample_rate_hz, _RATE_HZ))
         if len(samples) == 0:
             return np.zeros(256, np.float32)
-        return self.embed_samples(samples)
+        with one_thread():
+            return self.embed_samples(samples)
 
     def embed_samples(self, samples: FloatArray) -> FloatArray:
         """The same for speech that is already float32 [T] at 16 kHz, levelled and without pauses; T > 0."""

@@ -43,12 +43,12 @@ class SileroVad:
         """Probability of speech float32 [N] in frames of 32 ms."""
         samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0]
         num_frames = -(-len(samples) // FRAME)
-        padded = np.zeros(_CONTEXT + num_frames * FRAME, np.float32)
-        padded[_CONTEXT : _CONTEXT + len(samples)] = samples
         state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE_HZ, np.int64)
         out = np.zeros(num_frames, np.float32)
         for i in range(num_frames):
-            frame = padded[None, i * FRAME : (i + 1) * FRAME + _CONTEXT]
+            frame = samples[None, max(0, i * FRAME - _CONTEXT) : (i + 1) * FRAME]
+            if frame.shape[1] < _CONTEXT + FRAME:  # the first and the last one
+                frame = np.pad(frame, ((0, 0), (_CONTEXT if i == 0 else 0, (i + 1) * FRAME - min((i + 1) * FRAME, len(samples)))))
             probability, state = map(np.asarray, self._session.run(None, {"input": frame, "state": state, "sr": rate}))
             out[i] = probability[0, 0]
         return out

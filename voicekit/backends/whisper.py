@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class WhisperTranscriber:
                 local_files_only=True,
             )
             self._pipeline: Any = BatchedInferencePipeline(self._model)
+        self._one_at_a_time = threading.Lock()
         self.name = f"faster-whisper {folder.name}"
 
     @property
@@ -55,7 +57,7 @@ class WhisperTranscriber:
         return " ".join(spoken_words(self.hear(wave).text))
 
     def hear(self, wave: Waveform, language: str | None = None) -> Heard:
-        """With punctuation and case; without `language` it is detected on the first 30 s of speech."""
+        """With punctuation and case; without `language` it is detected on the first 30 s of speech. One at a time."""
         wanted = primary(language) if language is not None else None
         if wanted is not None and wanted not in self.languages:
             raise LanguageError(
@@ -67,16 +69,17 @@ class WhisperTranscriber:
         samples = resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0]
         if len(samples) == 0 or float(np.abs(samples).max()) < _SILENCE:
             return Heard("", language=wanted or "")
-        segments, info = self._pipeline.transcribe(
-            np.ascontiguousarray(samples),
-            language=wanted,
-            word_timestamps=True,
-            vad_filter=True,
-            batch_size=_BATCH,
-            beam_size=1,
-            temperature=0.0,
-        )
-        found = list(segments)
+        with self._one_at_a_time:
+            segments, info = self._pipeline.transcribe(
+                np.ascontiguousarray(samples),
+                language=wanted,
+                word_timestamps=True,
+                vad_filter=True,
+                batch_size=_BATCH,
+                beam_size=1,
+                temperature=0.0,
+            )
+            found = list(segments)
         text = " ".join(said for segment in found if (said := " ".join(segment.text.split())))
         words = _in_order((word for segment in found for word in segment.words or ()), wave.duration_s)
         return Heard(text, words, (info.language if found else wanted) or "")

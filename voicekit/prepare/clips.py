@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samp
 
 FADE_S = 0.005
 CLIPS = "clips"
+_ONE_AT_A_TIME = threading.Lock()  # for what predicts quality
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,11 @@ class Tools:
         return [getattr(tool, "name", type(tool).__name__) for tool in every]
 
 
-def clips_of(recording: Recording, heard: Heard, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path) -> list[Clip]:
-    """Every clip of a recording, accepted or rejected; the audio is written below `folder`/clips.
+def clips_of(
+    recording: Recording, heard: Heard, text: str | None, spec: PrepareSpec, tools: Tools, folder: Path
+) -> list[Callable[[], Clip]]:
+    """What makes every clip of a recording, accepted or rejected; the audio is written below `folder`/clips. Several threads may
+    make one each.
 
     `text` is None when the script does not know the recording: then the transcriber says what is said, if there is one. Where
     another than the wanted speaker talks, or two at once, the clips are there but rejected.
@@ -56,8 +62,8 @@ def clips_of(recording: Recording, heard: Heard, text: str | None, spec: Prepare
     try:
         pieces = pieces_of(sound, text, spec, tools.aligners, tools.transcriber)
     except NothingToCutError as error:
-        return [refused(recording, str(error), text or "")]
-    return [clip_of(sound, piece, spec, tools, folder) for piece in pieces]
+        return [partial(refused, recording, str(error), text or "")]
+    return [partial(clip_of, sound, piece, spec, tools, folder) for piece in pieces]
 
 
 def refused(recording: Recording, reason: str, text: str = "") -> Clip:
@@ -95,17 +101,17 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
-    nothing = "no speech in it" if not speech else piece.reason or ("" if piece.text else "no words were heard in it")
+    text = _heard(samples, rate_hz, tools) if piece.text is None else piece.text
+    nothing = "no speech in it" if not speech else piece.reason or ("" if text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
-    aligned = align(cleaned, piece.text, recording.language, tools.aligners) if fits else None
+    aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
-    num_words = len(spoken_form(piece.text, recording.language).split())
+    num_words = len(spoken_form(text, recording.language).split())
     both_s = total_s(inside(sound.both, piece.start_s, piece.end_s))
-    said, heard_match = _said(piece, cleaned if fits else None, recording.language, tools)
+    said, heard_match = _said(text, piece.source, cleaned if fits else None, recording.language, tools)
     said = replace(said, words=within_speech(words, speech))
     grades = grade.measure(samples, rate_hz, speech, sound.noise_power, num_words, match, both_s / max(duration_s, 1e-9))
-    mos = tools.quality.predict(cleaned) if tools.quality and fits else None
-    grades = replace(grades, heard_match=heard_match, predicted_mos=None if mos is None else round(mos, 3))
+    grades = replace(grades, heard_match=heard_match, predicted_mos=_mos(cleaned, tools) if fits else None)
     judged = grade.judge(grades, duration_s, spec, aligned is not None, said)
     verdict, reason = (Verdict.REJECTED, nothing) if nothing else judged
     return Clip(
@@ -124,14 +130,26 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     )
 
 
-def _said(piece: Piece, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
-    """The piece's text, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
-    plain = Transcript(piece.text, (), piece.source)
-    if wave is None or tools.second_opinion is None or piece.source == tools.second_opinion.name:
+def _heard(samples: FloatArray, sample_rate_hz: int, tools: Tools) -> str:
+    return normalise(tools.transcriber.transcribe(Waveform(samples[None], sample_rate_hz))) if tools.transcriber else ""
+
+
+def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
+    """A text and where it comes from, beside it what a transcriber hears, and how far they agree (None: nobody was asked)."""
+    plain = Transcript(text, (), source)
+    if wave is None or tools.second_opinion is None or source == tools.second_opinion.name:
         return plain, None
     heard = normalise(tools.second_opinion.hear(wave, language).text)
-    differing, share = differences(piece.text, heard, language)
+    differing, share = differences(text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
+
+
+def _mos(wave: Waveform, tools: Tools) -> float | None:
+    if tools.quality is None:
+        return None
+    with _ONE_AT_A_TIME:
+        found = tools.quality.predict(wave)
+    return None if found is None else round(found, 3)
 
 
 def clean(samples: FloatArray, sample_rate_hz: int, target_lufs: float) -> Waveform:

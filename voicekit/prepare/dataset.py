@@ -9,35 +9,29 @@ import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from voicekit import audio, manifest
+from voicekit import manifest
 from voicekit.errors import LanguageError, ScriptError
 from voicekit.ports import Aligner, OnProgress, Progress, Quality, SpeakerEncoder, Transcriber, VoiceActivityDetector
 from voicekit.prepare import decisions, edits
-from voicekit.prepare.clips import CLIPS, Tools, clips_of, refused
+from voicekit.prepare.clips import CLIPS, Tools, refused
+from voicekit.prepare.cutting import cut_all
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
 from voicekit.prepare.intake import Intake, left_aside, take_in
-from voicekit.prepare.scripts import Cue, Script, find_script
+from voicekit.prepare.scripts import Script, find_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
+from voicekit.prepare.track import forget_tracks
 from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
-from voicekit.records import Clip, Dataset, Recording, Verdict
+from voicekit.records import Clip, Dataset, Verdict
 from voicekit.specs import PrepareSpec
 
 _INTAKE_SHARE = 0.15
-
-
-@dataclass(frozen=True)
-class _Done:
-    """One journal line: a recording's clips under the key of all that they depend on."""
-
-    key: str
-    clips: tuple[Clip, ...]
 
 
 def prepare_dataset(
@@ -60,6 +54,7 @@ def prepare_dataset(
     label: str = "",
     models: Mapping[str, str] | None = None,
     turns: Path | None = None,
+    workers: int = 1,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
@@ -68,8 +63,8 @@ def prepare_dataset(
     the sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the
     recordings tell; `quality` predicts how good a clip sounds. What a person decided about the clips is applied last. Without
     `strict` a dataset may be too small. `with_less` (what was missing on this machine), the wanted speaker's `label` and the
-    `models` of each step are kept with the dataset. Raises RecordingsError, ScriptError, LanguageError, InputError or UsageError
-    (the turns), all before anything is lost.
+    `models` of each step are kept with the dataset. So many `workers` make clips at once, which changes nothing of them. Raises
+    RecordingsError, ScriptError, LanguageError, InputError or UsageError (the turns), all before anything is lost.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
@@ -78,7 +73,8 @@ def prepare_dataset(
     told = _turns_of(turns, intake, label)
     tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening and listening(told.of))
-    clips = _all_clips(intake, found, spec, instruments, folder, _part(report, _INTAKE_SHARE, 1.0))
+    bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
+    clips = cut_all(intake, found, spec, instruments, bench, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
     clips += [refused(r.recording, r.reason) for r in intake.refused]
     clips.sort(key=lambda c: (c.recording, c.start_sample))
     manifest.write_records(folder / RECORDINGS, intake.everything())
@@ -197,33 +193,6 @@ def _turns_of(given: Path | None, intake: Intake, label: str) -> FoundTurns:
     return told
 
 
-def _all_clips(
-    intake: Intake, script: Script, spec: PrepareSpec, instruments: Instruments, folder: Path, report: OnProgress
-) -> list[Clip]:
-    journal = folder / WORK / "clips.jsonl"
-    done = {entry.key: entry.clips for entry in manifest.read_journal(journal, _Done)}
-    tools = instruments.tools()
-    clips: list[Clip] = []
-    for number, recording in enumerate(intake.recordings):
-        report(Progress("prepare", number / len(intake.recordings), recording.path))
-        text = script.texts.get(recording.id)
-        key = _key(recording, (text, *script.cues.get(recording.id, ())), spec, instruments)
-        known = done.get(key)
-        if known is None or not all((folder / c.audio).is_file() for c in known):
-            heard = instruments.heard(recording, audio.read(intake.root / recording.path, mono=True))
-            heard = replace(heard, cues=script.cues.get(recording.id, ()))
-            known = tuple(clips_of(recording, heard, text, spec, tools, folder))
-            manifest.append_record(journal, _Done(key, known))
-        clips.extend(known)
-    return clips
-
-
-def _key(recording: Recording, said: Sequence[str | Cue | None], spec: PrepareSpec, instruments: Instruments) -> str:
-    engines = (*instruments.tools().names(), instruments.key(recording))
-    parts = [METHOD, manifest.to_json(recording), repr(said), spec.digest(), *engines]
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
-
-
 def _assemble(clips: Sequence[Clip], spec: PrepareSpec, folder: Path, strict: bool) -> tuple[Dataset, list[str]]:
     """The dataset of finished clips, and remarks."""
     accepted = [c for c in clips if c.verdict is Verdict.ACCEPTED]
@@ -255,8 +224,9 @@ def _assemble(clips: Sequence[Clip], spec: PrepareSpec, folder: Path, strict: bo
 
 
 def _tidy(folder: Path, clips: Sequence[Clip]) -> None:
-    """Remove the unpacked zip, and audio of an earlier spec or script, which is no part of this dataset."""
+    """Remove the unpacked zip, what a killed process left, and audio of an earlier spec or script."""
     shutil.rmtree(folder / WORK / "unpacked", ignore_errors=True)
+    forget_tracks(folder / WORK)
     ours = {c.audio for c in clips}
     for file in (folder / CLIPS).glob("*.flac"):
         if f"{CLIPS}/{file.name}" not in ours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,10 @@ def measure(
     """Grades of a clip float32 [T] before any cleaning; `spans` are its stretches of speech, in seconds from its start."""
     speech_s = sum(b - a for a, b in spans)
     start = samples[: seconds_to_samples(_MEASURED_S, sample_rate_hz)]
+    levels = levels_of(samples, sample_rate_hz)
     echo_db = acoustics.srmr_db(start, sample_rate_hz)
     return Grades(
-        snr_db=round(snr_db(samples, sample_rate_hz, spans, noise_power), 2),
+        snr_db=round(snr_db(levels, spans, noise_power), 2),
         loudness_lufs=round(loudness_lufs(Waveform(samples[None], sample_rate_hz)), 2),
         clipped_ratio=round(clipped_ratio(samples), 5),
         speaking_rate_wps=round(num_words / speech_s, 3) if speech_s > 0 else 0.0,
@@ -54,23 +56,42 @@ def measure(
     )
 
 
-def noise_power(samples: FloatArray, sample_rate_hz: int, spans: Spans) -> float:
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Mean power of each frame of about 20 ms: float32 [N]."""
+
+    powers: FloatArray
+    frame_s: float
+
+
+def frame_samples(sample_rate_hz: int) -> int:
+    """Of the frames of Levels."""
+    return seconds_to_samples(_FRAME_S, sample_rate_hz)
+
+
+def levels_of(samples: FloatArray, sample_rate_hz: int) -> Levels:
+    """Of float32 [T]."""
+    size = frame_samples(sample_rate_hz)
+    return Levels(frame_powers(samples, size), size / sample_rate_hz)
+
+
+def noise_power(levels: Levels, spans: Spans) -> float:
     """Mean power between stretches of speech (median of frames, so that a cough does not count); if there is hardly a pause,
     the power of the quietest frames."""
-    powers, is_speech, near_speech = _frames(samples, sample_rate_hz, spans)
+    powers, (is_speech, near_speech) = levels.powers, _marked(levels, spans)
     pauses = powers[~is_speech & ~near_speech]
-    if len(pauses) * _FRAME_S >= _MIN_PAUSE_S:
+    if len(pauses) * levels.frame_s >= _MIN_PAUSE_S:
         return float(np.median(pauses))
     return float(np.quantile(powers, _QUIETEST)) if len(powers) else 0.0
 
 
-def snr_db(samples: FloatArray, sample_rate_hz: int, spans: Spans, noise: float) -> float:
+def snr_db(levels: Levels, spans: Spans, noise: float) -> float:
     """Power of speech without the noise in it, against the noise; at most MAX_SNR_DB."""
-    powers, is_speech, _ = _frames(samples, sample_rate_hz, spans)
+    is_speech, _ = _marked(levels, spans)
     if not is_speech.any():
         return 0.0
     noise = max(noise, _FLOOR_POWER)
-    speech = max(float(powers[is_speech].mean()) - noise, _FLOOR_POWER)
+    speech = max(float(levels.powers[is_speech].mean()) - noise, _FLOOR_POWER)
     return float(np.clip(10.0 * np.log10(speech / noise), -MAX_SNR_DB, MAX_SNR_DB))
 
 
@@ -168,14 +189,11 @@ def _in_words(said: Transcript | None) -> str:
     return f"; heard {', '.join(pairs[:_SHOWN_WORDS])}{more}"
 
 
-def _frames(samples: FloatArray, sample_rate_hz: int, spans: Spans) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of each frame of 20 ms: mean power, whether it is speech, whether speech is near."""
-    size = seconds_to_samples(_FRAME_S, sample_rate_hz)
-    count = len(samples) // size
-    powers = frame_powers(samples, size)
-    middles = (np.arange(count) + 0.5) * size / sample_rate_hz
-    is_speech, near_speech = np.zeros(count, bool), np.zeros(count, bool)
+def _marked(levels: Levels, spans: Spans) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each frame: whether it is speech, whether speech is near."""
+    middles = (np.arange(len(levels.powers)) + 0.5) * levels.frame_s
+    is_speech, near_speech = np.zeros(len(middles), bool), np.zeros(len(middles), bool)
     for start_s, end_s in spans:
-        is_speech |= (middles >= start_s) & (middles < end_s)
-        near_speech |= (middles >= start_s - _GUARD_S) & (middles < end_s + _GUARD_S)
-    return powers, is_speech, near_speech
+        is_speech[slice(*np.searchsorted(middles, [start_s, end_s]))] = True
+        near_speech[slice(*np.searchsorted(middles, [start_s - _GUARD_S, end_s + _GUARD_S]))] = True
+    return is_speech, near_speech

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDet
 from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, likeness_of, overlaps, spans_of, summaries
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
-from voicekit.prepare.sound import Heard
+from voicekit.prepare.sound import Heard, levels_of
+from voicekit.prepare.spans import Span, merged
+from voicekit.prepare.track import Track
 from voicekit.prepare.turns import Turns
 from voicekit.prepare.workbench import Listening, sha256_of
 from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
@@ -75,13 +77,15 @@ WHO_SPEAKS_MOST = Wanted()
 
 @dataclass(frozen=True)
 class _Answer:
-    """One journal line. `wanted` is the label of the wanted speaker: "" where everybody who speaks is, "-" where nobody is."""
+    """One journal line. `speech` is where anybody speaks; `wanted` is the label of the wanted speaker: "" where everybody who
+    speaks is, "-" where nobody is."""
 
     key: str
     cleaning: Cleaning
     turns: tuple[SpeakerTurn, ...]
     wanted: str
     voices: tuple[Voice, ...] = ()
+    speech: tuple[Span, ...] = ()
 
 
 _NOBODY = "-"
@@ -102,23 +106,34 @@ class Hearing:
     def listening(self) -> Listening:
         return Listening(hashlib.sha256(self._identity.encode()).hexdigest()[:16], self._told_of, self.hear)
 
-    def hear(self, recording: Recording, wave: Waveform) -> Heard:
-        """The recording cleaned if it must be, and where its wanted speaker talks, if others do too."""
+    def hear(self, recording: Recording, file: Path) -> Heard:
+        """The recording in `file`, cleaned if it must be, and where its wanted speaker talks, if others do too."""
         key = self._key(recording)
         known = self._answers.get(key)
         clean = self._work / "cleaned" / f"{key[:16]}.flac"
         if known is None or (known.cleaning is not Cleaning.NONE and not clean.is_file()):
-            known, sound = self._asked(key, recording, wave)
-            if known.cleaning is not Cleaning.NONE:
-                audio.write_flac(clean, sound)
+            track = self._track(recording, file)
+            wave = track.heard()
+            speech = self._speech(wave)
+            how = self._how(track, wave, speech)
+            if how is not Cleaning.NONE:
+                del wave
+                audio.write_flac(clean, cleaned(track.whole(), how, self._ears.denoiser(), self._ears.separator()))
+                track.close()
+                # The file has fewer bits than what was written: the first time must give what every later one does.
+                track = self._track(recording, clean)
+                wave = track.heard()
+                speech = self._speech(wave)
+            known = self._asked(key, recording, how, wave, speech)
             manifest.append_record(self._work / "heard.jsonl", known)
             self._answers[key] = known
-        # The file has fewer bits than what was written: the first time must give what every later one does.
-        sound = wave if known.cleaning is Cleaning.NONE else audio.read(clean)
+        else:
+            track = self._track(recording, file if known.cleaning is Cleaning.NONE else clean)
+        heard = Heard(track, known.speech, overlapped_spans=overlaps(known.turns))
         if not known.wanted:
-            return Heard(sound, overlapped_spans=overlaps(known.turns))
+            return heard
         mine = () if known.wanted == _NOBODY else spans_of(known.turns, known.wanted)
-        return Heard(sound, allowed_spans=mine, overlapped_spans=overlaps(known.turns))
+        return replace(heard, allowed_spans=mine)
 
     def speakers(self, recordings: Sequence[Recording]) -> list[Speaker]:
         """Everybody who was found in recordings of several speakers, the recordings in order, who speaks most first."""
@@ -138,16 +153,20 @@ class Hearing:
         """What somebody said of a recording, as a part of keys; "" if nobody did."""
         return repr(self._told[recording.id]) if recording.id in self._told else ""
 
-    def _asked(self, key: str, recording: Recording, wave: Waveform) -> tuple[_Answer, Waveform]:
-        how = self._how(wave)
-        sound = cleaned(wave, how, self._ears.denoiser(), self._ears.separator()) if how is not Cleaning.NONE else wave
+    def _track(self, recording: Recording, file: Path) -> Track:
+        return Track(file, self._work, recording.sample_rate_hz)
+
+    def _speech(self, wave: Waveform) -> tuple[Span, ...]:
+        return tuple(merged(self._ears.vad().speech_spans(wave)))
+
+    def _asked(self, key: str, recording: Recording, how: Cleaning, wave: Waveform, speech: tuple[Span, ...]) -> _Answer:
         told = self._told.get(recording.id)
-        turns = self._turns(sound) if told is None else told
+        turns = self._turns(wave, speech) if told is None else told
         known = summaries(turns)
-        likeness = likeness_of(sound, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
+        likeness = likeness_of(wave, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
         found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
         wanted = self._wanted(turns, likeness, len(known)) if told is None else self._wanted_of_told(turns, likeness)
-        return _Answer(key, how, turns, wanted, found), sound
+        return _Answer(key, how, turns, wanted, found, speech)
 
     @cached_property
     def _reference(self) -> tuple[Waveform, FloatArray]:
@@ -155,16 +174,16 @@ class Hearing:
         wave = audio.read(self._whose.reference)
         return wave, self._ears.speaker().embed(wave)
 
-    def _how(self, wave: Waveform) -> Cleaning:
+    def _how(self, track: Track, wave: Waveform, speech: Sequence[Span]) -> Cleaning:
         if self._spec.cleaning != "auto":
             return Cleaning(self._spec.cleaning)
-        return cleaning_for(background_of(wave, self._ears.vad().speech_spans(wave)))
+        return cleaning_for(background_of(wave, levels_of(track), speech))
 
-    def _turns(self, sound: Waveform) -> tuple[SpeakerTurn, ...]:
+    def _turns(self, wave: Waveform, speech: Sequence[Span]) -> tuple[SpeakerTurn, ...]:
         spec, told = self._spec, self._whose != WHO_SPEAKS_MOST
-        if spec.num_speakers == 1 or sound.duration_s < (min(spec.diarize_from_s, TOLD_FROM_S) if told else spec.diarize_from_s):
+        if spec.num_speakers == 1 or wave.duration_s < (min(spec.diarize_from_s, TOLD_FROM_S) if told else spec.diarize_from_s):
             return ()
-        return self._ears.diarizer().diarize(sound, spec.num_speakers or None)
+        return self._ears.diarizer().diarize(wave, spec.num_speakers or None, speech)
 
     def _wanted(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
         if self._whose.reference is not None and count:

@@ -58,12 +58,19 @@ class Loudness:
         return first, self.powers[first : max(first, int(end_s / _STEP_S))]
 
 
+def step_samples(sample_rate_hz: int) -> int:
+    """Samples in 5 ms."""
+    return max(1, seconds_to_samples(_STEP_S, sample_rate_hz))
+
+
 def loudness_of(samples: FloatArray, sample_rate_hz: int) -> Loudness:
     """Of float32 [T]."""
-    size = max(1, seconds_to_samples(_STEP_S, sample_rate_hz))
-    count = len(samples) // size
-    if count == 0:
-        return Loudness(np.zeros(0, np.float32))
-    powers = frame_powers(samples, size)
+    return smoothed(frame_powers(samples, step_samples(sample_rate_hz)))
+
+
+def smoothed(powers: FloatArray) -> Loudness:
+    """Of the mean power of every 5 ms: float32 [N]."""
+    if len(powers) == 0:
+        return Loudness(powers)
     padded = np.pad(powers, _SMOOTH_STEPS // 2, mode="edge")
     return Loudness(np.convolve(padded, np.ones(_SMOOTH_STEPS) / _SMOOTH_STEPS, "valid").astype(np.float32))

@@ -12,7 +12,7 @@ from voicekit.prepare.align import align
 from voicekit.prepare.sound import Sound
 from voicekit.prepare.spans import Span, common, free_around, merged, total_s, without
 from voicekit.prepare.spoken import normalise, spoken_form
-from voicekit.records import Waveform, Word
+from voicekit.records import Word
 from voicekit.specs import PrepareSpec
 
 ANOTHER_SPEAKER = "another speaker"
@@ -27,11 +27,12 @@ class NothingToCutError(Exception):
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a recording with what is said in it, in seconds of the recording. `reason` says why it cannot be used."""
+    """A stretch of a recording with what is said in it (None: a transcriber is still to be asked), in seconds of the recording.
+    `reason` says why it cannot be used."""
 
     start_s: float
     end_s: float
-    text: str
+    text: str | None
     source: str
     reason: str = ""
 
@@ -100,9 +101,7 @@ def _piece(
 def _transcribed(sound: Sound, spec: PrepareSpec, transcriber: Transcriber) -> Iterator[Piece]:
     breaks = merged([*sound.others, *sound.both])
     for start_s, end_s in segment.cut_at_pauses(sound.mine, spec.max_clip_s, sound.duration_s, sound.loudness, breaks):
-        wave = Waveform(sound.between(start_s, end_s)[None], sound.recording.sample_rate_hz)
-        said = transcriber.hear(wave, sound.recording.language).text
-        yield Piece(start_s, end_s, normalise(said), transcriber.name)
+        yield Piece(start_s, end_s, None, transcriber.name)
 
 
 def _cued(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner]) -> Iterator[Piece]:
@@ -118,7 +117,7 @@ def _cued(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner]) -> Itera
         for first, after in segment.cut_at_words(run, spec.max_clip_s, sound.others):
             piece = _piece(sound, run, first, after, "cue", spec)
             too_long = piece.end_s - piece.start_s > spec.max_clip_s
-            followed = _followed(sound, (piece.start_s, piece.end_s), piece.text, "cue", spec, aligners) if too_long else []
+            followed = _followed(sound, (piece.start_s, piece.end_s), piece.text or "", "cue", spec, aligners) if too_long else []
             yield from followed or [piece]
 
 

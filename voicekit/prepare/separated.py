@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicekit.audio import frame_powers, without_offset
+from voicekit.audio import frame_powers
 from voicekit.models import Cleaning
 from voicekit.ports import Separator
-from voicekit.prepare.grade import noise_power, snr_db
+from voicekit.prepare.grade import Levels, noise_power, snr_db
 from voicekit.prepare.rhythm import beat
 from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
@@ -30,6 +30,7 @@ _MIN_PAUSE_FRAMES = 12
 _LOW_HZ, _HIGH_HZ = 150.0, 4000.0
 _SMOOTH_HZ = 250.0
 _INAUDIBLE = 1e-12
+_AT_ONCE = 1000  # frames: the pauses of an hour take much memory
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,14 @@ class Background:
     beat: float = 0.0
 
 
-def background_of(wave: Waveform, spans: Sequence[Span]) -> Background:
-    """Measured on the mean of the channels; `spans` are the stretches of speech in seconds."""
+def background_of(wave: Waveform, levels: Levels, spans: Sequence[Span]) -> Background:
+    """Measured on a recording's mean channel (8 kHz and more will do) and the levels that it has at its own rate; `spans` are the
+    stretches of speech in seconds."""
     if wave.num_samples == 0:
         return Background(0.0, 0.0)
-    mono = wave.mono()
-    mono = without_offset(mono)
-    noise = noise_power(mono, wave.sample_rate_hz, spans)
-    snr = snr_db(mono, wave.sample_rate_hz, spans, noise) if spans else 0.0
-    music, hits = _note_continuity(mono, wave.sample_rate_hz, spans), beat(mono, wave.sample_rate_hz, spans)
-    return Background(round(snr, 2), round(music, 3), round(hits, 3))
+    mono, rate_hz = wave.mono(), wave.sample_rate_hz
+    snr = snr_db(levels, spans, noise_power(levels, spans)) if spans else 0.0
+    return Background(round(snr, 2), round(_note_continuity(mono, rate_hz, spans), 3), round(beat(mono, rate_hz, spans), 3))
 
 
 def cleaning_for(background: Background) -> Cleaning:
@@ -90,7 +89,9 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
     if pause.sum() < _MIN_PAUSE_FRAMES:
         return 0.0
     place = np.flatnonzero(pause)
-    fine = _fine_spectra(frames[place], rate_hz)
+    parts = np.split(place, range(_AT_ONCE, len(place), _AT_ONCE))
+    fine = np.concatenate([_fine_spectra(frames[part], rate_hz) for part in parts])
+    fine -= fine.mean(axis=0)
     follows = np.flatnonzero(np.diff(place) == 1)
     if len(follows) < _MIN_PAUSE_FRAMES // 2:
         return 0.0
@@ -101,7 +102,7 @@ def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> f
 
 
 def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
-    """Logarithmic spectra [N, bins] of frames [N, size] without their envelope, and without the mean of all of them."""
+    """Logarithmic spectra [N, bins] of frames [N, size] without their envelope."""
     spectra: FloatArray = np.log(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) + 1e-7).astype(np.float32)
     first, after = (int(hz * frames.shape[1] / rate_hz) for hz in (_LOW_HZ, _HIGH_HZ))
     spectra = spectra[:, first:after]
@@ -109,5 +110,4 @@ def _fine_spectra(frames: FloatArray, rate_hz: int) -> FloatArray:
     kernel = np.ones(width) / width
     padded = np.pad(spectra, ((0, 0), (width // 2, width // 2)), mode="edge")
     envelope = np.stack([np.convolve(row, kernel, "valid") for row in padded])
-    fine = spectra - envelope
-    return fine - fine.mean(axis=0)
+    return (spectra - envelope).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from voicekit.prepare.intake import find_audio
 from voicekit.prepare.pieces import Piece
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.speakers import compared, similarities
+from voicekit.prepare.track import Track
 from voicekit.records import Clip, FloatArray, Recording, Verdict, Waveform, Word
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import samples_to_seconds
@@ -39,7 +40,7 @@ class Listening:
 
     name: str
     key: Callable[[Recording], str]
-    hear: Callable[[Recording, Waveform], Heard]
+    hear: Callable[[Recording, Path], Heard]
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class Instruments:
     speaker: Callable[[], SpeakerEncoder] | None = None
     listening: Listening | None = None
 
-    def heard(self, recording: Recording, wave: Waveform) -> Heard:
-        return self.listening.hear(recording, wave) if self.listening else Heard(wave)
+    def heard(self, recording: Recording, file: Path, work: Path) -> Heard:
+        """The recording in `file` listened to; what is needed meanwhile lies in `work`."""
+        if self.listening:
+            return self.listening.hear(recording, file)
+        return Heard(Track(file, work, recording.sample_rate_hz))
 
     def key(self, recording: Recording) -> str:
         return f"{self.listening.name} {self.listening.key(recording)}" if self.listening else ""
@@ -126,69 +130,70 @@ class Workbench:
 
     def compare(self, clips: Sequence[Clip], reference: str = "") -> list[Clip]:
         """The clips with their likeness to the rest, or to the sound of the wanted speaker in the file `reference`."""
-        sounding = [c for c in clips if c.audio and c.duration_s >= self._spec.min_clip_s]
+        sounding = [c for c in clips if self._sounds(c)]
         if self._instruments.speaker is None or len(sounding) < (1 if reference else 2):
             return list(clips)
         encoder = self._instruments.speaker()
-        known = {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
-        vectors = np.stack([self._embedded(known, encoder, self._folder / c.audio) for c in sounding])
+        vectors = np.stack([self._embedded(encoder, self._folder / c.audio) for c in sounding])
         counted = np.array([c.verdict is Verdict.ACCEPTED for c in sounding])
-        found = self._to_reference(known, encoder, Path(reference), sounding, vectors) if reference else None
+        found = self._to_reference(encoder, Path(reference), sounding, vectors) if reference else None
         found = similarities(vectors, counted) if found is None else found
         if found is None:
             return list(clips)
         by_id = {c.id: float(value) for c, value in zip(sounding, found, strict=True)}
         return compared(clips, [by_id.get(c.id) for c in clips], self._spec, bool(reference))
 
-    def _to_reference(
-        self,
-        known: dict[str, tuple[float, ...]],
-        encoder: SpeakerEncoder,
-        reference: Path,
-        clips: Sequence[Clip],
-        vectors: FloatArray,
-    ) -> FloatArray:
+    def _to_reference(self, encoder: SpeakerEncoder, reference: Path, clips: Sequence[Clip], vectors: FloatArray) -> FloatArray:
         """Cosine of each clip (unit rows float32 [N, D]) to the reference; of a telephone call, to the reference as that would
         have passed it, and as if it were one in full band."""
-        found = vectors @ self._embedded(known, encoder, reference)
+        found = vectors @ self._embedded(encoder, reference)
         by_recording: dict[str, list[int]] = {}
         for number, clip in enumerate(clips):
             by_recording.setdefault(clip.recording_id, []).append(number)
         for numbers in by_recording.values():
             if np.median([clips[n].grades.bandwidth_hz or np.inf for n in numbers]) <= NARROW_HZ:
-                call = self._through_line(known, encoder, reference, [self._folder / clips[n].audio for n in numbers])
+                call = self._through_line(encoder, reference, [self._folder / clips[n].audio for n in numbers])
                 found[numbers] = found[numbers] if call is None else vectors[numbers] @ call - ALIKE_THERE
         return found.astype(np.float32)
 
-    def _through_line(
-        self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, reference: Path, clips: Sequence[Path]
-    ) -> FloatArray | None:
+    def _through_line(self, encoder: SpeakerEncoder, reference: Path, clips: Sequence[Path]) -> FloatArray | None:
         """The reference as the line of these clips would have passed it; None if that changes nothing."""
         key = _key(encoder.name, sha256_of(reference), "through the line of", *(sha256_of(c) for c in clips))
-        if key not in known:
+        if key not in self._voices:
             waves = [audio.read(c) for c in clips[:_LINE_CLIPS]]
             line = Waveform(np.concatenate([w.mono() for w in waves])[None], waves[0].sample_rate_hz)
             passed = narrowed(audio.read(reference), line)
             vector = () if passed is None else tuple(round(float(x), 5) for x in encoder.embed(passed))
             manifest.append_record(self._work / "speakers.jsonl", _Embedded(key, vector))
-            known[key] = vector
-        return np.array(known[key], np.float32) if known[key] else None
+            self._voices[key] = vector
+        return np.array(self._voices[key], np.float32) if self._voices[key] else None
 
-    def _embedded(self, known: dict[str, tuple[float, ...]], encoder: SpeakerEncoder, file: Path) -> FloatArray:
+    def listen_ahead(self, clip: Clip) -> None:
+        """What `compare` will ask about a clip."""
+        if self._instruments.speaker is not None and self._sounds(clip):
+            self._embedded(self._instruments.speaker(), self._folder / clip.audio)
+
+    def _sounds(self, clip: Clip) -> bool:
+        return bool(clip.audio) and clip.duration_s >= self._spec.min_clip_s
+
+    @cached_property
+    def _voices(self) -> dict[str, tuple[float, ...]]:
+        return {e.key: e.vector for e in manifest.read_journal(self._work / "speakers.jsonl", _Embedded)}
+
+    def _embedded(self, encoder: SpeakerEncoder, file: Path) -> FloatArray:
         key = _key(encoder.name, sha256_of(file))
-        if key not in known:
+        if key not in self._voices:
             vector = tuple(round(float(x), 5) for x in encoder.embed(audio.read(file)))
             manifest.append_record(self._work / "speakers.jsonl", _Embedded(key, vector))
-            known[key] = vector
-        return np.array(known[key], np.float32)
+            self._voices[key] = vector
+        return np.array(self._voices[key], np.float32)
 
     def _digest(self, clip: Clip) -> str:
         return sha256_of(self._folder / clip.audio)
 
     def _listened(self, recording: Recording) -> Sound:
         if self._sound is None or self._sound[0] != recording.path:
-            wave = audio.read(self._file(recording))
-            heard = self._instruments.heard(recording, wave)
+            heard = self._instruments.heard(recording, self._file(recording), self._work)
             self._sound = recording.path, listen(recording, heard, self._instruments.tools().vad)
         return self._sound[1]
 
