@@ -19,6 +19,28 @@ _FITS: dict[str, tuple[str, Callable[[Reviewed], bool]]] = {
     "hand": (_BY_HAND, lambda r: r.by_hand),
 }
 
+# Until the clip that was asked for is seen, nothing can be done to the one that is still there.
+ROW_CLICKS = """const wait = () => {
+  const detail = document.querySelector('.detail');
+  detail?.classList.add('waiting');
+  setTimeout(() => detail?.classList.remove('waiting'), 4000);
+};
+document.addEventListener('click', (event) => { if (event.target.closest('#next')) wait(); });
+element.addEventListener('click', (event) => {
+  const row = event.target.closest('[data-act]');
+  if (!row) return;
+  if (!row.matches('.chosen')) {
+    element.querySelectorAll('.chosen').forEach((other) => other.classList.remove('chosen'));
+    row.classList.add('chosen');
+    wait();
+  }
+  trigger('click', {...row.dataset});
+});
+element.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && event.target.matches('[data-act]')) event.target.click();
+});"""
+SEEN = "watch('value', () => document.querySelector('.detail')?.classList.remove('waiting'));"
+
 # A click on a word is an event; the player goes to where the second half would begin.
 WORD_CLICKS = """element.addEventListener('click', (event) => {
   const word = event.target.closest('[data-act]');

@@ -15,13 +15,10 @@ from voicekit.report.media import audio_uri, picture_uri
 
 __all__ = ["audio_uri", "interval", "items", "picture_uri", "shown", "tag", "text"]
 
-# A click on anything with data-act is an event with all its data-* in it; Enter on a row is one too. A row looks chosen at once.
+# A click on anything with data-act is an event with all its data-* in it; Enter on a row is one too.
 CLICKS = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
-  if (!button) return;
-  if (button.matches('tr')) element.querySelectorAll('tr.chosen').forEach((row) => row.classList.remove('chosen'));
-  if (button.matches('tr')) button.classList.add('chosen');
-  trigger('click', {...button.dataset});
+  if (button) trigger('click', {...button.dataset});
 });
 element.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && event.target.matches('[data-act]:not(button)')) event.target.click();

@@ -54,7 +54,7 @@ class ReviewStage(Stage):
                 self.redo = gr.Button("Redo", scale=0, min_width=190, interactive=False, elem_id="redo")
             with gr.Row():
                 with gr.Column(scale=9, min_width=420):
-                    self.table = gr.HTML(js_on_load=CLICKS, elem_id="clips")
+                    self.table = gr.HTML(js_on_load=clip_view.ROW_CLICKS, elem_id="clips")
                 with gr.Column(scale=16, min_width=600, elem_classes="detail") as self.detail:
                     self._clip()
         inside = [self.clips, self.filter, self.undo, self.redo, self.table, self.detail, *self.of_clip]
@@ -62,7 +62,7 @@ class ReviewStage(Stage):
 
     def _clip(self) -> None:
         """One clip: hear it, see it, change it."""
-        self.picture = gr.HTML(elem_id="clip")
+        self.picture = gr.HTML(js_on_load=clip_view.SEEN, elem_id="clip")
         self.words = gr.HTML(js_on_load=clip_view.WORD_CLICKS, elem_id="words")
         with gr.Row(elem_classes="vk-bar"):
             self.split = gr.Button("Split: choose a word", scale=1, min_width=170, interactive=False, elem_id="split")
