@@ -1,13 +1,14 @@
 """Processes that answer one question at a time: for libraries that let no other thread of Python work beside them.
 
-A helper is `python -m MODULE`, where the module ends with `serve`. It goes when its input is closed, so also when the process
-that asks is killed.
+A helper is `python -m MODULE`, where the module ends with `serve`. It goes when nobody asks it for a while, and when its input is
+closed, so also when the process that asks is killed.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from functools import cached_property
 from typing import Any
 
 _ENDS_WITHIN_S = 5.0
+_IDLE_S = 30.0
 
 
 class HelperLostError(Exception):
@@ -35,18 +37,20 @@ class Helpers:
         self.running = False
 
     def ask(self, question: tuple[object, ...]) -> Any:
-        """Waits while all are busy. Raises HelperLostError; the next question is given to another one."""
+        """Waits while all are busy. Raises HelperLostError; the next question is given to a new one."""
         if self._most < 1:
             raise HelperLostError
         self.running = True
         with self._room:
-            try:
-                helper = self._idle.pop()
-            except IndexError:
-                helper = _Helper(self._module)
-            answer = helper.ask(question)
-            self._idle.append(helper)
-            return answer
+            while self._idle:
+                with suppress(HelperLostError, IndexError):  # it may have gone for want of questions
+                    return self._asked(self._idle.pop(), question)
+            return self._asked(_Helper(self._module), question)
+
+    def _asked(self, helper: _Helper, question: tuple[object, ...]) -> Any:
+        answer = helper.ask(question)
+        self._idle.append(helper)
+        return answer
 
 
 class _Helper:
@@ -114,7 +118,7 @@ def serve(answer: Callable[..., object]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for whoever asks, who then closes the pipe
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)
-        while True:
+        while select.select([sys.stdin], [], [], _IDLE_S)[0]:
             try:
                 question = pickle.load(sys.stdin.buffer)
             except EOFError:
