@@ -84,7 +84,9 @@ def measured(side: str, size: Size, arguments: argparse.Namespace, until_s: floa
         command = [sys.executable, "-m", "bench.training", "--size", arguments.size, "--side", side, "--micro-rows", str(rows)]
         command += ["--system", str(arguments.system), "--threads", str(arguments.threads)]
         command += ["--profile"] if profile else []
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+        # One device: of several the Trainer would take all.
+        environment = {"CUDA_VISIBLE_DEVICES": "0", "PYTORCH_ALLOC_CONF": "expandable_segments:True", **os.environ}
+        environment["HF_HUB_OFFLINE"] = "1"
         try:
             left_s = max(1.0, until_s - time.monotonic())
             ended = subprocess.run(command, capture_output=True, text=True, timeout=left_s, check=False, env=environment)

@@ -64,7 +64,7 @@ SIZES = {
     ),
     "7b": Size(
         SHAPE_7B | {"intermediate_size": 18944, "vocab_size": 168055} | ROPE_7B,
-        codes=16384, rows=64, tokens=20480, steps=5, micro_tokens=5120, micro_rows=4, longest=1500,
+        codes=16384, rows=64, tokens=20480, steps=5, micro_tokens=2560, micro_rows=8, longest=1500,
     ),
 }  # fmt: skip
 
