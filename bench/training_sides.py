@@ -50,6 +50,7 @@ class Size:
 
 
 SHAPE_7B = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
+ROPE_7B = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
 SIZES = {
     "tiny": Size(
         {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
@@ -62,8 +63,8 @@ SIZES = {
         codes=4096, rows=8, tokens=2048, steps=4, micro_tokens=0, micro_rows=8, longest=900,
     ),
     "7b": Size(
-        SHAPE_7B | {"intermediate_size": 18944, "vocab_size": 168055, "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}},
-        codes=16384, rows=64, tokens=20480, steps=6, micro_tokens=5120, micro_rows=8, longest=1500,
+        SHAPE_7B | {"intermediate_size": 18944, "vocab_size": 168055} | ROPE_7B,
+        codes=16384, rows=64, tokens=20480, steps=5, micro_tokens=2560, micro_rows=8, longest=1500,
     ),
 }  # fmt: skip
 
@@ -83,7 +84,7 @@ def build(size: Size, device: torch.device, dtype: torch.dtype) -> Qwen2ForCausa
 
 def make_examples(size: Size, system: int) -> list[TrainingExample]:
     """`rows` dialogues a step with log-normal lengths (most 100 to 600 ids, a few of several turns), exactly `tokens` ids
-    together. All begin with the same `system` ids; of an answer, which alternates 5 text and 15 speech ids, the speech is learned.
+    together. All begin with the same `system` ids; answers alternate 5 text and 15 speech ids, of which the speech is learned.
     """
     rng = np.random.default_rng(0)
     text_ids = size.llm["vocab_size"] - size.codes
