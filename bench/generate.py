@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ TIMES = 2
 class Size:
     """`llm` are fields of a Qwen2 configuration; text ids lie below `text_ids`, speech codes above."""
 
-    llm: dict[str, int]
+    llm: dict[str, Any]
     text_ids: int
     decoder: DecoderConfig
     vocoder: BigVGANConfig
@@ -83,7 +84,8 @@ def model_of(size: Size, device: torch.device) -> Qwen2ForCausalLM:
     """Random weights, made where they will lie."""
     config = Qwen2Config(**size.llm, tie_word_embeddings=False, max_position_embeddings=8192, rms_norm_eps=1e-6)
     with torch.device("meta"):
-        llm = Qwen2ForCausalLM(config).to(dtype=size.dtype)
+        llm: Any = Qwen2ForCausalLM(config)
+        llm = llm.to(dtype=size.dtype)
     llm.to_empty(device=device)
     llm.model.rotary_emb = Qwen2RotaryEmbedding(config).to(device)
     generator = torch.Generator(device).manual_seed(0)
@@ -156,7 +158,7 @@ class FirstAudio:
             codes += [token - self._size.text_ids] if self._format.is_audio(token) else []
             if len(codes) == FIRST_CHUNK:
                 break
-        told.close()  # pyright: ignore[reportAttributeAccessIssue]
+        told.close()
         return len(stream.push(codes))
 
 

@@ -21,6 +21,7 @@ _NEEDED = ("torch", "transformers", "peft", "numpy", "soundfile", "av", "silero-
 _OPTIONAL = {
     "psycopg": "For a catalog in PostgreSQL: pip install 'voicekit[postgres]'.",
     "gradio": "For the studio: pip install 'voicekit[studio]'.",
+    "tensorboard": "For curves of a training in TensorBoard: pip install 'voicekit[metrics]'.",
     "demucs": "For speech in music: pip install 'voicekit[recordings]'.",
     "pyannote.audio": "For recordings of several speakers: pip install 'voicekit[recordings]'.",
     "faster-whisper": "For recordings without a script: pip install 'voicekit[recordings]'.",

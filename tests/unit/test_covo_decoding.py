@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,14 +103,16 @@ def test_tokens_are_made_when_asked_for_and_a_block_ahead_where_the_host_would_w
     fixed: CovoChat, plain: CovoChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    for kind in (Line, FixedLine):
-        real = kind.advance
 
-        def advance(self: Line, real=real) -> None:  # type: ignore[no-untyped-def]
+    def counted(real: Any) -> Any:
+        def advance(line: Line) -> None:
             made.append(1)
-            real(self)
+            real(line)
 
-        monkeypatch.setattr(kind, "advance", advance)
+        return advance
+
+    for kind in (Line, FixedLine):
+        monkeypatch.setattr(kind, "advance", counted(kind.advance))
 
     def steps_for(chat: CovoChat, tokens: int) -> int:
         made.clear()

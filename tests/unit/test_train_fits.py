@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,8 @@ def llm_of(hidden: int, layers: int, vocabulary: int, dtype: torch.dtype = torch
         intermediate_size=3 * hidden,
         tie_word_embeddings=False,
     )
-    return Qwen2ForCausalLM(config).to(dtype=dtype).eval()
+    llm: Any = Qwen2ForCausalLM(config)
+    return llm.to(dtype=dtype).eval()
 
 
 def foreseen(
@@ -67,6 +69,8 @@ def taken_bytes(llm: Qwen2ForCausalLM, spec: TrainSpec, some: Sequence[TrainingE
         ((96, 4, 1000), TrainSpec(method=Full()), [50] * 8, True),
         ((96, 4, 1000), TrainSpec(method=Full(), micro_tokens=150), [50] * 8, False),
         ((96, 4, 1000), TrainSpec(method=Lora(rank=8), micro_tokens=120), [50, 60, 20, 110, 40], True),
+        ((96, 6, 500), TrainSpec(method=Lora(rank=8), gradient_checkpointing=True), [120] * 4, True),
+        ((96, 3, 500), TrainSpec(method=Lora(rank=8, dora=True, audio_embeddings=True)), [60] * 6, False),
         ((160, 2, 200), TrainSpec(method=Lora(rank=64, targets=("q_proj", "v_proj"))), [90, 100, 70], False),
     ],
 )
@@ -138,7 +142,8 @@ def test_a_model_too_large_for_any_memory_is_weighed_without_being_made() -> Non
         tie_word_embeddings=False,
     )
     with torch.device("meta"):
-        llm = Qwen2ForCausalLM(config).to(dtype=torch.bfloat16)
+        llm: Any = Qwen2ForCausalLM(config)
+        llm = llm.to(dtype=torch.bfloat16)
     llm.model.rotary_emb = Qwen2RotaryEmbedding(config)
     some = examples([900] * 2)
     work = fits.work_of([(0, 1)], some, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -92,7 +92,7 @@ class CovoChat(nn.Module):
         """float32 [T, V] by transformers' own forward: row t predicts what follows ids[t]."""
         return self.llm(inputs_embeds=self.embeds(Prompt(ids, frames))[None], use_cache=False).logits[0].float()
 
-    def stream(self, prompt: Prompt, chooser: Chooser, max_new_tokens: int) -> Iterator[int]:
+    def stream(self, prompt: Prompt, chooser: Chooser, max_new_tokens: int) -> Generator[int, None, None]:
         """Ids as they are chosen, until the chooser ends or there are `max_new_tokens`."""
         for told in self._rounds([prompt], [chooser], max_new_tokens):
             yield told[0][1]

@@ -7,7 +7,7 @@ made behind a row's end is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,7 @@ class Lines:
 
 def rounds(
     lines: Lines, embedded: Sequence[Tensor], choosers: Sequence[Chooser], rooms: Sequence[int]
-) -> Iterator[list[tuple[int, int]]]:
+) -> Generator[list[tuple[int, int]], None, None]:
     """(row, id) of all rows that go on, a round a token, until all have ended. `embedded` [T, H] are the prompts, `rooms` how
     many tokens a row may become."""
     count, longest = max(rooms), max(e.shape[0] for e in embedded)
