@@ -199,8 +199,8 @@ def test_clipping_is_flat_tops_at_any_level() -> None:
     ("changes", "duration_s", "aligned", "reason"),
     [
         ({}, 3.0, True, ""),
-        ({}, 0.5, True, "too short: 0.5 s of at least 0.8 s"),
-        ({}, 18.2, False, "too long: 18.2 s of at most 15 s, and no pause to cut at"),
+        ({}, 0.5, True, "too short: 0.5 s of at least 1 s"),
+        ({}, 22.4, False, "too long: 22.4 s of at most 20 s, and no pause to cut at"),
         ({"clipped_ratio": 0.031}, 3.0, True, "clipped: 3.1 % of samples"),
         ({"snr_db": 4.2}, 3.0, True, "too quiet against noise: 4 dB"),
         ({"script_match": 0.31}, 3.0, True, "script does not match: 0.31 of at least 0.5"),
