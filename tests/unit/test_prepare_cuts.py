@@ -49,8 +49,7 @@ def test_speech_that_goes_over_into_anothers_ends_at_its_last_pause() -> None:
     assert segment.drawn_back([(0.5, 4.0)], [(4.0, 5.0)], loud) == [pytest.approx((0.5, 3.0))]
     assert segment.drawn_back([(0.5, 4.0)], [(0.0, 0.5)], loud) == [pytest.approx((1.2, 4.0))]
     assert segment.drawn_back([(0.5, 4.0)], [(4.3, 5.0)], loud) == [(0.5, 4.0)], "there is a pause between them"
-    assert segment.drawn_back([(0.5, 4.9)], [(4.9, 5.5)], loud) == [(0.5, 4.9)], "the last pause is too far away"
-    assert segment.drawn_back([(1.3, 2.9)], [(1.0, 1.3), (2.9, 4.0)], loud) == [(1.3, 2.9)], "there is no pause in it"
+    assert segment.drawn_back([(0.5, 4.9)], [(0.0, 0.5), (4.9, 5.5)], loud) == [pytest.approx((1.2, 3.0))]
     assert segment.drawn_back([(1.3, 2.7)], [(2.7, 4.0)], loud) == [], "it may be a part of a word"
 
 

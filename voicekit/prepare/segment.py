@@ -13,7 +13,6 @@ KEPT_SILENCE_S = 0.1
 MIN_GAP_S = 0.12
 LONG_GAP_S = 0.8
 GOOD_LENGTH_S = 8.0
-DRAWN_BACK_S = 1.5
 _FARTHEST_SILENCE_S = 0.3
 _SENTENCE_ENDS = ".!?…。！？"
 _CLAUSE_ENDS = ",;:—–、，；："
@@ -102,16 +101,14 @@ def cut_at_pauses(
 
 
 def drawn_back(spans: Sequence[Span], others: Sequence[Span], loudness: Loudness) -> list[Span]:
-    """Speech that goes over into that of `others` without a pause ends at its own last pause before, and begins after its first:
-    nobody's change of turn is heard to the word, so what lies between may hold half of one. A pause is looked for DRAWN_BACK_S
-    far; without one there a longer span stays as it is, and a shorter one goes."""
+    """Speech that goes over into that of `others` without a pause ends at its own last pause, and begins after its first: nobody's
+    change of turn is heard to the word, so what lies between may hold half of one. Speech without a pause goes."""
     out: list[Span] = []
     for start_s, end_s in spans:
-        pauses = [(start_s, start_s), *loudness.dips(start_s, end_s), (end_s, end_s)]
+        dips = [(start_s, start_s), *loudness.dips(start_s, end_s), (end_s, end_s)]
         after = any(abs(b - start_s) < MIN_GAP_S for _, b in others)
         before = any(abs(a - end_s) < MIN_GAP_S for a, _ in others)
-        first_s = next((b for _, b in pauses[1:] if b - start_s <= DRAWN_BACK_S), start_s) if after else start_s
-        last_s = next((a for a, _ in pauses[-2::-1] if end_s - a <= DRAWN_BACK_S), end_s) if before else end_s
+        first_s, last_s = dips[1][1] if after else start_s, dips[-2][0] if before else end_s
         if last_s > first_s:
             out.append((first_s, last_s))
     return out
