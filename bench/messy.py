@@ -2,9 +2,10 @@
 
 Two and three synthetic people take turns and interrupt one another, clean, in noise, over music, in a hall and through a
 telephone; a script of single sentences has wrong lines. Says for each recording how much of what was kept is the wanted
-speaker's alone (purity), how much of what they say alone was kept (recall), how many kept clips begin or end inside a sentence's
-sound, and how fast it went; and of the script how many wrong lines were found and right ones doubted. Needs flite. The
-result is a section of docs/benchmarks.md.
+speaker's alone (purity), how much of what they say alone was kept (recall), how many kept clips begin or end in sound without a
+pause, where one speaks and where two do, and how fast it went; of the script how many wrong lines were found and right ones
+doubted; then how far words are from where a synthesiser put them, what cleaning does to noisy and to clean sound, and how fast
+each step is. Needs flite and festival. The result is a section of docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -15,17 +16,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from bench.messy_truth import (
+    FESTIVAL_VOICE,
+    cleaning_gain,
+    left_alone,
+    step_speeds,
+    stretches_of,
+    with_word_times,
+    word_errors,
+)
 from bench.sections import publish_section
 from recipes.nano.engines import SAMPLE_RATE_HZ, speak
 from recipes.nano.narratives import narratives
 from recipes.nano.voices import Voice
 from voicekit import audio
 from voicekit.engines import Engines
+from voicekit.prepare import load_dataset
 from voicekit.prepare.spans import Span, common, merged, total_s, without
 from voicekit.preparing import WHO_SPEAKS_MOST, Wanted, prepare_with
 from voicekit.records import Clip, Dataset, FloatArray, Verdict, Waveform
@@ -41,12 +52,15 @@ EDGE_DB = -35.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A recording: its sound at 24 kHz, when the wanted speaker speaks alone, and when each sentence sounds."""
+    """A recording: its sound at 24 kHz, when the wanted speaker speaks alone, when each sentence sounds, when somebody's voice
+    sounds without a pause, and when two speak at once."""
 
     name: str
     samples: FloatArray
     alone: tuple[Span, ...]
     sentences: tuple[Span, ...]
+    stretches: tuple[Span, ...]
+    both: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class Score:
     recall: float
     kept: int
     cut: int
+    cut_in_both: int
     real_time: float
 
 
@@ -66,8 +81,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/messy"))
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     options = parser.parse_args()
-    if not shutil.which("flite"):
-        print("flite is needed (Debian: apt-get install flite).", file=sys.stderr)
+    if not (shutil.which("flite") and shutil.which("festival")):
+        print("flite and festival are needed (Debian: apt-get install flite festival festvox-kdlpc16k).", file=sys.stderr)
         return 2
     shutil.rmtree(options.out, ignore_errors=True)
     found = engines(Settings(home=options.out / "home"))
@@ -75,11 +90,13 @@ def main() -> int:
     reference = options.out / "reference.wav"
     audio.write_wav(reference, Waveform(np.concatenate([said.next(TARGET) for _ in range(3)])[None], SAMPLE_RATE_HZ))
     scores: list[Score] = []
-    for scene in scenes(said, options.minutes):
+    played = scenes(said, options.minutes)
+    for scene in played:
         for how, whose in (("who speaks most", WHO_SPEAKS_MOST), ("reference", Wanted(reference))):
             scores.append(prepared(scene, how, whose, found, options.out))
             print(scores[-1], flush=True)
-    text = section(scores, wrong_lines(said, found, options.out), found)
+    lines = wrong_lines(said, found, options.out)
+    text = section(scores, lines, found) + "\n".join(truths(played, said, found, options.out)) + "\n"
     print(text)
     publish_section("messy", text, options.docs)
     return 0
@@ -91,6 +108,7 @@ class Sayings:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = iter(texts)
         self.text = ""
+        self.stretches: list[Span] = []
 
     def next(self, bank: str) -> FloatArray:
         self.text = next(self._texts)
@@ -98,7 +116,8 @@ class Sayings:
             (made,) = speak([(Voice(bank, bank, "flite", bank), self.text)], Path(scratch))
         assert made is not None
         loud = np.flatnonzero(np.abs(made) > 10 ** (EDGE_DB / 20) * np.abs(made).max())
-        made = made[loud[0] : loud[-1] + 1]
+        made, first_s, length_s = made[loud[0] : loud[-1] + 1], loud[0] / SAMPLE_RATE_HZ, (loud[-1] - loud[0]) / SAMPLE_RATE_HZ
+        self.stretches = common([(a - first_s, b - first_s) for a, b in stretches_of(bank, self.text)], [(0.0, length_s)])
         ramp = np.minimum(1.0, np.arange(len(made)) / (FADE_S * SAMPLE_RATE_HZ))
         return (made * ramp * ramp[::-1] * 0.3 / np.abs(made).max()).astype(np.float32)
 
@@ -111,11 +130,11 @@ def scenes(said: Sayings, minutes: float) -> list[Scene]:
     pink = (pink - np.convolve(pink, np.ones(400) / 400, "same")).astype(np.float32)
     return [
         two,
-        Scene("three people", three.samples, three.alone, three.sentences),
+        replace(three, name="three people"),
         over(two, "noise at 10 dB", pink, 10.0),
         over(two, "music at 12 dB", music(length), 12.0),
-        Scene("a hall", hall(two.samples, rng), two.alone, two.sentences),
-        Scene("a telephone", telephone(two.samples), two.alone, two.sentences),
+        replace(two, name="a hall", samples=hall(two.samples, rng)),
+        replace(two, name="a telephone", samples=telephone(two.samples)),
     ]
 
 
@@ -123,6 +142,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     """The wanted speaker says two sentences of three; one turn of four begins before the last has ended."""
     rng = np.random.default_rng(seed)
     turns: list[tuple[str, float, FloatArray]] = []
+    stretches: list[Span] = []
     now_s = 0.5
     while now_s < 60 * minutes:
         who = TARGET if rng.random() < 0.66 else guests[int(rng.integers(len(guests)))]
@@ -130,6 +150,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
         interrupts = bool(turns) and turns[-1][0] != who and rng.random() < 0.25
         start_s = now_s - (0.7 if interrupts else -float(rng.uniform(0.3, 0.9)))
         turns.append((who, start_s, samples))
+        stretches += [(start_s + a, start_s + b) for a, b in said.stretches]
         now_s = start_s + len(samples) / SAMPLE_RATE_HZ
     mixed = np.zeros(int((now_s + 0.5) * SAMPLE_RATE_HZ), np.float32)
     for _, start_s, samples in turns:
@@ -139,13 +160,14 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     spans = [(who, start_s, start_s + len(s) / SAMPLE_RATE_HZ) for who, start_s, s in turns]
     mine = [(a, b) for who, a, b in spans if who == TARGET]
     others = [(a, b) for who, a, b in spans if who != TARGET]
-    return Scene("two people", mixed, tuple(without(merged(mine), merged(others))), tuple((a, b) for _, a, b in spans))
+    alone, sentences = tuple(without(merged(mine), merged(others))), tuple((a, b) for _, a, b in spans)
+    return Scene("two people", mixed, alone, sentences, tuple(stretches), tuple(common(merged(mine), merged(others))))
 
 
 def over(scene: Scene, name: str, sound: FloatArray, snr_db: float) -> Scene:
     speech = np.square(scene.samples[np.abs(scene.samples) > 0.01]).mean()
     gain = np.sqrt(speech / np.square(sound).mean() / 10 ** (snr_db / 10))
-    return Scene(name, (scene.samples + gain * sound).astype(np.float32), scene.alone, scene.sentences)
+    return replace(scene, name=name, samples=(scene.samples + gain * sound).astype(np.float32))
 
 
 def music(length: int) -> FloatArray:
@@ -182,11 +204,13 @@ def prepared(scene: Scene, how: str, whose: Wanted, found: Engines, out: Path) -
     took_s = time.perf_counter() - began_s
     spans = [span(c) for c in dataset.clips if c.verdict is Verdict.ACCEPTED]
     kept = merged(spans)
+    cut = [edge for s in spans for edge in s if inside(edge, scene.stretches)]
+    in_both = sum(inside(edge, scene.both, 0.0) for edge in cut)
     kept_s, mine_s = total_s(common(kept, merged(scene.sentences))), total_s(common(kept, scene.alone))
     length_s = len(scene.samples) / SAMPLE_RATE_HZ
     return Score(
         f"{scene.name}, {how}", length_s / 60, mine_s / max(kept_s, 1e-9), mine_s / total_s(scene.alone), len(spans),
-        sum(inside(edge, scene.sentences) for s in spans for edge in s), length_s / took_s,
+        len(cut) - in_both, in_both, length_s / took_s,
     )  # fmt: skip
 
 
@@ -212,11 +236,46 @@ def wrong_lines(said: Sayings, found: Engines, out: Path) -> tuple[int, int, int
     return len(wrong), len(left_out & set(wrong)), 40 - len(wrong), len(left_out - set(wrong))
 
 
+def truths(played: Sequence[Scene], said: Sayings, found: Engines, out: Path) -> list[str]:
+    """Lines about words, cleaning and speed."""
+    folder = out / "words"
+    truth = with_word_times([narrative for narrative in narratives(11, 40)], folder / "in")
+    words = word_errors(made_of(folder, found, WHO_SPEAKS_MOST), truth)
+    lines = [
+        f"Words of 40 scripted sentences by festival's {FESTIVAL_VOICE}: {words.words} words, their edges",
+        f"{words.median_ms:.0f} ms from the synthesiser's in the median, 90 % within {words.ninth_decile_ms:.0f} ms;",
+        f"{words.cut} clip edges inside a word.",
+        "",
+        "| cleaned | chosen | SI-SDR before, dB | after, dB |",
+        "|---|---|---|---|",
+    ]
+    clean = played[0]
+    for scene in played[2:4]:
+        how, before_db, after_db = cleaning_gain(scene.samples, clean.samples, found)
+        lines.append(f"| {scene.name} | {how.value} | {before_db:.1f} | {after_db:.1f} |")
+    place = out / f"{clean.name}, who speaks most".replace(" ", "-")
+    worst_db, before, after = left_alone(load_dataset(place / "dataset"), place / "dataset", place / "in" / "talk.wav", found)
+    sentence = said.next(TARGET)
+    speeds = step_speeds(clean.samples, sentence, said.text, found)
+    return [
+        *lines,
+        "",
+        f"Clean sound (two people): clips differ from the recording at the same loudness by at most {worst_db:.2f} dB in",
+        f"any 50 ms; DNSMOS {before:.2f} before, {after:.2f} after.",
+        "",
+        "| step by itself | × real time |",
+        "|---|---|",
+        *(f"| {name} | {speed:.0f} |" for name, speed in speeds.items()),
+        "",
+    ]
+
+
 def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: Engines) -> str:
     models = ", ".join(s.model.name for s in found.models() if s.ready and not s.model.bundled) or "none: what is bundled"
-    head = "| recording, whose it is | minutes | purity, % | recall, % | clips kept | edges inside a sentence | × real time |"
+    head = "| recording, whose it is | minutes | purity, % | recall, % | kept | edges in sound | where two speak | × real time |"
     rows = [
-        f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {s.kept} | {s.cut} | {s.real_time:.1f} |"
+        f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {s.kept} | {s.cut} | {s.cut_in_both} "
+        f"| {s.real_time:.1f} |"
         for s in scores
     ]
     wrong, caught, right, doubted = lines
@@ -225,12 +284,12 @@ def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: En
             "## Messy recordings",
             "",
             f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down.",
-            "The wanted speaker says two sentences of three; one turn of four begins before the last has ended, and",
-            "there an edge may fall into a sentence. Purity: of the speech kept, what the wanted speaker says alone;",
-            "recall: of what they say alone, what was kept.",
+            "The wanted speaker says two sentences of three; one turn of four begins before the last has ended. Purity: of the",
+            "speech kept, what the wanted speaker says alone; recall: of what they say alone, what was kept. Edges of kept clips",
+            "lie in sound where somebody's voice goes on for more than 30 ms on both sides, by the synthesiser's phones.",
             "",
             head,
-            "|---|---|---|---|---|---|---|",
+            "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             f"Of {wrong} wrong lines of a script {caught} were left out, of {right} right ones {doubted}.",
@@ -244,9 +303,9 @@ def span(clip: Clip) -> Span:
     return start_s, start_s + samples_to_seconds(clip.num_samples, clip.sample_rate_hz)
 
 
-def inside(time_s: float, sentences: Sequence[Span]) -> bool:
-    """Whether an edge falls into a sentence by more than a few glottal pulses."""
-    return any(a + 0.03 < time_s < b - 0.03 for a, b in sentences)
+def inside(time_s: float, spans: Sequence[Span], margin_s: float = 0.03) -> bool:
+    """Whether an edge falls into a span by more than a few glottal pulses."""
+    return any(a + margin_s < time_s < b - margin_s for a, b in spans)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ class PrepareSpec(_Spec):
 
     language: str = "en"
     transcriber: str = "auto"
-    min_clip_s: float = 0.8
-    max_clip_s: float = 15.0
+    min_clip_s: float = 1.0
+    max_clip_s: float = 20.0
     min_snr_db: float = 8.0
     max_clipped_ratio: float = 0.01
     min_script_match: float = 0.5

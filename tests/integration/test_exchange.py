@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (recordings / name).with_suffix(".txt").write_text(text)
     audio.write_wav(recordings / "silent.wav", Waveform(np.zeros((1, 32_000), np.float32), 16_000))
     (recordings / "silent.txt").write_text("nothing")
-    spec = PrepareSpec(min_speech_s=3.0, min_clip_s=1.0)
+    spec = PrepareSpec(min_speech_s=3.0, max_clip_s=15.0)
     prepare_dataset(recordings, None, spec, root / "dataset", BurstVad(), [BurstAligner()], lambda _: None)
     return root / "dataset"
 

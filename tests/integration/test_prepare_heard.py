@@ -104,6 +104,18 @@ def test_without_a_script_only_the_wanted_speaker_is_listened_to(tmp_path: Path)
     assert shown(made) == [(la, ""), ("", "another speaker"), ("", "two people speak at once"), (la, "")]
 
 
+def test_what_goes_over_into_anothers_speech_is_kept_up_to_its_last_pause(tmp_path: Path) -> None:
+    t = talk(2)
+    words = bursts(t.wave)
+    middle_s = (words[8][0] + words[8][1]) / 2  # of a word of the second sentence, by a diarizer that is no more exact
+    heard = Heard(t.wave, allowed_spans=((0.0, middle_s),))
+    made = cut(tmp_path, heard, None, listens=True)
+    kept = [c for c in made if not c.reason]
+    end_s = max(c.start_sample + c.num_samples for c in kept) / 16_000
+    assert not any(a < end_s < b for a, b in words), "no word was cut"
+    assert {c.reason for c in made} == {"", "another speaker", "goes over into somebody else's speech"}
+
+
 def test_nobody_but_others_makes_no_clip_that_is_used(tmp_path: Path) -> None:
     t = talk(2)
     made = cut(tmp_path, Heard(track_of(t.wave, tmp_path), allowed_spans=()), " ".join(t.texts))

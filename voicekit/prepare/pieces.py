@@ -17,6 +17,7 @@ from voicekit.specs import PrepareSpec
 
 ANOTHER_SPEAKER = "another speaker"
 TWO_AT_ONCE = "two people speak at once"
+INTO_ANOTHER = "goes over into somebody else's speech"
 _MIN_OTHER_S = 0.3
 _TOUCHED_S = 0.03
 
@@ -100,7 +101,11 @@ def _piece(
 
 def _transcribed(sound: Sound, spec: PrepareSpec, transcriber: Transcriber) -> Iterator[Piece]:
     breaks = merged([*sound.others, *sound.both])
-    for start_s, end_s in segment.cut_at_pauses(sound.mine, spec.max_clip_s, sound.duration_s, sound.loudness, breaks):
+    mine = segment.drawn_back(sound.mine, breaks, sound.loudness)
+    for start_s, end_s in without(sound.mine, mine):
+        if end_s - start_s >= _MIN_OTHER_S:
+            yield Piece(start_s, end_s, "", "", INTO_ANOTHER)
+    for start_s, end_s in segment.cut_at_pauses(mine, spec.max_clip_s, sound.duration_s, sound.loudness, breaks):
         yield Piece(start_s, end_s, None, transcriber.name)
 
 

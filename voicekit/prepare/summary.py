@@ -39,6 +39,7 @@ _CURES = {
     "the script has no text for it": "write what is said in them.",
     "another speaker": "listen to one; if it is the right voice, take it by hand or lower min_speaker_similarity.",
     "two people speak at once": "let one finish before the other begins.",
+    "goes over into somebody else's speech": "let one finish before the other begins.",
     "too much echo": "record in a smaller room with soft things in it, nearer to the microphone.",
     "dull sound": "record at 24 kHz or more, not through a telephone.",
     "sounds bad": "listen to one, and record it again with another microphone.",

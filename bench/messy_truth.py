@@ -1,0 +1,154 @@
+"""What bench.messy measures beside whose speech was kept: words against a synthesiser's times, what cleaning does, speeds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recipes.nano.engines import SAMPLE_RATE_HZ
+from voicekit import audio
+from voicekit.engines import Engines
+from voicekit.models import Cleaning
+from voicekit.prepare.separated import background_of, cleaned, cleaning_for
+from voicekit.prepare.spans import Span
+from voicekit.records import Dataset, FloatArray, Verdict, Waveform
+from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
+
+FESTIVAL_VOICE = "ked_diphone"
+_FRAME_S = 0.05
+
+
+@dataclass(frozen=True)
+class WordErrors:
+    """Distance of the words' edges from where the synthesiser put them, in ms, and clip edges inside a word."""
+
+    words: int
+    median_ms: float
+    ninth_decile_ms: float
+    cut: int
+
+
+def stretches_of(bank: str, text: str) -> list[Span]:
+    """Where flite's voice sounds without a pause: what lies between its silent phones, in seconds."""
+    said = subprocess.run(
+        ["flite", "-voice", bank, "-psdur", "-t", text, "-o", "none"], capture_output=True, text=True, check=True
+    )
+    phones = [(p, float(end)) for p, end in re.findall(r"(\S+):([\d.]+)", said.stdout)]
+    out: list[Span] = []
+    before_s = 0.0
+    for phone, end_s in phones:
+        if phone != "pau":
+            out = [*out[:-1], (out[-1][0], end_s)] if out and out[-1][1] == before_s else [*out, (before_s, end_s)]
+        before_s = end_s
+    return out
+
+
+def with_word_times(texts: Sequence[str], folder: Path) -> dict[str, list[tuple[str, float, float]]]:
+    """Festival reads each text into `folder`; (word, start, end) in seconds, by the file's stem."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"(voice_{FESTIVAL_VOICE})"]
+    for number, text in enumerate(texts):
+        each = "(lambda (w) (format t \"%s|%f|%f\\n\" (item.name w) (item.feat w 'word_start) (item.feat w 'word_end)))"
+        lines += [
+            f'(set! u (utt.synth (Utterance Text "{text}")))(utt.save.wave u "{folder / f"{number:02d}.wav"}" \'riff)',
+            f'(format t "# {number:02d}\\n")(mapcar {each} (utt.relation.items u \'Word))',
+        ]
+    script = folder.with_suffix(".scm")
+    script.write_text("\n".join(lines))
+    said = subprocess.run(["festival", "-b", str(script)], capture_output=True, text=True, check=True).stdout
+    rows = "".join(f"{number:02d}|{text}\n" for number, text in enumerate(texts))
+    (folder / "metadata.csv").write_text(rows, encoding="utf-8")
+    found: dict[str, list[tuple[str, float, float]]] = {}
+    for block in said.split("# ")[1:]:
+        name, *words = block.split("\n")
+        cut = [w.split("|") for w in words if w.count("|") == 2]
+        found[name.strip()] = [(w, float(a), float(b)) for w, a, b in cut]
+    return found
+
+
+def word_errors(dataset: Dataset, truth: dict[str, list[tuple[str, float, float]]]) -> WordErrors:
+    errors: list[float] = []
+    cut = words = 0
+    for clip in dataset.clips:
+        known = truth[Path(clip.recording).stem]
+        start_s = samples_to_seconds(clip.start_sample, clip.sample_rate_hz)
+        end_s = start_s + samples_to_seconds(clip.num_samples, clip.sample_rate_hz)
+        if clip.verdict is Verdict.ACCEPTED:
+            cut += sum(a + 0.03 < edge < b - 0.03 for edge in (start_s, end_s) for _, a, b in known)
+        if len(known) != len(clip.transcript.words):
+            continue  # a word that the synthesiser takes for two
+        words += len(known)
+        for (_, a, b), word in zip(known, clip.transcript.words, strict=True):
+            errors += [abs(start_s + word.start_s - a), abs(start_s + word.end_s - b)]
+    milliseconds = 1000 * np.array(errors or [np.nan])
+    return WordErrors(words, float(np.median(milliseconds)), float(np.quantile(milliseconds, 0.9)), cut)
+
+
+def si_sdr_db(estimate: FloatArray, truth: FloatArray) -> float:
+    """Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019, "SDR - half-baked or well done?")."""
+    target = float(estimate @ truth) / float(truth @ truth) * truth
+    return float(10 * np.log10(float(target @ target) / float((estimate - target) @ (estimate - target))))
+
+
+def cleaning_gain(mixed: FloatArray, clean: FloatArray, found: Engines) -> tuple[Cleaning, float, float]:
+    """What is chosen for a recording, and its SI-SDR before and after."""
+    wave = Waveform(mixed[None], SAMPLE_RATE_HZ)
+    how = cleaning_for(background_of(wave, found.vad().speech_spans(wave)))
+    made = cleaned(wave, how, found.denoiser(), found.separator("auto")).mono()
+    return how, si_sdr_db(mixed, clean), si_sdr_db(made, clean)
+
+
+def left_alone(dataset: Dataset, folder: Path, source: Path, found: Engines) -> tuple[float, float, float]:
+    """Of accepted clips against the same stretch of the clean recording at the same loudness: the largest difference of level in
+    frames of 50 ms in dB, and the mean predicted quality (1..5) of the recording and of the clips."""
+    recording, quality = audio.read(source), found.quality()
+    worst_db, before, after = 0.0, list[float](), list[float]()
+    for clip in (c for c in dataset.clips if c.verdict is Verdict.ACCEPTED):
+        part = Waveform(recording.samples[:, clip.start_sample : clip.start_sample + clip.num_samples], recording.sample_rate_hz)
+        own = audio.normalise_loudness(audio.resample(part, MODEL_RATE_HZ), -23.0)
+        made = audio.read(folder / clip.audio)
+        levels = [_levels_db(w.mono()) for w in (own, made)]
+        heard = levels[0] > levels[0].max() - 40
+        heard[[0, -1]] = False  # clips are faded at their edges
+        worst_db = max(worst_db, float(np.abs(levels[0] - levels[1])[heard].max()))
+        for wave, scores in ((own, before), (made, after)):
+            score = quality.predict(wave)
+            scores += [] if score is None else [score]
+    return worst_db, float(np.mean(before or [np.nan])), float(np.mean(after or [np.nan]))
+
+
+def step_speeds(samples: FloatArray, sentence: FloatArray, text: str, found: Engines) -> dict[str, float]:
+    """Times real time of each step by itself, on the recording, on ten seconds of it, or on a sentence whose text is known."""
+    one = Waveform(sentence[None], SAMPLE_RATE_HZ)
+    wave = Waveform(samples[None], SAMPLE_RATE_HZ)
+    ten = Waveform(wave.samples[:, : seconds_to_samples(10.0, SAMPLE_RATE_HZ)], SAMPLE_RATE_HZ)
+    spans = found.vad().speech_spans(wave)
+    aligner = found.aligners(found.open_base("nano"))[0]
+    steps: dict[str, tuple[Waveform, Callable[[], object]]] = {
+        "speech found": (wave, lambda: found.vad().speech_spans(wave)),
+        "background measured": (wave, lambda: background_of(wave, spans)),
+        "denoised": (wave, lambda: found.denoiser().separate(wave)),
+        "separated": (wave, lambda: found.separator("auto").separate(wave)),
+        "speakers told apart": (wave, lambda: found.diarizer("auto").diarize(wave, None)),
+        "written down": (ten, lambda: found.transcriber("auto").hear(ten, "en")),
+        "aligned": (one, lambda: aligner.align(one, text)),
+        "voices compared": (ten, lambda: found.speaker_encoder().embed(ten)),
+        "quality predicted": (ten, lambda: found.quality().predict(ten)),
+    }
+    speeds: dict[str, float] = {}
+    for name, (heard, step) in steps.items():
+        step()
+        began_s = time.perf_counter()
+        step()
+        speeds[name] = heard.duration_s / (time.perf_counter() - began_s)
+    return speeds
+
+
+def _levels_db(samples: FloatArray) -> FloatArray:
+    return (10 * np.log10(audio.frame_powers(samples, seconds_to_samples(_FRAME_S, MODEL_RATE_HZ)) + 1e-12)).astype(np.float32)
