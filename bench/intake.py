@@ -133,12 +133,22 @@ class Helpers:
 
     def _look(self) -> None:
         while not self._ended.wait(0.2):
-            children = [pid for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()]
-            self._most_mb = max(self._most_mb, sum(map(_resident_mb, children)))
+            self._most_mb = max(self._most_mb, sum(_resident_mb(pid) for pid in _children()))
+
+
+def _children() -> list[str]:
+    found: list[str] = []
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # threads come and go
+            found += listed.read_text().split()
+    return found
 
 
 def _resident_mb(pid: str) -> float:
+    """0 for a process that has not become another program yet: its memory is still this one's."""
     with suppress(OSError):
+        if Path(f"/proc/{pid}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+            return 0.0
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
