@@ -15,6 +15,7 @@ from recipes.nano.engines import SAMPLE_RATE_HZ
 from voicekit import audio
 from voicekit.engines import Engines
 from voicekit.models import Cleaning
+from voicekit.prepare.align import align
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.spans import Span
 from voicekit.records import Dataset, FloatArray, Verdict, Waveform
@@ -105,9 +106,10 @@ def cleaning_gain(mixed: FloatArray, clean: FloatArray, found: Engines) -> tuple
 
 
 def left_alone(dataset: Dataset, folder: Path, source: Path, found: Engines) -> tuple[float, float, float]:
-    """Of accepted clips against the same stretch of the clean recording at the same loudness: the largest difference of level in
-    frames of 50 ms in dB, and the mean predicted quality (1..5) of the recording and of the clips."""
-    recording, quality = audio.read(source), found.quality()
+    """Of accepted clips against the same stretch of the clean recording, without offset and at the same loudness: the largest
+    difference of level in frames of 50 ms in dB, and the mean predicted quality (1..5) of the recording and of the clips."""
+    given, quality = audio.read(source), found.quality()
+    recording = Waveform(audio.without_offset(given.mono())[None], given.sample_rate_hz)
     worst_db, before, after = 0.0, list[float](), list[float]()
     for clip in (c for c in dataset.clips if c.verdict is Verdict.ACCEPTED):
         part = Waveform(recording.samples[:, clip.start_sample : clip.start_sample + clip.num_samples], recording.sample_rate_hz)
@@ -129,7 +131,7 @@ def step_speeds(samples: FloatArray, sentence: FloatArray, text: str, found: Eng
     wave = Waveform(samples[None], SAMPLE_RATE_HZ)
     ten = Waveform(wave.samples[:, : seconds_to_samples(10.0, SAMPLE_RATE_HZ)], SAMPLE_RATE_HZ)
     spans = found.vad().speech_spans(wave)
-    aligner = found.aligners(found.open_base("nano"))[0]
+    aligners = found.aligners(found.open_base("nano"))
     steps: dict[str, tuple[Waveform, Callable[[], object]]] = {
         "speech found": (wave, lambda: found.vad().speech_spans(wave)),
         "background measured": (wave, lambda: background_of(wave, spans)),
@@ -137,7 +139,7 @@ def step_speeds(samples: FloatArray, sentence: FloatArray, text: str, found: Eng
         "separated": (wave, lambda: found.separator("auto").separate(wave)),
         "speakers told apart": (wave, lambda: found.diarizer("auto").diarize(wave, None)),
         "written down": (ten, lambda: found.transcriber("auto").hear(ten, "en")),
-        "aligned": (one, lambda: aligner.align(one, text)),
+        "aligned": (one, lambda: align(one, text, "en", aligners)),
         "voices compared": (ten, lambda: found.speaker_encoder().embed(ten)),
         "quality predicted": (ten, lambda: found.quality().predict(ten)),
     }

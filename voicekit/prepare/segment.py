@@ -101,7 +101,7 @@ def cut_at_pauses(
 
 
 def drawn_back(spans: Sequence[Span], others: Sequence[Span], loudness: Loudness) -> list[Span]:
-    """Speech that goes over into that of `others` without a pause ends at its own last pause, and begins after its first: nobody's
+    """Speech that goes over into that of `others` without a pause ends at its own last pause, and begins after its first: no
     change of turn is heard to the word, so what lies between may hold half of one. Speech without a pause goes."""
     out: list[Span] = []
     for start_s, end_s in spans:
