@@ -2,7 +2,7 @@
 
 python -m bench.fits [--device cuda] [--publish DIR]
 
-Random weights; three real steps each. Foreseen before anything is run (voicekit.train.fits); taken is the allocator's peak on
+Random weights; two real steps each. Foreseen before anything is run (voicekit.train.fits); taken is the allocator's peak on
 a GPU, on a processor the peak of all that the profiler saw allocated.
 """
 
@@ -25,7 +25,7 @@ from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.train import fits, loop
 from voicekit.train.batches import collate, micro_batches
 
-TEXT_IDS, STEPS = 2000, 3
+TEXT_IDS, STEPS = 2000, 2
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,14 @@ class Case:
 
 
 CASES = (
-    Case(256, 6, TrainSpec(), 10, 150),
-    Case(256, 6, TrainSpec(method=Lora(rank=64)), 10, 150),
-    Case(256, 6, TrainSpec(micro_tokens=450), 10, 150),
-    Case(256, 6, TrainSpec(gradient_checkpointing=True), 10, 150),
-    Case(256, 6, TrainSpec(method=Full()), 10, 150),
-    Case(256, 6, TrainSpec(), 2, 700),
-    Case(512, 4, TrainSpec(), 6, 100),
-    Case(512, 4, TrainSpec(precision="bf16"), 6, 100),
-    Case(512, 8, TrainSpec(method=Lora(rank=32, dora=True)), 3, 200),
+    Case(256, 6, TrainSpec(), 4, 150),
+    Case(256, 6, TrainSpec(method=Lora(rank=64)), 4, 150),
+    Case(256, 6, TrainSpec(micro_tokens=300), 4, 150),
+    Case(256, 6, TrainSpec(gradient_checkpointing=True), 4, 150),
+    Case(256, 6, TrainSpec(method=Full()), 4, 150),
+    Case(256, 6, TrainSpec(), 1, 700),
+    Case(512, 4, TrainSpec(precision="bf16"), 4, 100),
+    Case(512, 4, TrainSpec(method=Lora(rank=32, dora=True)), 2, 200),
 )
 
 

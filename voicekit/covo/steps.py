@@ -70,9 +70,9 @@ class Steps:
         self._cos, self._sin = self._rotation(capacity + more)
 
     def _mask(self, new: int) -> Tensor | None:
-        """bool [B or 1, 1, new, length]: True = may be looked at; None when everything may."""
+        """bool [B or 1, 1, new, length]: True = may be looked at; None for what is plainly causal."""
         total = self.length + new
-        if self._pads is None and new == 1:
+        if self._pads is None and (new == 1 or self.length == 0):
             return None
         device = self._keys[0].device
         seen = torch.arange(total, device=device)
@@ -126,7 +126,8 @@ class Steps:
             out = F.scaled_dot_product_attention(q.reshape(rows, self._kv_heads, group, size), keys, values, attn_mask=mask)
         else:
             keys, values = keys.repeat_interleave(group, dim=1), values.repeat_interleave(group, dim=1)
-            out = F.scaled_dot_product_attention(q.transpose(1, 2), keys, values, attn_mask=mask).transpose(1, 2)
+            causal = mask is None
+            out = F.scaled_dot_product_attention(q.transpose(1, 2), keys, values, mask, is_causal=causal).transpose(1, 2)
         return attention.o_proj(out.reshape(rows, new, self._heads * size))
 
     def _remember(self, number: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

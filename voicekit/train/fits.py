@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -133,7 +134,7 @@ def forecast(
     device = device or llm.device
     hollow = ledger.hollow(llm, device)
     weights = ledger.now_bytes
-    with undisturbed(device), ledger, attach(hollow, spec, speech_from) as trainable:
+    with undisturbed(device), _quiet(), ledger, attach(hollow, spec, speech_from) as trainable:
         trained = sum(p.nbytes for p in trainable.parameters())
         added = 0 if isinstance(spec.method, Full) else trained
         copies = ledger.now_bytes - weights - added + (trained if spec.ema_decay else 0)
@@ -269,6 +270,14 @@ def _without_gradients(trainable: Trainable) -> Iterator[None]:
 def undisturbed(device: torch.device) -> Iterator[None]:
     """The random numbers afterwards are what they would have been."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Copying a tensor without content looks at its address, which torch warns of; nothing is done with it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor", category=UserWarning)
         yield
 
 
