@@ -3,8 +3,8 @@
 It learns from itself, on the base's own rehearsal dialogues. The name in the prompt is replaced by a made-up one, and what the
 model would say next is held to two references: for the words, the untouched model under the name whose dialogue it was; for
 the speech codes, the untouched model under the made-up name. So nothing changes but what a name does to the words. One name in
-a hundred does harm, so they are looked for: most of each batch are the names that did most harm when they came last, of
-thousands that were tried; the rest are new ones and the base's own.
+thirty does harm, so they are looked for: most of each batch are the first words of answers under the names that did most harm, of
+thousands that were tried; the rest are whole dialogues under new names and under the base's own.
 
 python -m recipes.nano.naming --work DIR --base DIR [--steps N] [--device cpu]; resumable, step-based. Writes the language
 model into the base's model.safetensors at the end. Voices made with the base have to be made again.
@@ -31,13 +31,12 @@ from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import Turn
 from voicekit.storage import file_sha256
 
-BATCH_ROWS = 8
-HARD_ROWS, KNOWN_ROWS = 5, 1
+HARD_ROWS, NEW_ROWS, KNOWN_ROWS = 14, 3, 1
 HARDEST = 192
 LOOKED_AT, LOOKED_AT_TOGETHER, LOOK_EVERY = 3_840, 48, 100
 READING_SHARE, WHOLE_SHARE = 0.2, 0.3
 TEXT_WEIGHT = 3.0
-PEAK_RATE = 1e-4
+PEAK_RATE = 1.5e-4
 WARM_UP_STEPS = 20
 
 
@@ -60,10 +59,14 @@ class Cases:
     hard: dict[str, float] = field(default_factory=dict[str, float])
 
     def batch(self, rng: np.random.Generator) -> list[Case]:
+        """Dialogues with their speech, under new names and under the base's own."""
+        names = [random_name(rng, self.pieces) for _ in range(NEW_ROWS)] + [""] * KNOWN_ROWS
+        return [self._case(name, rng, rng.random() < WHOLE_SHARE) for name in names]
+
+    def hard_batch(self, rng: np.random.Generator) -> list[Case]:
+        """The first words of answers, each under one of the hardest names."""
         worst = list(self.hard)
-        again = [worst[int(i)] for i in rng.integers(len(worst), size=HARD_ROWS)] if worst else []
-        fresh = [random_name(rng, self.pieces) for _ in range(BATCH_ROWS - KNOWN_ROWS - len(again))]
-        return [self._case(name, rng, rng.random() < WHOLE_SHARE) for name in (*again, *fresh, *[""] * KNOWN_ROWS)]
+        return [self.probe([worst[int(i)]], rng)[0] for i in rng.integers(len(worst), size=HARD_ROWS)]
 
     def probe(self, names: list[str], rng: np.random.Generator) -> list[Case]:
         """One dialogue under all these names, its answer no further than the first words."""
@@ -90,17 +93,16 @@ class Cases:
 
     def remember(self, batch: list[Case], harm: list[float]) -> None:
         """`harm` of each case's name, in nats of its words; the HARDEST stay, each with what it did last."""
-        self.hard |= {case.name: nats for case, nats in zip(batch, harm, strict=True) if case.name != case.own}
+        self.hard |= {case.name: nats for case, nats in zip(batch, harm, strict=True)}
         self.hard = dict(sorted(self.hard.items(), key=lambda pair: -pair[1])[:HARDEST])
 
     @torch.no_grad()
     def look_for_more(self, student: CovoChat, teacher: CovoChat, rng: np.random.Generator) -> None:
-        """Hear LOOKED_AT new names by the first words of an answer, and remember the hardest: one in a hundred does harm."""
+        """Hear LOOKED_AT new names by the first words of an answer, and remember the hardest: one in thirty does harm."""
         for _ in range(LOOKED_AT // LOOKED_AT_TOGETHER):
             batch = self.probe([random_name(rng, self.pieces) for _ in range(LOOKED_AT_TOGETHER)], rng)
-            own = log_probs(self.base, teacher, batch[:1], [batch[0].own])
-            new = log_probs(self.base, student, batch, [case.name for case in batch]).view(len(batch), *own.shape)
-            self.remember(batch, (own.exp() * (own - new)).sum(-1).mean(-1).tolist())
+            own = words_of(self.base, teacher, batch[:1]).repeat(len(batch), 1)
+            self.remember(batch, harm(batch, words_kl(self.base, student, batch, own)))
 
 
 def log_probs(base: BareBase, chat: CovoChat, batch: list[Case], names: list[str]) -> Tensor:
@@ -140,18 +142,27 @@ def divergences(base: BareBase, student: CovoChat, teacher: CovoChat, batch: lis
     names = [case.name for case in batch]
     with torch.no_grad():
         new = log_probs(base, teacher, batch, names)
-        own = log_probs(base, teacher, batch, [case.own for case in batch])
+        own = words_of(base, teacher, batch)
         by_words = torch.tensor([w for case in batch for w in decided_by_words(base.prompt, case.said)], device=new.device)
         wanted = target(own, new, by_words, base.prompt.audio_offset)
     guess = log_probs(base, student, batch, names)
     return (wanted * (wanted.clamp(min=1e-12).log() - guess)).sum(-1), by_words
 
 
-def harm(batch: list[Case], kl: Tensor, by_words: Tensor) -> list[float]:
-    """The mean KL of each case's words, in nats."""
-    sizes = [len(case.said) for case in batch]
-    pairs = zip(kl.detach().split(sizes), by_words.split(sizes), strict=True)
-    return [float(own[words].mean()) for own, words in pairs]
+@torch.no_grad()
+def words_of(base: BareBase, teacher: CovoChat, batch: list[Case]) -> Tensor:
+    """Log-probabilities float32 [P, V] of the untouched model, each dialogue under its own name."""
+    return log_probs(base, teacher, batch, [case.own for case in batch])
+
+
+def words_kl(base: BareBase, student: CovoChat, batch: list[Case], own: Tensor) -> Tensor:
+    """KL(own || student) in nats [P] of answers that are words alone."""
+    return (own.exp() * (own - log_probs(base, student, batch, [case.name for case in batch]))).sum(-1)
+
+
+def harm(batch: list[Case], kl: Tensor) -> list[float]:
+    """The mean of each case's KL, in nats."""
+    return [float(own.mean()) for own in kl.detach().split([len(case.said) for case in batch])]
 
 
 def hardest(cases: Cases) -> str:
@@ -178,18 +189,17 @@ def train(args: argparse.Namespace) -> None:
         if step % LOOK_EVERY == 0:
             cases.look_for_more(student, teacher, rng)
             print(f"step {step} {time.time() - began:.0f} s; {hardest(cases)}", flush=True)
-        batch = cases.batch(rng)
-        kl, by_words = divergences(base, student, teacher, batch)
-        words, speech = kl[by_words].mean(), kl[~by_words].mean()
-        (TEXT_WEIGHT * words + speech).backward()
+        hard = cases.hard_batch(rng)
+        hard_kl = words_kl(base, student, hard, words_of(base, teacher, hard))
+        kl, by_words = divergences(base, student, teacher, cases.batch(rng))
+        losses = {"hard names' words": hard_kl.mean(), "words": kl[by_words].mean(), "speech": kl[~by_words].mean()}
+        (TEXT_WEIGHT * (losses["hard names' words"] + losses["words"]) + losses["speech"]).backward()
         warm = min(1.0, (step + 1) / WARM_UP_STEPS)
         opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / args.steps))))
         step += 1
-        did = harm(batch, kl, by_words)
-        cases.remember(batch, did)
-        fresh = float(np.mean(did[HARD_ROWS:-KNOWN_ROWS]))
-        for name, value in (("words", words.item()), ("speech", speech.item()), ("new names' words", fresh)):
-            means[name] = 0.95 * means.get(name, value) + 0.05 * value
+        cases.remember(hard, harm(hard, hard_kl))
+        for name, loss in losses.items():
+            means[name] = 0.95 * means.get(name, loss.item()) + 0.05 * loss.item()
         if step % 20 == 0 or step == args.steps:
             numbers = " ".join(f"{k} {v:.4f}" for k, v in means.items())
             print(f"step {step} {time.time() - began:.0f} s {numbers}; {hardest(cases)}", flush=True)
