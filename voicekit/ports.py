@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from voicekit.instrument_ports import Aligner as Aligner
 from voicekit.instrument_ports import Diarizer as Diarizer
@@ -49,7 +49,9 @@ from voicekit.records import (
     Word,
     Worker,
 )
-from voicekit.specs import TrainSpec
+
+if TYPE_CHECKING:  # whoever trains needs no recipe files, and none of what reads them
+    from voicekit.specs import TrainSpec
 
 
 @dataclass(frozen=True)
