@@ -16,7 +16,8 @@ from voicekit import audio
 from voicekit.engines import Engines
 from voicekit.models import Cleaning
 from voicekit.prepare.align import align
-from voicekit.prepare.separated import background_of, cleaned, cleaning_for
+from voicekit.prepare.grade import levels_of
+from voicekit.prepare.separated import Background, background_of, cleaned, cleaning_for
 from voicekit.prepare.spans import Span
 from voicekit.records import Dataset, FloatArray, Verdict, Waveform
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
@@ -97,10 +98,14 @@ def si_sdr_db(estimate: FloatArray, truth: FloatArray) -> float:
     return float(10 * np.log10(float(target @ target) / float((estimate - target) @ (estimate - target))))
 
 
+def _background(wave: Waveform, spans: Sequence[Span]) -> Background:
+    return background_of(wave, levels_of(wave.mono(), wave.sample_rate_hz), spans)
+
+
 def cleaning_gain(mixed: FloatArray, clean: FloatArray, found: Engines) -> tuple[Cleaning, float, float]:
     """What is chosen for a recording, and its SI-SDR before and after."""
     wave = Waveform(mixed[None], SAMPLE_RATE_HZ)
-    how = cleaning_for(background_of(wave, found.vad().speech_spans(wave)))
+    how = cleaning_for(_background(wave, found.vad().speech_spans(wave)))
     made = cleaned(wave, how, found.denoiser(), found.separator("auto")).mono()
     return how, si_sdr_db(mixed, clean), si_sdr_db(made, clean)
 
@@ -109,7 +114,7 @@ def left_alone(dataset: Dataset, folder: Path, source: Path, found: Engines) -> 
     """Of accepted clips against the same stretch of the clean recording, without offset and at the same loudness: the largest
     difference of level in frames of 50 ms in dB, and the mean predicted quality (1..5) of the recording and of the clips."""
     given, quality = audio.read(source), found.quality()
-    recording = Waveform(audio.without_offset(given.mono())[None], given.sample_rate_hz)
+    recording = Waveform((given.mono() - given.mono().mean())[None], given.sample_rate_hz)
     worst_db, before, after = 0.0, list[float](), list[float]()
     for clip in (c for c in dataset.clips if c.verdict is Verdict.ACCEPTED):
         part = Waveform(recording.samples[:, clip.start_sample : clip.start_sample + clip.num_samples], recording.sample_rate_hz)
@@ -134,7 +139,7 @@ def step_speeds(samples: FloatArray, sentence: FloatArray, text: str, found: Eng
     aligners = found.aligners(found.open_base("nano"))
     steps: dict[str, tuple[Waveform, Callable[[], object]]] = {
         "speech found": (wave, lambda: found.vad().speech_spans(wave)),
-        "background measured": (wave, lambda: background_of(wave, spans)),
+        "background measured": (wave, lambda: _background(wave, spans)),
         "denoised": (wave, lambda: found.denoiser().separate(wave)),
         "separated": (wave, lambda: found.separator("auto").separate(wave)),
         "speakers told apart": (wave, lambda: found.diarizer("auto").diarize(wave, None)),

@@ -177,6 +177,7 @@ def train(args: argparse.Namespace) -> None:
     teacher, student = base.chat(args.device, torch.bfloat16), base.chat(args.device, torch.float32)
     student.llm.requires_grad_(True)
     opt, cases = MasterAdamW([student.llm], decay=0.0), Cases(base, name_pieces(base.text))
+    args.work.mkdir(parents=True, exist_ok=True)
     last, step, began, means = args.work / "naming.pt", 0, time.time(), dict[str, float]()
     untouched = file_sha256(args.base / "model.safetensors")
     if last.exists():

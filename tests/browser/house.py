@@ -47,7 +47,9 @@ class ByPitch:
 
     name = "by pitch"
 
-    def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+    def diarize(
+        self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+    ) -> tuple[SpeakerTurn, ...]:
         names: dict[float, str] = {}
         turns: list[SpeakerTurn] = []
         for start_s, end_s in LoudVad().speech_spans(wave):

@@ -16,7 +16,7 @@ from voicekit.backends.speaker import Ge2eSpeakerEncoder
 from voicekit.backends.vad import SileroVad
 from voicekit.errors import MissingModel
 from voicekit.ports import Diarizer
-from voicekit.prepare.diarized import by_reference, spans_of, voices_of
+from voicekit.prepare.diarized import by_reference, likeness_of, spans_of
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -126,7 +126,8 @@ def test_a_reference_clip_finds_its_speaker() -> None:
     wave, truth = talk(*THREE)
     encoder = Ge2eSpeakerEncoder()
     found = embedded().diarize(wave)
-    chosen = by_reference(voices_of(wave, found, encoder), encoder.embed(Waveform(said("slt-2")[None], RATE_HZ)))
+    reference = Waveform(said("slt-2")[None], RATE_HZ)
+    chosen = by_reference(likeness_of(wave, found, encoder, reference, encoder.embed(reference)))
     (first, *_), expected = spans_of(found, chosen), truth[1]
     assert first == (pytest.approx(expected.start_s, abs=0.3), pytest.approx(expected.end_s, abs=0.3))
 

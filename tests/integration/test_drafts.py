@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,9 +117,11 @@ def test_a_recording_that_was_listened_to_is_not_again(app: App, tmp_path: Path)
     asked: list[float] = []
 
     class Counting(ByPitch):
-        def diarize(self, wave: Waveform, num_speakers: int | None = None) -> tuple[SpeakerTurn, ...]:
+        def diarize(
+            self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
+        ) -> tuple[SpeakerTurn, ...]:
             asked.append(wave.duration_s)
-            return super().diarize(wave, num_speakers)
+            return super().diarize(wave, num_speakers, speech)
 
     app._engines = replace(app._engines, diarizer=lambda _: Counting())
     draft = app.drafts.new()

@@ -108,7 +108,7 @@ def test_what_goes_over_into_anothers_speech_is_kept_up_to_its_last_pause(tmp_pa
     t = talk(2)
     words = bursts(t.wave)
     middle_s = (words[8][0] + words[8][1]) / 2  # of a word of the second sentence, by a diarizer that is no more exact
-    heard = Heard(t.wave, allowed_spans=((0.0, middle_s),))
+    heard = Heard(track_of(t.wave, tmp_path), allowed_spans=((0.0, middle_s),))
     made = cut(tmp_path, heard, None, listens=True)
     kept = [c for c in made if not c.reason]
     end_s = max(c.start_sample + c.num_samples for c in kept) / 16_000

@@ -9,7 +9,7 @@ import torch
 
 from tests.tiny_llm import IDS, TEXT_IDS, TinyModel, examples, tiny_llm
 from voicekit.ports import Progress, TrainOutcome
-from voicekit.specs import Full, Lora, Recipe, TrainSpec
+from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.train import loop
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate
@@ -228,7 +228,6 @@ def test_settings_that_could_do_nothing_are_refused(wrong: dict[str, float]) -> 
 def test_recipes_that_name_nothing_new_keep_their_digest() -> None:
     """The digests of version 0.4.0."""
     assert TrainSpec().digest() == "40bcf4ea183c72aeff82b7228ac62da840b6945edc7ee81a9da3393198986984"
-    assert Recipe().digest() == "532a0ddbd265c93971bfb07db4b9009378e1ff14c256f3dd2dd2590d23b3e7fe"
     assert TrainSpec(method=Full()).digest() == "f83d9ffc17a96b5be63e08c990be1c0a62ec183eb825642eb369c04d99366a84"
     changed = [{"ema_decay": 0.9}, {"method": Lora(dora=True)}, {"processes": 2}]
     assert len({TrainSpec.model_validate(c).digest() for c in [{}, *changed]}) == 4

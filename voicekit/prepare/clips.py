@@ -101,7 +101,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     file = f"{CLIPS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
-    text = _heard(samples, rate_hz, tools) if piece.text is None else piece.text
+    text = _heard(samples, recording, tools) if piece.text is None else piece.text
     nothing = "no speech in it" if not speech else piece.reason or ("" if text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
@@ -130,8 +130,9 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     )
 
 
-def _heard(samples: FloatArray, sample_rate_hz: int, tools: Tools) -> str:
-    return normalise(tools.transcriber.transcribe(Waveform(samples[None], sample_rate_hz))) if tools.transcriber else ""
+def _heard(samples: FloatArray, recording: Recording, tools: Tools) -> str:
+    wave = Waveform(samples[None], recording.sample_rate_hz)
+    return normalise(tools.transcriber.hear(wave, recording.language).text) if tools.transcriber else ""
 
 
 def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:

@@ -62,9 +62,8 @@ def prepare_dataset(
     what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
     the sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the
     recordings tell; `quality` predicts how good a clip sounds. What a person decided about the clips is applied last. Without
-    `strict` a dataset may be too small. `with_less` (what was missing on this machine), the wanted speaker's `label` and the
-    `models` of each step are kept with the dataset. So many `workers` make clips at once, which changes nothing of them. Raises
-    RecordingsError, ScriptError, LanguageError, InputError or UsageError (the turns), all before anything is lost.
+    `strict` a dataset may be too small. `with_less` (what was missing on this machine), `label` and the `models` of each step are
+    kept with the dataset. How many `workers` make clips at once changes nothing. Raises InputError or UsageError, all kept.
     """
     _check_language(spec.language, languages)
     work = folder / WORK

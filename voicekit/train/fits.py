@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,13 +22,15 @@ from transformers import Qwen2ForCausalLM
 from voicekit.errors import ResourceError
 from voicekit.ports import Forecast
 from voicekit.records import TrainingExample
-from voicekit.specs import Full, TrainSpec
 from voicekit.train.batches import Batch, collate, micro_batches
 from voicekit.train.ledger import Ledger
 from voicekit.train.loss import losses_of
 from voicekit.train.trainable import Trainable
 
-Attach = Callable[[Qwen2ForCausalLM, TrainSpec, int], AbstractContextManager[Trainable]]
+if TYPE_CHECKING:
+    from voicekit.specs import TrainSpec
+
+Attach = Callable[[Qwen2ForCausalLM, "TrainSpec", int], AbstractContextManager[Trainable]]
 
 # AdamW keeps two moments as large as what is trained, and a float32 step count for each tensor.
 MOMENTS, STEP_COUNT_BYTES = 2, 4
@@ -136,7 +139,7 @@ def forecast(
     weights = ledger.now_bytes
     with undisturbed(device), _quiet(), ledger, attach(hollow, spec, speech_from) as trainable:
         trained = sum(p.nbytes for p in trainable.parameters())
-        added = 0 if isinstance(spec.method, Full) else trained
+        added = 0 if spec.method.kind == "full" else trained
         copies = ledger.now_bytes - weights - added + (trained if spec.ema_decay else 0)
         batch = work.batch(examples, device, speech_from)
         _with_gradients(trainable, work.several)
@@ -214,8 +217,8 @@ def fitting_tokens(found: Forecast, free_bytes: float, longest: int) -> int:
 
 def refuse(found: Forecast, free_bytes: float, spec: TrainSpec, device: torch.device) -> ResourceError:
     """The error of a run that cannot fit, with what to change."""
-    remedies = ["train a LoRA adapter instead of all weights (train.method)"] if isinstance(spec.method, Full) else []
-    if not isinstance(spec.method, Full) and spec.method.rank > 4:
+    remedies = ["train a LoRA adapter instead of all weights (train.method)"] if spec.method.kind == "full" else []
+    if spec.method.kind == "lora" and spec.method.rank > 4:
         remedies.append(f"lower train.method.rank (now {spec.method.rank})")
     if not spec.gradient_checkpointing:
         remedies.append("set train.gradient_checkpointing = true")

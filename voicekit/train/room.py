@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -18,12 +18,14 @@ from voicekit import files
 from voicekit.errors import ResourceError
 from voicekit.ports import Forecast
 from voicekit.records import TrainingExample
-from voicekit.specs import Full, TrainSpec
 from voicekit.train.batches import collate, micro_batches
 from voicekit.train.checkpoint import storage_errors
 from voicekit.train.fits import Fit, part_of, probed
 from voicekit.train.group import Group
 from voicekit.train.trainable import Trainable
+
+if TYPE_CHECKING:
+    from voicekit.specs import TrainSpec
 
 T = TypeVar("T")
 FILE = "memory.json"
@@ -134,7 +136,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory(spec: TrainSpec) -> ResourceError:
     method = spec.method
-    less = "train a LoRA adapter (train.method)" if isinstance(method, Full) else f"lower train.method.rank (now {method.rank})"
+    less = "train a LoRA adapter (train.method)" if method.kind == "full" else f"lower train.method.rank (now {method.rank})"
     return ResourceError(
         "The machine ran out of memory in training, even with one example at a time.",
         f"What was learned is kept: close other programs and run it again, {less}, or leave out the longest recordings.",
