@@ -82,7 +82,7 @@ def create(
     reference: Reference = None,
     speaker: Speaker = "",
     turns: Turns = None,
-    language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
+    language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47, or auto). Default: the recipe's, en.")] = "",
     recipe: Annotated[
         str, typer.Option(metavar="NAME|FILE.toml", help="How to make it: lora, full, smoke or your own file.")
     ] = "lora",

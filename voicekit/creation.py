@@ -30,6 +30,7 @@ from voicekit.evaluate.run import f0_hz
 from voicekit.measure import Subject, measure
 from voicekit.ports import BaseModel, Catalog, OnProgress, Progress
 from voicekit.prepare import load_dataset, load_recordings
+from voicekit.prepare.folder import load_made
 from voicekit.preparing import prepare_with
 from voicekit.records import Clip, Dataset, Evaluation, IntArray, RunState, TrainingRun, Voice, VoiceState, Waveform
 from voicekit.report import write_report
@@ -284,7 +285,7 @@ def register(job: Job, catalog: Catalog, home: Path) -> Voice:
         decoder_sha256=seal.decoder,
         state=VoiceState.PUBLISHED if evaluation.passed and job.request.publish else VoiceState.DRAFT,
         created_at=finished["finished_at"],
-        language=recipe.prepare.language,
+        language=load_made(job.dataset_folder)[0].prepare_spec().language,
         job_id=job.id,
         owner=job.request.owner,
         consent_id=job.request.consent_id,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voicekit import audio, manifest
 from voicekit.engines import Engines
+from voicekit.errors import LanguageError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
 from voicekit.ports import BaseModel, OnProgress, Progress, Quality, Transcriber
 from voicekit.prepare import prepare_dataset
@@ -28,6 +29,8 @@ from voicekit.records import Dataset, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
 TOLD = "speakers.jsonl"
+UNKNOWN_LANGUAGE = "und"
+LISTENED_TO_S = 60.0
 
 
 def prepare_with(
@@ -42,7 +45,9 @@ def prepare_with(
     strict: bool = True,
     turns: Path | None = None,
 ) -> Dataset:
-    """Without `strict` a dataset may be too small; `turns` is a file of who speaks when. See prepare_dataset."""
+    """Without `strict` a dataset may be too small; `turns` is a file of who speaks when. Of the language AUTO the one that is
+    spoken is found out. See prepare_dataset."""
+    spec = _in_its_language(engines, base, recordings, spec, folder, report)
     ears = _listeners(engines, spec)
     return prepare_dataset(
         recordings,
@@ -66,6 +71,24 @@ def prepare_with(
         turns=turns,
         workers=engines.workers,
     )
+
+
+def _in_its_language(
+    engines: Engines, base: BaseModel, recordings: Path, spec: PrepareSpec, folder: Path, report: OnProgress
+) -> PrepareSpec:
+    """The only language that the base speaks, or what a transcriber hears in the longest recording."""
+    if spec.language != AUTO:
+        return spec
+    spoken = {primary(tag) for tag in base.info.languages}
+    language = spoken.pop() if len(spoken) == 1 else ""
+    if not language and Step.TRANSCRIPTION not in _embedded(engines, spec):
+        intake = take_in(recordings, UNKNOWN_LANGUAGE, folder / WORK, spec.max_failed_ratio, report)
+        longest = max(intake.recordings, key=lambda r: r.num_samples / r.sample_rate_hz)
+        with Track(intake.root / longest.path, folder / WORK, longest.sample_rate_hz) as track:
+            language = engines.transcriber(spec.transcriber).hear(track.heard(0.0, LISTENED_TO_S)).language
+    if not language:
+        raise LanguageError("Nobody here can hear which language is spoken.", "Give it: --language, or a transcriber's model.")
+    return spec.model_copy(update={"language": language})
 
 
 def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:

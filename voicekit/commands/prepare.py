@@ -40,7 +40,7 @@ def prepare(
     reference: Reference = None,
     speaker: Speaker = "",
     turns: Turns = None,
-    language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47). Default: the recipe's, en.")] = "",
+    language: Annotated[str, typer.Option(help="Language of the recordings (BCP-47, or auto). Default: the recipe's, en.")] = "",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Whose [prepare] settings hold.")] = "lora",
     cleaning: Annotated[Cleaning | None, typer.Option(help="Default: by what sounds between the words.")] = None,
     num_speakers: NumSpeakers = None,
