@@ -8,6 +8,7 @@ resident size, which also holds what was freed and what libraries keep).
 from __future__ import annotations
 
 import gc
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -197,6 +198,8 @@ def measured(device: torch.device, run: Callable[[], object]) -> Taken:
         run()
         torch.cuda.synchronize(device)
         return Taken(torch.cuda.max_memory_allocated(device) - before, time.perf_counter() - started)
+    # Its log calls a machine without a GPU an error.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
