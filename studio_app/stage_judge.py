@@ -70,7 +70,8 @@ class PublishStage(Stage):
         gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
         self.state = gr.HTML(elem_id="published")
         with gr.Row(elem_classes="vk-bar"):
-            self.publish = gr.Button("Publish", variant="primary", scale=0, min_width=140, elem_id="publish")
+            # Not to be pressed before the page has found out what it would publish: that answer would hide the other.
+            self.publish = gr.Button("Publish", variant="primary", scale=0, min_width=140, elem_id="publish", interactive=False)
             self.talk = gr.Button("Talk with it", scale=0, min_width=140, elem_id="to-talk")
             self.see = gr.Button("See it among the voices", scale=0, min_width=200)
             spacer()

@@ -155,7 +155,7 @@ def test_asked_by_several_at_once_it_answers_as_if_by_one(pocketsphinx: Pocketsp
     with ThreadPoolExecutor(3) as threads:
         assert list(threads.map(many.align, waves * 2, texts * 2)) == alone[::-1] * 2
     helpers = aligning_processes()
-    assert len(helpers) == 2
+    assert 1 <= len(helpers) <= 2
     os.kill(min(helpers), signal.SIGKILL)
     assert [many.align(*question) for question in questions] == alone
     del many
