@@ -61,14 +61,15 @@ def browser(house: House) -> Generator[Browser, None, None]:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Generator[Callable[[str], Page], None, None]:
-    """Opens the studio as another designer. Nothing may leave the machine, and no script may fail."""
+def visit(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
+    """Opens the studio as another designer, `script` run before its own. Nothing may leave the machine, no script may fail."""
     contexts, outside, broken = [], list[str](), list[str]()
 
-    def go(query: str = "") -> Page:
+    def go(query: str = "", script: str = "") -> Page:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone"])
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
+        context.add_init_script(script)
         page = context.new_page()
         ours = (address, "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
