@@ -1,9 +1,9 @@
-"""What all tests share: two threads, no network, no stopwatch, a home of their own, and a mark from the folder they lie in."""
+"""What all tests share: one thread a process, no network, no stopwatch, a home of their own, and the mark of their folder."""
 
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as voicekit does, for tests that import torch first
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"

@@ -1,6 +1,7 @@
 """What a designer does in the studio, in a real browser, over the fake base.
 
-The short path always runs; the rest when VOICEKIT_TEST_BROWSER is "all".
+The short path always runs; the rest when VOICEKIT_TEST_BROWSER is "all". What one answer changes is shown widget by widget:
+each is waited for.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def test_a_refused_gate_is_told_in_words_and_cannot_be_published(visit: Visit, h
     assert "refused" in words and "What to do" in words
     page.click("#onwards")
     page.wait_for_selector("#published .say.bad")
-    assert page.is_disabled("#publish")
+    page.wait_for_selector("#publish:disabled")
 
 
 def test_bad_files_are_named_and_the_rest_is_kept(visit: Visit, spoken: Path, tmp_path: Path) -> None:
@@ -147,8 +148,8 @@ def test_bad_files_are_named_and_the_rest_is_kept(visit: Visit, spoken: Path, tm
     page.wait_for_selector("#upload-result .say.bad")
     told = page.inner_text("#upload-result")
     assert "broken.wav" in told and "notes.zip" in told
-    assert "000.wav" in page.inner_text("#material")
-    assert "the machine writes it down" in page.inner_text("#material-tiles")
+    page.wait_for_selector("#material:has-text('000.wav')")
+    page.wait_for_selector("#material-tiles:has-text('the machine writes it down')")
 
 
 def reviewed(page: Page, name: str, files: list[Path]) -> None:
@@ -175,7 +176,8 @@ def test_a_clip_is_split_joined_undone_and_done_again(visit: Visit, house: House
     draft_id = draft_of(house, "cutter")
     whole = said_in_clips(house, draft_id)
     words = whole[0].split()
-    assert page.is_disabled("#split") and page.is_disabled("#undo") and page.is_disabled("#redo")
+    for idle in ("#split", "#undo", "#redo"):
+        page.wait_for_selector(f"{idle}:disabled")
     page.click("#words [data-word='4']")
     page.wait_for_selector(f"#split:has-text('Split after “{words[3]}”')")
     page.click("#split")
@@ -191,7 +193,8 @@ def test_a_clip_is_split_joined_undone_and_done_again(visit: Visit, house: House
     assert said_in_clips(house, draft_id) == [*halves, *whole[1:]]
     page.click("#undo")
     page.wait_for_selector("#redo:has-text('split')")
-    assert said_in_clips(house, draft_id) == whole and page.is_disabled("#undo")
+    page.wait_for_selector("#undo:disabled")
+    assert said_in_clips(house, draft_id) == whole
     page.click("#redo")
     page.wait_for_selector("#undo:has-text('split')")
     assert said_in_clips(house, draft_id) == [*halves, *whole[1:]]
@@ -242,7 +245,7 @@ def test_words_in_which_script_and_ear_differ_are_marked(visit: Visit, house: Ho
         reviewed(page, "doubted", [*sorted(spoken.glob("00[0-3].wav")), script])
         page.wait_for_selector("#grades mark.lacking:has-text('castle')")
         page.wait_for_selector("#grades mark.instead")
-        assert "not measured" not in page.inner_text("#grades .grade:has-text('Words heard')")
+        page.wait_for_selector("#grades .grade:has-text('Words heard'):not(:has-text('not measured'))")
     finally:
         house.app.reviewer._engines = before
 

@@ -67,20 +67,20 @@ def disturbed(method: Lora) -> Trainable:
 
 WATCHED = {"held_out_share": 0.1, "evaluate_every": 2, "patience": 2, "max_text_drift": 0.5}
 ALL_AT_ONCE = {"ema_decay": 0.9, "gradient_checkpointing": True, **WATCHED}
+ALL_OF_FULL = {**ALL_AT_ONCE, "method": Full(), "learning_rate": 1e-3}
 
 
-@pytest.mark.parametrize("stop_after", [4, 5, 7])
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "stop_after"),
     [
-        *({"method": method.model_copy(update={"dropout": 0.1})} for method in VARIANTS),
-        {"ema_decay": 0.9},
-        {"gradient_checkpointing": True},
-        WATCHED,
-        ALL_AT_ONCE,
-        {**ALL_AT_ONCE, "method": Full(), "learning_rate": 1e-3},
+        *(({"method": method.model_copy(update={"dropout": 0.1})}, 5) for method in VARIANTS),
+        ({"ema_decay": 0.9}, 5),
+        ({"gradient_checkpointing": True}, 5),
+        (WATCHED, 5),
+        *((ALL_AT_ONCE, n) for n in (4, 5, 7)),
+        *((ALL_OF_FULL, n) for n in (4, 5, 7)),
     ],
-    ids=["rslora", "dora", "audio rows", "ema", "checkpointing", "watched", "all at once", "all at once, full"],
+    ids=["rslora", "dora", "audio rows", "ema", "checkpointing", "watched", *["all at once"] * 3, *["all at once, full"] * 3],
 )
 def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tmp_path: Path, changes: dict[str, object], stop_after: int) -> None:
     spec = spec_with(**changes)
