@@ -11,9 +11,12 @@ from tests.tiny_llm import TEXT_IDS, TinyModel, examples, tiny_llm
 from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.train import lean, loop
 from voicekit.train.batches import collate
-from voicekit.train.fast_lora import install, product_type
+from voicekit.train.fast_lora import install
 from voicekit.train.loss import losses_of
+from voicekit.train.precision import product_type
 from voicekit.train.trainable import ADAPTER_FILE, Trainable, attach
+
+pytestmark = pytest.mark.usefixtures("nothing_foreseen")
 
 CPU = torch.device("cpu")
 

@@ -18,6 +18,8 @@ from voicekit.records import TrainingExample
 from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.train import loop, trainable
 
+pytestmark = pytest.mark.usefixtures("nothing_foreseen")
+
 SPEC = TrainSpec(
     method=Lora(rank=4, dropout=0.1), steps=8, batch_tokens=120, learning_rate=5e-3, warmup_steps=2, checkpoint_every=3
 )

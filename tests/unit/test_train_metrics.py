@@ -12,6 +12,7 @@ from voicekit.ports import Progress
 from voicekit.specs import Lora, TrainSpec
 from voicekit.train import loop, metrics
 
+pytestmark = pytest.mark.usefixtures("nothing_foreseen")
 SPEC = TrainSpec(method=Lora(rank=4), steps=3, batch_tokens=80, learning_rate=5e-3, warmup_steps=2)
 
 

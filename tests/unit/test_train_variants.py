@@ -18,6 +18,8 @@ from voicekit.train.loss import losses_of
 from voicekit.train.stopping import Look, best, is_over
 from voicekit.train.trainable import ADAPTER_CONFIG, Trainable, attach, load, merged
 
+pytestmark = pytest.mark.usefixtures("nothing_foreseen")
+
 SPEC = TrainSpec(
     method=Lora(rank=4, dropout=0.1), steps=8, batch_tokens=120, learning_rate=5e-3, warmup_steps=2, checkpoint_every=3
 )

@@ -22,6 +22,7 @@ from voicekit.ports import OnProgress, Progress
 from voicekit.records import FloatArray, IntArray, VoicePrompt
 from voicekit.specs import TrainSpec
 from voicekit.timebase import LATENTS_PER_TOKEN
+from voicekit.train.precision import half
 
 TRAINED = ("cond_proj", "modulation_layer", "output_layer")
 CROP_TOKENS = 75
@@ -46,13 +47,14 @@ def adapt_decoder(
     weights = {k: p for k, p in tuned.named_parameters() if any(part in k for part in TRAINED)}
     for name, p in tuned.named_parameters():
         p.requires_grad_(name in weights)
-    rng = np.random.default_rng(spec.seed)
+    rng, device = np.random.default_rng(spec.seed), next(tuned.parameters()).device
     adamw = torch.optim.AdamW(weights.values(), spec.decoder_learning_rate, weight_decay=0.0)
     for step in range(spec.decoder_steps):
         rate = min(1.0, (step + 1) / 10) * 0.5 * (1 + np.cos(np.pi * step / spec.decoder_steps))
         for group in adamw.param_groups:
             group["lr"] = spec.decoder_learning_rate * rate
-        loss = flow_loss(tuned, _batch(clips, prompt, rng, next(tuned.parameters())))
+        with half(device):
+            loss = flow_loss(tuned, _batch(clips, prompt, rng, device))
         adamw.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
@@ -78,7 +80,7 @@ def with_weights(model: Token2Latent, file: Path) -> Token2Latent:
     return tuned.eval().requires_grad_(False)
 
 
-def _batch(clips: Sequence[Spoken], prompt: VoicePrompt, rng: np.random.Generator, like: Tensor) -> dict[str, Tensor]:
+def _batch(clips: Sequence[Spoken], prompt: VoicePrompt, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
     """Crops with a hidden tail of 70-100 %; every tenth crop has no token condition."""
     rows = []
     for _ in range(BATCH):
@@ -105,4 +107,4 @@ def _batch(clips: Sequence[Spoken], prompt: VoicePrompt, rng: np.random.Generato
         "t": rng.uniform(0, 1, BATCH).astype(np.float32),
         "keep": (rng.uniform(0, 1, BATCH) < 0.9).astype(np.float32),
     }
-    return {k: torch.from_numpy(v).to(like.device) for k, v in arrays.items()}
+    return {k: torch.from_numpy(v).to(device) for k, v in arrays.items()}

@@ -6,22 +6,13 @@ needs is kept in the type of the products.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from peft.tuners.lora import Linear
 from peft.tuners.trainable_tokens import TrainableTokensLayer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-
-if TYPE_CHECKING:
-    from voicekit.specs import Precision
-
-
-def product_type(precision: Precision, device: torch.device) -> torch.dtype:
-    """bfloat16 only where the processor multiplies it by itself (twice as fast and more); elsewhere it would be slower."""
-    is_fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and is_fast) else torch.float32
 
 
 def install(llm: nn.Module, dtype: torch.dtype) -> int:

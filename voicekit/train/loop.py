@@ -24,11 +24,11 @@ from voicekit.records import TrainingExample
 from voicekit.train import checkpoint, fast_lora, lean, processes
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate, plan, share
-from voicekit.train.fast_lora import product_type
 from voicekit.train.fits import fit_in, forecast, undisturbed, work_of
 from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
 from voicekit.train.metrics import watched
+from voicekit.train.precision import product_type
 from voicekit.train.room import FILE as MEMORY
 from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
 from voicekit.train.stopping import HELD_OUT, Look, best, is_over

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from voicekit.errors import TrainingError
 from voicekit.files import beside
 from voicekit.ports import OnProgress, Progress
+from voicekit.train.precision import half
 
 WEIGHT_DECAY = 0.01
 MAX_NORM = 1.0
@@ -56,7 +57,7 @@ def learn(module: nn.Module, loss_of: Callable[[int], Tensor], course: Course, f
         for group in adamw.param_groups:
             group["lr"] = course.rate(step)
         torch.manual_seed(course.seed * 1_000_003 + step)
-        with _half(weights[0].device):
+        with half(weights[0].device):
             loss = loss_of(step)
         adamw.zero_grad()
         loss.backward()
@@ -74,12 +75,6 @@ def learn(module: nn.Module, loss_of: Callable[[int], Tensor], course: Course, f
             report(Progress(course.name, step / course.steps, told, {"step": step, "loss": smooth}))
     module.eval()
     return smooth
-
-
-def _half(device: torch.device) -> torch.autocast:
-    """Matrix products in bfloat16 where the device is made for it."""
-    able = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
 
 
 def _save(file: Path, state: dict[str, object]) -> None:
