@@ -20,12 +20,10 @@ class Limits:
     json_bytes: int = 32 * MB
     upload_bytes: int = 2_000 * MB
     question_s: float = 60.0
-    consent_s: float = 120.0
     text_chars: int = 4096
     messages: int = 64
     files: int = 1000
     sessions: int = 32
-    event_streams: int = 64
 
 
 class BodyLimit:
