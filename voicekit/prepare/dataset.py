@@ -76,9 +76,7 @@ def prepare_dataset(
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening and listening(told.of))
     bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
     clips = cut_all(intake, found, spec, instruments, bench, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
-    clips = sorted(
-        [*clips, *(refused(r.recording, r.reason) for r in intake.refused)], key=lambda c: (c.recording, c.start_sample)
-    )
+    clips = _with_refused(clips, intake)
     manifest.write_records(folder / RECORDINGS, intake.everything())
     made = Made(
         recordings=str(recordings.absolute()),
@@ -141,6 +139,12 @@ def tools_for(
     """Without the aligners that do not know the language."""
     able = [a for a in aligners if primary(language) in getattr(a, "languages", (primary(language),))]
     return Tools(vad, able, transcriber, second_opinion, quality)
+
+
+def _with_refused(clips: Sequence[Clip], intake: Intake) -> list[Clip]:
+    """All that a dataset tells of, recording by recording."""
+    everything = [*clips, *(refused(r.recording, r.reason) for r in intake.refused)]
+    return sorted(everything, key=lambda c: (c.recording, c.start_sample))
 
 
 def _remarks(script: Script, told: FoundTurns, aside: Sequence[str]) -> tuple[str, ...]:
