@@ -59,13 +59,12 @@ def prepare_dataset(
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
-    `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
-    what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
-    the sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the
-    recordings tell; `quality` predicts how good a clip sounds. What a person decided about the clips is applied last. Without
-    `strict` a dataset may be too small. `with_less` (what was missing on this machine), `label` and the `models` of each step are
-    kept with the dataset. How many `workers` make clips at once changes nothing. `taken` is what `take_in` made of them,
-    where that was needed before. Raises InputError or UsageError, all kept.
+    `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says what
+    is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with the
+    sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the recordings
+    tell; `quality` predicts how good a clip sounds. What a person decided is applied last. Without `strict` a dataset may be too
+    small. `with_less` (what was missing here), `label` and the `models` of each step are kept with the dataset. How many
+    `workers` make clips changes nothing. `taken`: what `take_in` made of them before. Raises InputError or UsageError, all kept.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
