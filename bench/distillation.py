@@ -154,7 +154,7 @@ def _decoded(
     spoken["recordings"] = [wave for wave, _ in tested]
     numbers: dict[str, Metric] = {}
     for key, waves in spoken.items():
-        numbers[f"{key}: cosine"] = statistics.mean([_cosine(encoder.embed(w), mean) for w in waves], options.seed)
+        numbers[f"{key}: cosine"] = statistics.mean([statistics.cosine(encoder.embed(w), mean) for w in waves], options.seed)
         errors = [word_errors(text, judge.transcribe(w)) for w, (_, text) in zip(waves, tested, strict=True)]
         numbers[f"{key}: wer"] = statistics.ratio([float(e) for e, _ in errors], [float(n) for _, n in errors], options.seed)
     files.write_text(file, json.dumps({key: asdict(m) for key, m in numbers.items()}, indent=1))
@@ -220,10 +220,6 @@ def _table(first: str, columns: Sequence[str], rows: dict[str, list[str]]) -> st
 
 def _spread(metric: Metric) -> str:
     return f"{metric.low:.3f}-{metric.high:.3f}"
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / max(1e-8, float(np.linalg.norm(a) * np.linalg.norm(b))))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
