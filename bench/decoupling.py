@@ -20,11 +20,12 @@ from pathlib import Path
 
 from bench import verdict
 from bench.cells import Cell, Speaker, ready, run_cell, speaker_name
+from bench.progress import progress
 from bench.sections import publish_section
 from voicekit import files
 from voicekit.engines import Engines
 from voicekit.errors import VoicekitError
-from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.ports import BaseModel
 from voicekit.settings import Settings
 from voicekit.shipped import shipped
 from voicekit.specs import EvaluateSpec, Recipe, read_recipe
@@ -79,13 +80,13 @@ def run_with(engines: Engines, options: argparse.Namespace) -> tuple[list[Cell],
     for recordings in options.speakers:
         name = speaker_name(recordings)
         folder = options.out / "speakers" / name
-        speakers.append(ready(recordings, base, engines, common, folder, _say(f"preparing {name}")))
+        speakers.append(ready(recordings, base, engines, common, folder, progress(f"preparing {name}")))
     cells: list[Cell] = []
     for seed in range(options.seeds):
         for speaker in speakers:
             for name, recipe in recipes.items():
                 label = f"{name}, {speaker.name}, seed {seed}"
-                cell = run_cell(base, engines, speaker, (name, recipe), seed, spec, options.out / "cells", _say(label))
+                cell = run_cell(base, engines, speaker, (name, recipe), seed, spec, options.out / "cells", progress(label))
                 kept, taken = cell.metrics["retention"].value, cell.metrics["in_voice"].value
                 print(f"{label}: retention {kept:.2f}, in voice {100 * taken:.0f} %, {cell.wall_s:.0f} s", file=sys.stderr)
                 cells.append(cell)
@@ -125,18 +126,6 @@ def publish(text: str, picture: Path, docs: Path) -> None:
 
 def _recipe(name: str) -> Recipe | None:
     return None if name == "untuned" else read_recipe(shipped("recipes") / "decoupling" / f"{name}.toml")
-
-
-def _say(label: str) -> OnProgress:
-    """A reporter that rewrites one line on a terminal and says nothing into a file."""
-
-    def report(event: Progress) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{label}: {event.step} {100 * event.fraction:.0f} %", end="", file=sys.stderr)
-            if event.fraction >= 1:
-                print("\r\033[K", end="", file=sys.stderr)
-
-    return report
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.cells import Cell, Speaker, ready, run_cell, speaker_name
+from bench.progress import progress
 from bench.sections import publish_section
 from voicekit import files
 from voicekit.audio import read
@@ -29,7 +30,7 @@ from voicekit.engines import Engines
 from voicekit.errors import VoicekitError
 from voicekit.evaluate import statistics
 from voicekit.evaluate.text import word_errors
-from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.ports import BaseModel
 from voicekit.prepare import load_dataset
 from voicekit.records import Metric
 from voicekit.results import DistilledPart
@@ -78,7 +79,7 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
         measured=options.measured,
         seed=options.seed,
     )
-    tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, _say("tokenizer"))
+    tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, progress("tokenizer"))
     print(json.dumps(tokenizer.as_json()), file=sys.stderr, flush=True)
     recipe = _recipe(options)
     bases = {
@@ -87,7 +88,7 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
     }
     cells = [_cell(engines, base, name, r, recipe, options) for r in options.speakers for name, base in bases.items()]
     wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
-    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, _say("prompts"))
+    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, progress("prompts"))
     print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
     bases["prompts"] = engines.open_base(engines.find_base(str(prompts.folder)))
     decoded = [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
@@ -107,7 +108,7 @@ def _cell(engines: Engines, base: BaseModel, name: str, recordings: Path, recipe
     label = f"{name}, {speaker_name(recordings)}"
     speaker = _speaker(engines, base, name, recordings, recipe, options)
     spec = EvaluateSpec(questions=options.questions, spoken=options.spoken)
-    return run_cell(base, engines, speaker, (name, recipe), options.seed, spec, options.out / "cells", _say(label))
+    return run_cell(base, engines, speaker, (name, recipe), options.seed, spec, options.out / "cells", progress(label))
 
 
 def _speaker(
@@ -118,7 +119,7 @@ def _speaker(
     first = options.out / "speakers" / "original" / speaker_name(recordings) / "dataset"
     if name != "original" and first.exists() and not (folder / "dataset").exists():
         shutil.copytree(first, folder / "dataset")
-    return ready(recordings, base, engines, recipe, folder, _say(f"{name}, {speaker_name(recordings)}"))
+    return ready(recordings, base, engines, recipe, folder, progress(f"{name}, {speaker_name(recordings)}"))
 
 
 def _decoded(
@@ -153,7 +154,7 @@ def _decoded(
     spoken["recordings"] = [wave for wave, _ in tested]
     numbers: dict[str, Metric] = {}
     for key, waves in spoken.items():
-        numbers[f"{key}: cosine"] = statistics.mean([_cosine(encoder.embed(w), mean) for w in waves], options.seed)
+        numbers[f"{key}: cosine"] = statistics.mean([statistics.cosine(encoder.embed(w), mean) for w in waves], options.seed)
         errors = [word_errors(text, judge.transcribe(w)) for w, (_, text) in zip(waves, tested, strict=True)]
         numbers[f"{key}: wer"] = statistics.ratio([float(e) for e, _ in errors], [float(n) for _, n in errors], options.seed)
     files.write_text(file, json.dumps({key: asdict(m) for key, m in numbers.items()}, indent=1))
@@ -219,23 +220,6 @@ def _table(first: str, columns: Sequence[str], rows: dict[str, list[str]]) -> st
 
 def _spread(metric: Metric) -> str:
     return f"{metric.low:.3f}-{metric.high:.3f}"
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / max(1e-8, float(np.linalg.norm(a) * np.linalg.norm(b))))
-
-
-def _say(label: str) -> OnProgress:
-    """A line now and then."""
-    last_s = 0.0
-
-    def report(event: Progress) -> None:
-        nonlocal last_s
-        if time.monotonic() - last_s > 20:
-            last_s = time.monotonic()
-            print(f"{label}: {event.step} {100 * event.fraction:.0f} % {event.message}", file=sys.stderr, flush=True)
-
-    return report
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -137,8 +137,10 @@ class NewVoiceTab:
         return self._moved(draft_id, self.stages[self.stages.index(stage) + 1].key)
 
     def went_back(self, draft_id: str) -> Updates:
-        draft = self.app.drafts.get(draft_id)
-        number = self.stages.index(self.by_key[draft.stage])
+        try:
+            number = self.stages.index(self.by_key[self.app.drafts.get(draft_id).stage])
+        except VoicekitError as error:
+            return {self.complaint: problem(error)}
         return self._moved(draft_id, self.stages[max(0, number - 1)].key)
 
     def left(self) -> Updates:

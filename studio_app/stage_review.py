@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -15,9 +13,9 @@ from studio_app import clip_view
 from studio_app.markup import CLICKS, bar, fault, head, page, picture_uri, problem, said, sound, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
+from studio_app.watched import watched
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
-from voicekit.ports import Progress
 from voicekit.records import Clip, Dataset
 from voicekit.report.plots import clip as clip_picture
 from voicekit.review import Decision, Review, Reviewed
@@ -122,11 +120,11 @@ class ReviewStage(Stage):
         try:
             if self.app.reviewer.is_made(draft.id):
                 return
-            news: Queue[Progress | VoicekitError | None] = Queue()
-            Thread(target=self._make, args=(draft.id, news), daemon=True).start()
-            while (event := news.get()) is not None:
-                if isinstance(event, VoicekitError):
-                    raise event
+            remedy = "Try again; if it stays, run voicekit doctor."
+            making = watched(
+                lambda report: self.app.reviewer.make(draft.id, report), "The recordings could not be prepared", remedy
+            )
+            for event in making:
                 yield {self.told: _busy(event.message or "Cutting and aligning", event.fraction)}
             yield {self.told: "", **self.shown(draft.id)}
             yield from self._compared(draft)
@@ -143,17 +141,6 @@ class ReviewStage(Stage):
         else:
             remedy = "Let the speaker of these recordings give the consent, or use recordings of whoever gave it."
             yield {self.told: fault(f"The consent is by another voice (likeness {consent.cosine:.2f}).", remedy)}
-
-    def _make(self, draft_id: str, news: Queue[Progress | VoicekitError | None]) -> None:
-        try:
-            self.app.reviewer.make(draft_id, news.put)
-            news.put(None)
-        except VoicekitError as error:
-            news.put(error)
-        except Exception as error:
-            news.put(
-                VoicekitError(f"The recordings could not be prepared: {error}.", "Try again; if it stays, run voicekit doctor.")
-            )
 
     def missing(self, draft: Draft) -> tuple[str, str]:
         if not self.app.reviewer.is_made(draft.id):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 
 import gradio as gr
 from gradio.blocks import BlockContext
@@ -13,11 +11,11 @@ from gradio.components import Component
 
 from studio_app.markup import CLICKS, badge, bar, button, minutes, page, problem, sound, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
+from studio_app.watched import watched
 from voicekit.app import App
 from voicekit.casting import TOLD_FROM_S, SpeakerSample, SpeakersHeard
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
-from voicekit.ports import Progress
 
 _SHOWN = 24
 _SAMPLES = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac"]
@@ -109,25 +107,13 @@ class WhoseVoice:
         return self.shown(draft_id)
 
     def _listen(self, draft_id: str, from_s: float | None) -> Iterator[Updates]:
-        news: Queue[Progress | VoicekitError | None] = Queue()
-        Thread(target=self._find, args=(draft_id, from_s, news), daemon=True).start()
         yield {self.part: gr.Column(visible=True), self.find: gr.Button(visible=False), self.view: _busy("", 0.0)}
-        while (event := news.get()) is not None:
-            if isinstance(event, VoicekitError):
-                raise event
+        remedy = "Go on without, or give a sample of the speaker."
+        for event in watched(
+            lambda report: self.app.casting.listen(draft_id, report, from_s), "Who speaks could not be found out", remedy
+        ):
             yield {self.view: _busy(event.message, event.fraction)}
         yield self.shown(draft_id)
-
-    def _find(self, draft_id: str, from_s: float | None, news: Queue[Progress | VoicekitError | None]) -> None:
-        try:
-            self.app.casting.listen(draft_id, news.put, from_s)
-            news.put(None)
-        except VoicekitError as error:
-            news.put(error)
-        except Exception as error:
-            news.put(
-                VoicekitError(f"Who speaks could not be found out: {error}.", "Go on without, or give a sample of the speaker.")
-            )
 
     def _panel(self, draft: Draft, heard: SpeakersHeard | None) -> list[str]:
         title = tag("h3", text("Who speaks?"))

@@ -7,9 +7,11 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
+
+import numpy as np
 
 from voicekit import audio, consent, files, voice_files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
@@ -19,9 +21,13 @@ from voicekit.prepare.spoken import primary
 from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
 from voicekit.shelf import Shelf
 from voicekit.storage import file_sha256, read_json
-from voicekit.timebase import MODEL_RATE_HZ
+from voicekit.timebase import MODEL_RATE_HZ, utc
 
-SCOPES = ("read", "write", "speak")
+SCOPES = {
+    "read": "see voices, jobs and consents",
+    "write": "make, change and remove voices, jobs and consents",
+    "speak": "have voices speak and answer",
+}
 SOUNDS = audio.SUFFIXES
 RECORDINGS = SOUNDS | SCRIPT_SUFFIXES | {".zip"}
 _SECRET_BYTES = 32
@@ -60,7 +66,7 @@ class Access(Shelf):
             heard=words.heard,
             voice_ok=None,
             cosine=float("nan"),
-            created_at=_now(),
+            created_at=utc(),
         )
         self._catalog.save_consent(given)
         return given
@@ -78,16 +84,18 @@ class Access(Shelf):
     def check_consent_voice(self, consent_id: str, recordings: Path | str) -> Consent:
         """Compare the consent's voice with recordings (a folder, a zip or a file), and keep what came of it."""
         given = self.consent(consent_id)
+        kept = self._home / given.recording
         encoder = self._engines.speaker_encoder()
-        mine = encoder.embed(_beginning(audio.read(self._home / given.recording)))
-        root, paths = find_audio(Path(recordings), self._home / "consents" / "work")
-        step = max(1, len(paths) // _COMPARED_FILES)
+        mine = encoder.embed(_beginning(kept))
         theirs: list[FloatArray] = []
-        for path in paths[::step][:_COMPARED_FILES]:
-            try:
-                theirs.append(encoder.embed(_beginning(audio.read(root / path))))
-            except RecordingsError:
-                continue  # preparing them says which and why
+        with TemporaryDirectory(prefix=".work-", dir=kept.parent) as work:  # a zip is unpacked there
+            root, paths = find_audio(Path(recordings), Path(work))
+            step = max(1, len(paths) // _COMPARED_FILES)
+            for path in paths[::step][:_COMPARED_FILES]:
+                try:
+                    theirs.append(encoder.embed(_beginning(root / path)))
+                except RecordingsError:
+                    continue  # preparing them says which and why
         likeness = consent.compare_voice(mine, theirs)
         checked = replace(given, voice_ok=likeness.ok, cosine=likeness.cosine)
         self._catalog.save_consent(checked)
@@ -120,13 +128,13 @@ class Access(Shelf):
         self._catalog.add_voice(changed)
         return changed
 
-    def create_key(self, name: str, owner: str = "", scopes: Sequence[str] = SCOPES) -> tuple[ApiKey, str]:
+    def create_key(self, name: str, owner: str = "", scopes: Sequence[str] = tuple(SCOPES)) -> tuple[ApiKey, str]:
         """A new key and its secret, which is shown this once: only its hash is kept."""
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
             raise UsageError(f"{', '.join(unknown) or 'Nothing'} is not a scope.", f"Choose of {', '.join(SCOPES)}.")
         secret = f"vk_{secrets.token_urlsafe(_SECRET_BYTES)}"
-        key = ApiKey(f"key-{uuid4().hex[:12]}", name, owner, tuple(s for s in SCOPES if s in scopes), _hash(secret), _now())
+        key = ApiKey(f"key-{uuid4().hex[:12]}", name, owner, tuple(s for s in SCOPES if s in scopes), _hash(secret), utc())
         self._catalog.save_key(key)
         return key, secret
 
@@ -139,7 +147,7 @@ class Access(Shelf):
         key = next((k for k in self.keys() if k.id == key_id), None)
         if key is None:
             raise KeyNotFound(f"There is no key {key_id!r}.", "List them: voicekit keys list.")
-        revoked = key if key.revoked_at else replace(key, revoked_at=_now())
+        revoked = key if key.revoked_at else replace(key, revoked_at=utc())
         self._catalog.save_key(revoked)
         return revoked
 
@@ -157,7 +165,7 @@ class Access(Shelf):
         num_bytes = file.stat().st_size
         with files.beside(target) as tmp:
             shutil.move(file, tmp)
-        upload = Upload(upload_id, owner, place.as_posix(), target.name, num_bytes, _now())
+        upload = Upload(upload_id, owner, place.as_posix(), target.name, num_bytes, utc())
         self._catalog.add_upload(upload)
         return upload
 
@@ -210,17 +218,16 @@ class Access(Shelf):
 
     def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
         """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""
-        claim = KeptAnswer(key, owner, route, 0, "", _now())
+        claim = KeptAnswer(key, owner, route, 0, "", utc())
         known = self._catalog.claim_answer(claim)
-        since = (datetime.now(UTC) - timedelta(seconds=_ANSWERING_S)).isoformat(timespec="milliseconds")
-        if known is None or known.status or known.created_at > since:
+        if known is None or known.status or known.created_at > utc(ago_s=_ANSWERING_S):
             return known
         # Whoever claimed it was killed: nobody takes so long.
         self._catalog.remove_answer(key, owner, route)
         return self._catalog.claim_answer(claim)
 
     def keep_answer(self, key: str, owner: str, route: str, status: int, body: str) -> None:
-        self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, _now()))
+        self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, utc()))
 
     def drop_answer(self, key: str, owner: str, route: str) -> None:
         """The request failed: it may be made again under the same key."""
@@ -233,14 +240,17 @@ class Access(Shelf):
         return base.read_speech(base.encode_speech(audio.resample(wave, MODEL_RATE_HZ)))
 
 
-def _beginning(wave: Waveform) -> Waveform:
-    return Waveform(wave.samples[:, : int(_COMPARED_S * wave.sample_rate_hz)], wave.sample_rate_hz)
+def _beginning(recording: Path) -> Waveform:
+    """Its first _COMPARED_S, without the rest."""
+    rate_hz, num_samples, parts = 0, 0, list[FloatArray]()
+    for block in audio.blocks(recording):
+        rate_hz, num_samples = block.sample_rate_hz, num_samples + block.num_samples
+        parts.append(block.samples)
+        if num_samples >= _COMPARED_S * rate_hz:
+            break
+    return Waveform(np.concatenate(parts, axis=1)[:, : int(_COMPARED_S * rate_hz)], rate_hz)
 
 
 def _hash(secret: str) -> str:
     # The secret is 256 random bits: nothing that a slow hash would have to protect.
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

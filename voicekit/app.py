@@ -122,7 +122,7 @@ class App(Making, Access, Curation):
 
     def versions(self, name: str) -> list[Voice]:
         """Every version of a voice, the oldest first."""
-        return self._catalog.versions(self._voice(name).slug)
+        return self._versions(name)
 
     def show(self, name: str, version: int = 0) -> VoiceDetails:
         """A voice with its numbers and lineage; version 0 is the one that speaks."""

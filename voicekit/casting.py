@@ -12,23 +12,13 @@ from voicekit.engines import Engines
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import OnProgress
 from voicekit.prepare.hearing import TOLD_FROM_S as TOLD_FROM_S
+from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import find_speakers
 from voicekit.specs import PrepareSpec
 from voicekit.storage import tree_sha256
 
 _FOUND = "found.json"
 _LEAST_S = 1.0
-
-
-@dataclass(frozen=True)
-class SpeakerSample:
-    """One speaker of a recording: how long they speak, their share of its speech, some seconds of them alone (a wav's name)."""
-
-    recording: str
-    speaker: str
-    speech_s: float
-    share: float
-    sample: str
 
 
 @dataclass(frozen=True)
@@ -79,8 +69,7 @@ class Casting:
         least_s = spec.diarize_from_s if from_s is None else from_s
         folder = self._folder(draft_id)
         found = find_speakers(self._engines, self._drafts.recordings(draft_id), folder, spec, report, from_s=least_s)
-        samples = tuple(SpeakerSample(s.recording, s.speaker, s.speech_s, s.share, s.sample.name) for s in found)
-        heard = SpeakersHeard(samples, len({s.recording for s in found}), least_s)
+        heard = SpeakersHeard(tuple(found), len({s.recording for s in found}), least_s)
         manifest.write_record(folder / _FOUND, _Kept(inputs, heard))
         return heard
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,13 +21,10 @@ from voicekit.commands import models as model_commands
 from voicekit.commands import prepare as prepare_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
+from voicekit.commands.common import REFUSED, Json, opened
 from voicekit.commands.prepare import Reference, Speaker, Turns
 from voicekit.errors import UsageError, VoicekitError
 
-if TYPE_CHECKING:
-    from voicekit.app import App
-
-REFUSED = 4
 INTERRUPTED = 130
 
 cli = typer.Typer(
@@ -39,17 +36,10 @@ cli = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice: small letters, digits, - and _.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="OUT.wav", help="The audio file to write (24 kHz wav).")]
 Questions = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own test questions: .jsonl or .csv with `text` and `answer`.")
 ]
-
-
-def _app() -> App:
-    from voicekit.wiring import open_app
-
-    return open_app()
 
 
 def _version(asked: bool) -> None:
@@ -97,7 +87,7 @@ def create(
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = _app()
+        app = opened()
         with terminal.progress(app.steps()) as report:
             made = app.create(
                 name,
@@ -126,7 +116,7 @@ def say(name: Name, text: Annotated[str, typer.Argument(metavar="TEXT", help="Wh
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        result.line(str(_app().say(name, text, out)))
+        result.line(str(opened().say(name, text, out)))
 
 
 @cli.command()
@@ -145,12 +135,12 @@ def chat(
     if text is not None and audio is not None:
         raise UsageError("A question is either typed or spoken.", "Give --text or --audio, not both.")
     if text is None and audio is None:
-        terminal.converse(_app().dialogue(name), name, out or Path("answers"))
+        terminal.converse(opened().dialogue(name), name, out or Path("answers"))
         return
     if out is None:
         raise UsageError("There is no place for the answer.", "Name the file to write: -o OUT.wav.")
     with terminal.stdout_for_results() as result:
-        answer = _app().chat(name, text, audio, out)
+        answer = opened().chat(name, text, audio, out)
         if json:
             result.json(answer.as_json())
         else:
@@ -164,7 +154,7 @@ def voices(json: Json = False) -> None:
     from voicekit.results import voice_json
 
     with terminal.stdout_for_results() as result:
-        found = _app().voices()
+        found = opened().voices()
         if json:
             result.json([voice_json(v) for v in found])
         else:
@@ -177,7 +167,7 @@ def show(name: Name, json: Json = False) -> None:
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        found = _app().show(name)
+        found = opened().show(name)
         if json:
             result.json({**found.as_json(), "lineage": found.lineage_json()})
         else:
@@ -190,7 +180,7 @@ def evaluate(name: Name, questions: Questions = None, json: Json = False) -> Non
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = _app()
+        app = opened()
         with terminal.progress(app.steps("evaluate")) as report:
             measured = app.evaluate(name, questions, report)
         if json:
@@ -202,7 +192,7 @@ def evaluate(name: Name, questions: Questions = None, json: Json = False) -> Non
 @cli.command()
 def remove(name: Name) -> None:
     """Forget a voice: all versions, their files, and what only they used."""
-    count = _app().remove(name)
+    count = opened().remove(name)
     typer.echo(f"Removed {name}: {count} {'version' if count == 1 else 'versions'}.", err=True)
 
 
@@ -212,7 +202,7 @@ def doctor() -> None:
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        checks = _app().doctor()
+        checks = opened().doctor()
         result.checks(checks)
     raise typer.Exit(0 if all(c.ok or c.optional for c in checks) else 1)
 
@@ -225,7 +215,7 @@ def demo(
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = _app()
+        app = opened()
         with terminal.progress(app.steps("demo")) as report:
             shown = app.demo(out, report)
         result.demo(shown)

@@ -16,7 +16,7 @@ from voicekit.prepare.hearing import Speaker as Speaker
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
-from voicekit.preparing import FoundSpeaker as FoundSpeaker
+from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset
 from voicekit.request import existing, find_recipe, wanted_speaker
@@ -143,7 +143,7 @@ class Curation(Shelf):
         num_speakers: int | None = None,
         report: OnProgress = silent,
         turns: Path | str | None = None,
-    ) -> list[FoundSpeaker]:
+    ) -> list[SpeakerSample]:
         """Who speaks in each recording, who speaks most first; a few seconds of each are written into `folder`."""
         spec = _with(find_recipe("lora", "").prepare, "", num_speakers)
         told = None if turns is None else existing(turns, "file of turns")

@@ -16,7 +16,7 @@ VoicekitError
 │   └── BaseModelError    a base directory is incomplete or malformed
 ├── ResourceError         the machine ran out of something: disk, memory (exit 5)
 ├── TrainingError         training diverged or produced no usable file (exit 6)
-├── StepCrashed          the process of a job's step died (exit 10)
+├── StepCrashed           the process of a job's step died (exit 10)
 ├── MissingModel          an optional model or package is not there (exit 7)
 ├── CatalogError          the catalog's database cannot be reached, read or migrated (exit 8)
 └── IntegrityError        a voice's files are not the ones that were registered (exit 9)

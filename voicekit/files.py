@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,3 +50,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """UTF-8, line ends as given."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_section(file: Path, name: str, text: str, title: str) -> None:
+    """Put Markdown between the marks of `name`: in the place of its last version, or at the end of the file. A file that is not
+    there begins with the line `title`."""
+    known = file.read_text(encoding="utf-8") if file.is_file() else title
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    block = f"{begin}\n{text.strip()}\n{end}"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    write_text(file, pattern.sub(lambda _: block, known) if pattern.search(known) else f"{known.rstrip()}\n\n{block}\n")

@@ -165,11 +165,14 @@ class Making(Shelf):
 
     def publish(self, name: str, version: int = 0) -> Voice:
         """Let a voice be used; version 0 is the newest. Raises NotPublishable if the gate refused it or a consent is missing."""
-        return self._publisher.publish(checked_name(name), version)
+        return self._publisher.publish(self._voice(name, version) if version else self._versions(name)[-1])
 
     def revoke(self, name: str, version: int = 0) -> Voice:
         """Take a published voice back; it is kept, but does not speak any more. Version 0 is the newest published one."""
-        return self._publisher.revoke(checked_name(name), version)
+        voice = self._voice(name, version)
+        if not version and voice.state is not VoiceState.PUBLISHED:
+            raise UsageError(f"No version of {name!r} is published.", f"Show it: voicekit show {name}.")
+        return self._publisher.revoke(voice)
 
     def work(self, until_idle: bool = False) -> None:
         """Be a worker: carry out jobs until this process is told to stop, or until none is left."""
@@ -193,7 +196,7 @@ class Making(Shelf):
             jobs = [p.parent for p in (self._home / "work").glob(f"*/{voice_files.JOB}") if read_json(p).get("name") == slug]
             count = self._catalog.remove_voice(slug)
             if not count and not shelf.exists() and not jobs:
-                raise self._not_found(slug)
+                self._missing(slug)
             self._catalog.remove_jobs(slug)
             for folder in (shelf, *jobs):
                 shutil.rmtree(folder, ignore_errors=True)

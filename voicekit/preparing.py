@@ -19,7 +19,7 @@ from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.diarized import summaries
 from voicekit.prepare.folder import WORK, load_recordings, made_of
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
-from voicekit.prepare.intake import take_in
+from voicekit.prepare.intake import Intake, take_in
 from voicekit.prepare.review import Desk
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.track import Track
@@ -47,7 +47,7 @@ def prepare_with(
 ) -> Dataset:
     """Without `strict` a dataset may be too small; `turns` is a file of who speaks when. Of the language AUTO the one that is
     spoken is found out. See prepare_dataset."""
-    spec = _in_its_language(engines, base, recordings, spec, folder, report)
+    spec, taken = _in_its_language(engines, base, recordings, spec, folder, report)
     ears = _listeners(engines, spec)
     return prepare_dataset(
         recordings,
@@ -70,25 +70,28 @@ def prepare_with(
         models=_models(engines, base, spec),
         turns=turns,
         workers=engines.workers,
+        taken=taken,
     )
 
 
 def _in_its_language(
     engines: Engines, base: BaseModel, recordings: Path, spec: PrepareSpec, folder: Path, report: OnProgress
-) -> PrepareSpec:
-    """The only language that the base speaks, or what a transcriber hears in the longest recording."""
+) -> tuple[PrepareSpec, Intake | None]:
+    """With the only language that the base speaks, or what a transcriber hears in the longest recording; and the recordings, if
+    they had to be taken in for that."""
     if spec.language != AUTO:
-        return spec
+        return spec, None
     spoken = {primary(tag) for tag in base.info.languages}
-    language = spoken.pop() if len(spoken) == 1 else ""
+    language, intake = spoken.pop() if len(spoken) == 1 else "", None
     if not language and Step.TRANSCRIPTION not in _embedded(engines, spec):
         intake = take_in(recordings, UNKNOWN_LANGUAGE, folder / WORK, spec.max_failed_ratio, report)
-        longest = max(intake.recordings, key=lambda r: r.num_samples / r.sample_rate_hz)
-        with Track(intake.root / longest.path, folder / WORK, longest.sample_rate_hz) as track:
-            language = engines.transcriber(spec.transcriber).hear(track.heard(0.0, LISTENED_TO_S)).language
+        longest = max(intake.recordings, key=lambda r: r.num_samples / r.sample_rate_hz, default=None)
+        if longest is not None:
+            with Track(intake.root / longest.path, folder / WORK, longest.sample_rate_hz) as track:
+                language = engines.transcriber(spec.transcriber).hear(track.heard(0.0, LISTENED_TO_S)).language
     if not language:
         raise LanguageError("Nobody here can hear which language is spoken.", "Give it: --language, or a transcriber's model.")
-    return spec.model_copy(update={"language": language})
+    return spec.model_copy(update={"language": language}), intake and intake.spoken_in(language)
 
 
 def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:
@@ -134,14 +137,15 @@ def _listeners(engines: Engines, spec: PrepareSpec) -> _Listeners:
 
 
 @dataclass(frozen=True)
-class FoundSpeaker:
-    """One speaker of a recording (path below what was given), with a stretch of them alone in the file `sample`."""
+class SpeakerSample:
+    """One speaker of a recording (path below what was given): how long they speak, their share of its speech, and the name of a
+    wav with a stretch of them alone."""
 
     recording: str
     speaker: str
     speech_s: float
     share: float
-    sample: Path
+    sample: str
 
 
 @dataclass(frozen=True)
@@ -160,26 +164,26 @@ def find_speakers(
     report: OnProgress,
     turns: Path | None = None,
     from_s: float = 0.0,
-) -> list[FoundSpeaker]:
+) -> list[SpeakerSample]:
     """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written
     into `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
     written = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
     known = {told.key: told for told in manifest.read_journal(folder / TOLD, _Told)}
     asked = [r for r in intake.recordings if r.id in written or r.num_samples >= from_s * r.sample_rate_hz]
-    found: list[FoundSpeaker] = []
+    found: list[SpeakerSample] = []
     for number, recording in enumerate(asked):
         report(Progress("prepare", number / len(asked), recording.path))
         diarizer = None if recording.id in written else engines.diarizer(spec.diarizer)
         how = f"{diarizer.name} {spec.num_speakers}" if diarizer else repr(written[recording.id])
         key = hashlib.sha256(f"{recording.id}\0{recording.path}\0{how}".encode(errors="surrogatepass")).hexdigest()
         told = known.get(key)
-        if told is None or not all(_sample(folder, recording.path, who).is_file() for who, _, _ in told.speakers):
+        if told is None or not all((folder / _sample(recording.path, who)).is_file() for who, _, _ in told.speakers):
             with Track(intake.root / recording.path, folder / WORK, recording.sample_rate_hz) as track:
                 spoken = diarizer.diarize(track.heard(), spec.num_speakers or None) if diarizer else written[recording.id]
                 told = _Told(key, _sampled(track, spoken, recording.path, folder))
             manifest.append_record(folder / TOLD, told)
-        found += [FoundSpeaker(recording.path, *who, _sample(folder, recording.path, who[0])) for who in told.speakers]
+        found += [SpeakerSample(recording.path, *who, _sample(recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)
     return found
 
@@ -189,13 +193,12 @@ def _sampled(track: Track, turns: Sequence[SpeakerTurn], path: str, folder: Path
     found = summaries(turns)
     for who in found:
         heard = Waveform(track.between(*who.listen)[None], track.sample_rate_hz)
-        audio.write_wav(_sample(folder, path, who.speaker), heard)
+        audio.write_wav(folder / _sample(path, who.speaker), heard)
     return tuple((who.speaker, who.speech_s, who.share) for who in found)
 
 
-def _sample(folder: Path, path: str, speaker: str) -> Path:
-    name = f"{path.replace('/', '-')}-{speaker}".replace(" ", "-")
-    return folder / f"{name}.wav"
+def _sample(path: str, speaker: str) -> str:
+    return f"{path.replace('/', '-')}-{speaker}.wav".replace(" ", "-")
 
 
 def _ears(engines: Engines, spec: PrepareSpec) -> Ears:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from voicekit.errors import NotPublishable, UsageError, VoiceNotFound
+from voicekit.errors import NotPublishable
 from voicekit.ports import Catalog
 from voicekit.records import Voice, VoiceState
 
@@ -19,37 +19,25 @@ class Publisher:
     def consent_needed(self, owner: str) -> bool:
         return bool(owner) if self._require_consent is None else self._require_consent
 
-    def publish(self, slug: str, version: int = 0) -> Voice:
-        """Version 0 is the newest. Raises NotPublishable with the reason."""
-        voice = self._chosen(slug, version)
+    def publish(self, voice: Voice) -> Voice:
+        """Raises NotPublishable with the reason."""
         evaluation = self._catalog.evaluation(voice.evaluation_id)
         if evaluation is None or not evaluation.passed:
             reasons = "; ".join(evaluation.reasons) if evaluation else "It was never measured."
-            raise NotPublishable(f"The gate refused {slug} version {voice.version}: {reasons}", "Record more and make it again.")
+            problem = f"The gate refused {voice.slug} version {voice.version}: {reasons}"
+            raise NotPublishable(problem, "Record more and make it again.")
         if self.consent_needed(voice.owner):
             self._check_consent(voice)
         return self._saved(voice, VoiceState.PUBLISHED)
 
-    def revoke(self, slug: str, version: int = 0) -> Voice:
-        """Version 0 is the newest published one. It is kept, but it does not speak any more."""
-        voice = self._chosen(slug, version, VoiceState.PUBLISHED)
+    def revoke(self, voice: Voice) -> Voice:
+        """It is kept, but it does not speak any more."""
         return self._saved(voice, VoiceState.REVOKED)
 
     def _saved(self, voice: Voice, state: VoiceState) -> Voice:
         changed = replace(voice, state=state)
         self._catalog.add_voice(changed)
         return changed
-
-    def _chosen(self, slug: str, version: int, state: VoiceState | None = None) -> Voice:
-        versions = self._catalog.versions(slug)
-        if not versions:
-            raise VoiceNotFound(f"There is no voice {slug!r}.", "List them: voicekit voices.")
-        found = [v for v in versions if (v.version == version if version else state in (None, v.state))]
-        if not found:
-            if version:
-                raise VoiceNotFound(f"The voice {slug!r} has no version {version}.", f"Show it: voicekit show {slug}.")
-            raise UsageError(f"No version of {slug!r} is published.", f"Show it: voicekit show {slug}.")
-        return found[-1]
 
     def _check_consent(self, voice: Voice) -> None:
         consent = self._catalog.consent(voice.consent_id) if voice.consent_id else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,8 +25,14 @@ class Settings(BaseSettings):
     require_consent: bool | None = None
     models: Path | None = None
 
+    @field_validator("home", "models")
+    @classmethod
+    def _absolute(cls, place: Path | None) -> Path | None:
+        """Where no shell has done it, `~` is the user's home."""
+        return place and place.expanduser().absolute()
+
     def catalog_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
 
     def models_folder(self) -> Path:
-        return (self.models or self.home / "models").expanduser().absolute()
+        return self.models or self.home / "models"

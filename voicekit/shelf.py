@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
+from typing import NoReturn
 
 from voicekit import voice_files
 from voicekit.engines import Engines
@@ -38,26 +39,27 @@ class Shelf:
         """The base for new voices."""
         return self._engines.open_base(self._engines.find_base(self._base_wanted))
 
-    def _voice(self, name: str, version: int = 0) -> Voice:
-        """That version, or for 0 the newest published one, else the newest draft."""
+    def _versions(self, name: str) -> list[Voice]:
+        """Every version of a name, the oldest first. Raises VoiceNotFound."""
         slug = checked_name(name)
-        versions = self._catalog.versions(slug)
-        if not versions:
-            raise self._not_found(slug)
+        return self._catalog.versions(slug) or self._missing(slug)
+
+    def _voice(self, name: str, version: int = 0) -> Voice:
+        """That version, or for 0 the newest published one, else the newest draft. Raises VoiceNotFound."""
+        versions = self._versions(name)
         if version:
             wanted = next((v for v in versions if v.version == version), None)
             if wanted is None:
                 known = ", ".join(str(v.version) for v in versions)
-                raise VoiceNotFound(f"The voice {slug!r} has no version {version}.", f"There are: {known}.")
+                raise VoiceNotFound(f"The voice {name!r} has no version {version}.", f"There are: {known}.")
             return wanted
         published = [v for v in versions if v.state is VoiceState.PUBLISHED]
         return (published or versions)[-1]
 
-    def _not_found(self, slug: str) -> VoiceNotFound:
+    def _missing(self, slug: str) -> NoReturn:
         names = ", ".join(v.slug for v in self._catalog.voices()[:20])
-        return VoiceNotFound(
-            f"There is no voice {slug!r}.", f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
-        )
+        remedy = f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
+        raise VoiceNotFound(f"There is no voice {slug!r}.", remedy)
 
     def _speaking(self, voice: Voice) -> SpeakingModel:
         if voice.state is VoiceState.REVOKED:

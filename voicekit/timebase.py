@@ -24,15 +24,6 @@ def samples_to_seconds(num_samples: int, sample_rate_hz: int) -> float:
     return num_samples / sample_rate_hz
 
 
-def convert_samples(num_samples: int, from_hz: int, to_hz: int) -> int:
-    """The same instant counted at another sample rate."""
-    return (2 * num_samples * to_hz + from_hz) // (2 * from_hz)
-
-
-def tokens_to_seconds(num_tokens: int) -> float:
-    return num_tokens / TOKEN_HZ
-
-
 def utc(ago_s: float = 0.0) -> str:
     """The time so many seconds ago, ISO 8601 to the millisecond: such texts sort like times."""
     return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")

@@ -48,14 +48,13 @@ def open_app(settings: Settings | None = None) -> App:
     from voicekit.catalog.units import beside
 
     chosen = settings or _settings()
-    home, catalog = chosen.home.expanduser().absolute(), SqlCatalog(chosen.catalog_url())
-    parts = engines(chosen)
-    here = {"VOICEKIT_HOME": str(home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
+    catalog, parts = SqlCatalog(chosen.catalog_url()), engines(chosen)
+    here = {"VOICEKIT_HOME": str(chosen.home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
     here |= {"VOICEKIT_MODELS": str(chosen.models_folder())}
     command = [sys.executable, "-m", "voicekit.step"]
     runner = DurableRunner(catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: device_lock(parts.device()))
-    return App(home, catalog, parts, chosen.base, runner, chosen.require_consent)
+    return App(chosen.home, catalog, parts, chosen.base, runner, chosen.require_consent)
 
 
 def queue_of(device: str) -> str:

@@ -7,8 +7,6 @@ python -m recipes.nano.chat --work DIR [--typed] [--steps N] [--spoken-from 0.5]
 from __future__ import annotations
 
 import argparse
-import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from torch.nn import functional as F
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from recipes.nano.lessons import Lesson, Material
+from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, HIDDEN, Places, llm_config
 from voicekit.covo.adapter import AudioAdapter
@@ -95,14 +94,10 @@ def train(args: argparse.Namespace) -> None:
         model.load_state_dict({k: v.float() for k, v in torch.load(typed, weights_only=False)["model"].items()})
     opt = MasterAdamW([model.llm, model.audio_adapter], decay=0.05)
     places.chat.mkdir(parents=True, exist_ok=True)
-    last, step, began, mean = typed if args.typed else places.chat / "last.pt", 0, time.time(), 0.0
-    listening = False
-    if last.exists():
-        state = torch.load(last, weights_only=False)
-        opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state, listening = state["step"], state["rng"], state["listening"]
-    while step < args.steps:
-        if step >= spoken_at and not material.spoken:
+    run = Run(typed if args.typed else places.chat / "last.pt", args.steps, opt, rng)
+    listening = run.kept.get("listening", False)
+    while not run.over:
+        if run.step >= spoken_at and not material.spoken:
             material = Material(places, spoken=True)
             if not listening:
                 opt.adopt(model.audio_adapter, torch.load(places.hearing / "last.pt", weights_only=False)["adapter"])
@@ -110,32 +105,20 @@ def train(args: argparse.Namespace) -> None:
         total, weight = loss_of(model, draw(material, rng), material.prompt.audio_pad, args.device)
         loss = total / weight
         loss.backward()
-        warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-        opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / args.steps))))
-        step += 1
-        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
-        if step % 100 == 0 or step in (1, args.steps):
-            print(f"step {step} {time.time() - began:.0f} s loss {mean:.4f}", flush=True)
-            part = last.with_suffix(".part")
-            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "listening": listening,
-                     "model": model.state_dict()}  # fmt: skip
-            torch.save(state, part)
-            os.replace(part, last)
+        opt.step(rate(run.step, args.steps, PEAK_RATE, WARM_UP_STEPS, floor=0.02))
+        run.done({"loss": loss})
+        if run.due(100):
+            run.say()
+            run.keep(listening=listening, model=model.state_dict())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=5000)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
     parser.add_argument("--typed", action="store_true", help="the first part: words only")
     parser.add_argument("--spoken-from", type=float, default=0.5, help="share of the steps before spoken questions join")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    train(args)
+    train(chosen(parser))
 
 
 if __name__ == "__main__":

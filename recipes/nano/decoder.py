@@ -5,10 +5,7 @@ python -m recipes.nano.decoder --work DIR [--steps N] [--device cpu]; resumable,
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.shape import NUM_CODES, Places
 from recipes.nano.tokens import read
@@ -26,6 +24,7 @@ from voicekit.records import FloatArray, IntArray
 CROP_TOKENS = 60
 BATCH = 8
 PEAK_RATE = 1.2e-3
+WARM_UP_STEPS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,40 +97,27 @@ def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> 
     if init:
         model.load_state_dict(Token2Latent.load(init / "token2wav").state_dict())
     opt = MasterAdamW([model], decay=0.01)
-    last, step, began, mean = out / "last.pt", 0, time.time(), 0.0
-    if last.exists():
-        state = torch.load(last, weights_only=False)
-        opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state = state["step"], state["rng"]
-    while step < steps:
+    run = Run(out / "last.pt", steps, opt, rng)
+    while not run.over:
         batch = {k: v.to(device) for k, v in draw(clips, by_voice, rng).items()}
         floats = {k: batch[k].to(torch.bfloat16) for k in ("latents", "known", "noise", "speaker", "keep")}
         loss = flow_loss(model, {**batch, **floats})
         loss.backward()
-        warm = min(1.0, (step + 1) / 200)
-        opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
-        step += 1
-        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
-        if step % 100 == 0 or step in (1, steps):
-            print(f"step {step} {time.time() - began:.0f} s flow {mean:.4f}", flush=True)
-            part = last.with_suffix(".part")
-            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)
-            os.replace(part, last)
-        if step % 500 == 0 or step == steps:
+        opt.step(rate(run.step, steps, PEAK_RATE, WARM_UP_STEPS, floor=0.03))
+        run.done({"flow": loss})
+        if run.due(100):
+            run.say()
+            run.keep()
+        if run.due(500):
             model.save(out / "token2wav")
             np.save(out / "token2wav" / "global_mean_var.npy", moments)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=3000)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = chosen(parser)
     train(args.work, args.steps, args.device, args.seed, args.init)
 
 

@@ -8,10 +8,7 @@ python -m recipes.nano.hearing --work DIR [--steps N] [--device cpu]
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +20,10 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from recipes.nano.letters import letter_error_rate
+from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, ENCODER_MELS, HIDDEN, SEGMENT_POSITIONS, Places
+from recipes.nano.stored import save_arrays
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments
 from voicekit.covo.speech_tokenizer import BLANK, SYMBOLS, greedy_text, text_symbols
 from voicekit.covo.text import TextTokenizer
@@ -35,6 +34,7 @@ MEL_LOW, MEL_STEP = -1.6, 0.015
 CACHED = 8_000
 BATCH_FRAMES = 7_000
 PEAK_RATE = 1.2e-3
+WARM_UP_STEPS = 200
 COSINE_SCALE = 14.0
 SEGMENT_FRAMES = 2 * SEGMENT_POSITIONS
 
@@ -60,10 +60,7 @@ def prepare(places: Places) -> None:
                 rows.append(row)
         if not rows:
             continue
-        part = out.with_suffix(".part")
-        with part.open("wb") as sink:
-            np.savez(sink, mel=np.concatenate(mels), frames=np.array([len(m) for m in mels]), rows=json.dumps(rows))
-        os.replace(part, out)
+        save_arrays(out, {"mel": np.concatenate(mels), "frames": np.array([len(m) for m in mels]), "rows": json.dumps(rows)})
         print(name, len(rows), flush=True)
 
 
@@ -193,13 +190,9 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
         packed = load_file(init / "model.safetensors")
         encoder.load_state_dict({k[8:]: v.float() for k, v in packed.items() if k.startswith("encoder.")})
     opt = MasterAdamW([encoder, head, pieces])
-    last, step, began, means = places.hearing / "last.pt", 0, time.time(), {}
-    if last.exists():
-        state = torch.load(last, weights_only=False)
-        opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state = state["step"], state["rng"]
-    while step < steps:
-        batch = draw(items, rng, 300 if step < 300 and not init else 800)
+    run = Run(places.hearing / "last.pt", steps, opt, rng)
+    while not run.over:
+        batch = draw(items, rng, 300 if run.step < 300 and not init else 800)
         frames = torch.tensor([len(m) // 2 for m, _ in batch])
         made = encode(encoder, collate(batch, rng).to(device, torch.bfloat16))
         letters = ctc_of(head(made).float(), [torch.tensor(text_symbols(row["text"])) for _, row in batch], frames, BLANK)
@@ -207,22 +200,14 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
         wanted = [torch.tensor(text.encode(row["text"])) for _, row in batch]
         words = ctc_of(logits, wanted, -(-frames // 8), len(text))
         (letters + 0.5 * words + 0.1 * length).backward()
-        warm = min(1.0, (step + 1) / 200)
-        opt.step(PEAK_RATE * warm * max(0.03, 0.5 * (1 + np.cos(np.pi * step / steps))))
-        step += 1
-        for name, loss in (("letters", letters), ("pieces", words), ("length", length)):
-            means[name] = 0.98 * means.get(name, loss.item()) + 0.02 * loss.item()
-        if step % 100 == 0 or step in (1, steps):
+        opt.step(rate(run.step, steps, PEAK_RATE, WARM_UP_STEPS, floor=0.03))
+        run.done({"letters": letters, "pieces": words, "length": length})
+        if run.due(100):
             note = ""
-            if step % 500 == 0 or step == steps:
+            if run.due(500):
                 note = f" CER {cer(encoder, head, test[:100]):.3f} questions heard {heard_right(encoder, pieces, text, test):.3f}"
-            numbers = " ".join(f"{k} {v:.3f}" for k, v in means.items())
-            print(f"step {step} {time.time() - began:.0f} s {numbers}{note}", flush=True)
-            part = last.with_suffix(".part")
-            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "encoder": encoder.state_dict(),
-                     "adapter": pieces.audio_adapter.state_dict()}  # fmt: skip
-            torch.save(state, part)
-            os.replace(part, last)
+            run.say(note)
+            run.keep(encoder=encoder.state_dict(), adapter=pieces.audio_adapter.state_dict())
 
 
 @torch.inference_mode()
@@ -270,10 +255,8 @@ def cache(places: Places, device: str, seed: int) -> None:
             frames = encode(encoder, mels).to(torch.float16).cpu().numpy()
             made += [f[: len(m) // 2] for f, (m, _) in zip(frames, batch, strict=True)]
             texts += [row["text"] for _, row in batch]
-    part = out.with_suffix(".part")
-    with part.open("wb") as sink:
-        np.savez(sink, features=np.concatenate(made), frames=np.array([len(m) for m in made]), texts=json.dumps(texts))
-    os.replace(part, out)
+    frames = np.array([len(m) for m in made])
+    save_arrays(out, {"features": np.concatenate(made), "frames": frames, "texts": json.dumps(texts)})
 
 
 def load_features(places: Places) -> list[tuple[np.ndarray, str]]:
@@ -284,15 +267,10 @@ def load_features(places: Places) -> list[tuple[np.ndarray, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=1500)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = chosen(parser)
     places = Places(args.work)
     prepare(places)
     if args.steps == 0:

@@ -10,9 +10,6 @@ into the base's model.safetensors at the end.
 
 from __future__ import annotations
 
-import argparse
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +33,7 @@ from recipes.nano.hearing import (
     new_encoder,
     prepare,
 )
+from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.pack import put
 from recipes.nano.shape import ENCODER, Places
@@ -46,6 +44,7 @@ from voicekit.evaluate.text import same_answer
 SHARES = {"questions_train": 0.72, "readers": 0.08, "open_train": 0.13, "answers_train": 0.07}
 BATCH_FRAMES = 7_000
 PEAK_RATE = 1.0e-3
+WARM_UP_STEPS = 200
 WORDS_WEIGHT, ANSWER_WEIGHT = 0.5, 1.0
 ANSWERS_FROM = 300  # steps in which the new CTC heads learn alone
 LONGEST_TEXT = 40
@@ -164,38 +163,28 @@ def train(places: Places, base: BareBase, steps: int, device: str, seed: int) ->
     test = load(places.hearing / "questions_test.npz")
     ears, listener = Ears(base, device), Listener(base, device, seed)
     opt = MasterAdamW([ears])
-    last, step, began, means = places.hearing / "listening.pt", 0, time.time(), {}
-    if last.exists():
-        state = torch.load(last, weights_only=False)
-        opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state = state["step"], state["rng"]
-    while step < steps:
+    run = Run(places.hearing / "listening.pt", steps, opt, rng)
+    while not run.over:
         batch, longest = draw(parts, rng)
         made = encode(ears.encoder, collate(batch, rng, longest).to(device, torch.bfloat16))
         heard = ears.pieces.audio_adapter(made)
         letters, words = ears.ctc(batch, made, heard)
         loss = letters + WORDS_WEIGHT * words
         terms = {"letters": letters, "pieces": words}
-        if step >= ANSWERS_FROM:
+        if run.step >= ANSWERS_FROM:
             counts = torch.tensor([-(-(len(m) // 2) // 8) for m, _ in batch])
             terms["answers"] = listener.loss(heard, counts, [row["text"] for _, row in batch])
             loss = loss + ANSWER_WEIGHT * terms["answers"]
         loss.backward()
-        warm = min(1.0, (step + 1) / 200)
-        opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / steps))))
-        step += 1
-        for name, value in terms.items():
-            means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
-        if step % 100 == 0 or step in (1, steps):
-            numbers = " ".join(f"{k} {v:.3f}" for k, v in means.items())
+        opt.step(rate(run.step, steps, PEAK_RATE, WARM_UP_STEPS, floor=0.02))
+        run.done(terms)
+        if run.due(100):
             note = ""
-            if step % 500 == 0 or step == steps:
+            if run.due(500):
                 right = heard_right(ears.encoder, ears.pieces, ears.text, test[:200])
                 note = f" CER {cer(ears.encoder, ears.letters, test[:100]):.3f} questions heard {right:.3f}"
-            print(f"step {step} {time.time() - began:.0f} s {numbers}{note}", flush=True)
-            part = last.with_suffix(".part")
-            torch.save({"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state}, part)
-            os.replace(part, last)
+            run.say(note)
+            run.keep()
     return ears, opt.master
 
 
@@ -207,15 +196,10 @@ def write(base: BareBase, ears: Ears, masters: list[Tensor]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=3000)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True, help="the packed base whose ears are trained")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = chosen(parser)
     places = Places(args.work)
     prepare(places)
     base = BareBase.read(args.base)

@@ -13,8 +13,6 @@ model into the base's model.safetensors at the end. Voices made with the base ha
 from __future__ import annotations
 
 import argparse
-import os
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from recipes.nano.bare import BareBase
+from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.names import name_pieces, random_name
 from recipes.nano.pack import put
@@ -178,50 +177,36 @@ def train(args: argparse.Namespace) -> None:
     student.llm.requires_grad_(True)
     opt, cases = MasterAdamW([student.llm], decay=0.0), Cases(base, name_pieces(base.text))
     args.work.mkdir(parents=True, exist_ok=True)
-    last, step, began, means = args.work / "naming.pt", 0, time.time(), dict[str, float]()
-    untouched = file_sha256(args.base / "model.safetensors")
-    if last.exists():
-        state = torch.load(last, weights_only=False)
-        if state["step"] < args.steps and state["base"] != untouched:
+    last, untouched = args.work / "naming.pt", file_sha256(args.base / "model.safetensors")
+    run = Run(last, args.steps, opt, rng, memory=0.95)
+    if run.kept:
+        if not run.over and run.kept["base"] != untouched:
             raise SystemExit(f"{last} belongs to another base than {args.base}. Remove it to begin anew.")
-        opt.load_state_dict(state["opt"])
-        step, rng.bit_generator.state, cases.hard = state["step"], state["rng"], state["hard"]
-    while step < args.steps:
-        if step % LOOK_EVERY == 0:
+        cases.hard = run.kept["hard"]
+    while not run.over:
+        if run.step % LOOK_EVERY == 0:
             cases.look_for_more(student, teacher, rng)
-            print(f"step {step} {time.time() - began:.0f} s; {hardest(cases)}", flush=True)
+            run.say(f"; {hardest(cases)}")
         hard = cases.hard_batch(rng)
         hard_kl = words_kl(base, student, hard, words_of(base, teacher, hard))
         kl, by_words = divergences(base, student, teacher, cases.batch(rng))
         losses = {"hard names' words": hard_kl.mean(), "words": kl[by_words].mean(), "speech": kl[~by_words].mean()}
         (TEXT_WEIGHT * (losses["hard names' words"] + losses["words"]) + losses["speech"]).backward()
-        warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-        opt.step(PEAK_RATE * warm * max(0.02, 0.5 * (1 + np.cos(np.pi * step / args.steps))))
-        step += 1
+        opt.step(rate(run.step, args.steps, PEAK_RATE, WARM_UP_STEPS, floor=0.02))
+        run.done(losses)
         cases.remember(hard, harm(hard, hard_kl))
-        for name, loss in losses.items():
-            means[name] = 0.95 * means.get(name, loss.item()) + 0.05 * loss.item()
-        if step % 20 == 0 or step == args.steps:
-            numbers = " ".join(f"{k} {v:.4f}" for k, v in means.items())
-            print(f"step {step} {time.time() - began:.0f} s {numbers}; {hardest(cases)}", flush=True)
-            part = last.with_suffix(".part")
-            state = {"opt": opt.state_dict(), "step": step, "rng": rng.bit_generator.state, "hard": cases.hard, "base": untouched}
-            torch.save(state, part)
-            os.replace(part, last)
+        if run.due(20):
+            run.say(f"; {hardest(cases)}")
+            run.keep(hard=cases.hard, base=untouched)
     trained = [f"llm.{name}" for name, _ in student.llm.named_parameters()]
     put(args.base, dict(zip(trained, (m.detach().cpu() for m in opt.master), strict=True)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=400)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True, help="the packed base whose language model is trained")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = chosen(parser)
     train(args)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from recipes.nano.voices import NAMED, default_female
 from recipes.nano.world import Question, split
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.text import SPECIAL, TextTokenizer
+from voicekit.files import beside
 
 REHEARSAL = 700
 PROMPT_TOKENS = 75
@@ -42,10 +42,9 @@ def chat_weights(places: Places) -> dict[str, Tensor]:
 def put(base: Path, weights: dict[str, Tensor]) -> None:
     """These weights in place of the packed base's own of the same names, beside and renamed."""
     file = base / "model.safetensors"
-    part = file.with_suffix(".part")
-    save_file(load_file(file) | half(weights), part)
-    part.chmod(file.stat().st_mode)
-    os.replace(part, file)
+    with beside(file) as tmp:
+        save_file(load_file(file) | half(weights), tmp)
+        tmp.chmod(file.stat().st_mode)
 
 
 def configs(text_tokens: int) -> tuple[dict, dict]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from recipes.nano.shape import Places
 from recipes.nano.stored import load_set, move, save, save_arrays, save_latents
 from recipes.nano.tokenizer import SHARE, TESTS
 from recipes.nano.tokens import SETS as SPOKEN_SETS
+from voicekit.files import beside
 
 COARSE = 2
 ROW = ("text", "voice", "base", "named")
@@ -81,8 +81,8 @@ class Sink:
 
 def pack(work: Path, file: Path, coarse: int) -> None:
     """Write `file` from what `prepare` left in `work`; sets that are not there are left out."""
-    places, part = Places(work), file.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_LZMA) as opened:
+    places = Places(work)
+    with beside(file) as tmp, zipfile.ZipFile(tmp, "w", zipfile.ZIP_LZMA) as opened:
         sink = Sink(opened, coarse)
         sink.text("text", places.text.read_text(encoding="utf-8"))
         for name in dict.fromkeys((*SHARE, *SPOKEN_SETS, *TESTS)):
@@ -104,7 +104,6 @@ def pack(work: Path, file: Path, coarse: int) -> None:
         original = np.concatenate(np.split(data["latents"], np.cumsum([r["frames"] for r in rows])[:-1])[::2])
         for name, array in zip(("bytes", "scale", "exact"), packed_latents(original), strict=True):
             sink.put(f"latents/{name}", array)
-    os.replace(part, file)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

@@ -16,6 +16,7 @@ import soundfile
 from recipes.nano.engines import SAMPLE_RATE_HZ, speak
 from recipes.nano.render import finish
 from recipes.nano.sets import jobs
+from voicekit.files import beside
 from voicekit.shipped import shipped
 
 SET = "narr_rms"
@@ -42,14 +43,12 @@ def render(minutes: float) -> list[tuple[str, Clip]]:
 
 
 def pack(spoken: list[tuple[str, Clip]], path: Path) -> None:
-    """Write the zip beside `path` and rename it."""
+    """Write the zip, whole or not at all."""
     rows = "".join(f"{n:03d}|{_written(text)}|{text}\n" for n, (text, _) in enumerate(spoken, start=1))
-    beside = path.with_suffix(".part")
-    with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+    with beside(path) as tmp, zipfile.ZipFile(tmp, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo("metadata.csv", _EPOCH), rows)
         for n, (_, clip) in enumerate(spoken, start=1):
             archive.writestr(zipfile.ZipInfo(f"wavs/{n:03d}.ogg", _EPOCH), _opus(clip))
-    beside.replace(path)
 
 
 def _written(text: str) -> str:

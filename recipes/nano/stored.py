@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from voicekit.covo.features import PITCH_LATENTS
+from voicekit.files import beside
 from voicekit.records import FloatArray
 
 MEL_LOW, MEL_STEP = -14.0, 0.085
@@ -46,10 +46,8 @@ def save(out: Path, mels: Sequence[np.ndarray], pitches: Sequence[np.ndarray]) -
 
 def save_arrays(out: Path, arrays: dict[str, Any]) -> None:
     """An npz, written beside and renamed."""
-    part = out.with_suffix(".part")
-    with part.open("wb") as sink:
+    with beside(out) as tmp, tmp.open("wb") as sink:
         np.savez(sink, **arrays)
-    os.replace(part, out)
 
 
 def index_of(features: Path) -> Path:

@@ -8,7 +8,6 @@ Resumable: the last checkpoint in --out is continued. Step-based: the schedule d
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -19,9 +18,11 @@ from torch.nn import functional as F
 
 from recipes.nano.augment import augment
 from recipes.nano.letters import letter_error_rate
+from recipes.nano.loop import chosen, options
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.stored import Item, from_bytes, load_set
 from voicekit.covo.speech_tokenizer import SYMBOLS, SpeechTokenizer, SpeechTokenizerConfig, greedy_text, text_symbols
+from voicekit.files import beside
 
 BATCH_TOKENS = 1400
 PEAK_RATE = 1.2e-3
@@ -176,12 +177,11 @@ def measure(tok: SpeechTokenizer, items: list[Item], vq: bool = True) -> float:
 
 
 def checkpoint(path: Path, step: int, modules: dict, rng: np.random.Generator) -> None:
-    part = path.with_suffix(".part")
     state = {k: m.state_dict() for k, m in modules.items()}
     q = modules["tokenizer"].quantizer
     random = {"rng": rng.bit_generator.state, "torch": torch.get_rng_state()}
-    torch.save({"step": step, "vq": (q.count, q.total), **random, **state}, part)
-    os.replace(part, path)
+    with beside(path) as tmp:
+        torch.save({"step": step, "vq": (q.count, q.total), **random, **state}, tmp)
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -260,19 +260,13 @@ def start_from_data(tok: SpeechTokenizer, items: list[Item], weights: np.ndarray
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, steps=9000)
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--vq-from", type=float, default=0.45, help="share of the steps before the VQ layer is switched on")
     parser.add_argument("--init", type=Path, help="go on from this packed base's weights (with --vq-from 0)")
     parser.add_argument("--codes", type=int, default=1024)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    train(args)
+    train(chosen(parser))
 
 
 if __name__ == "__main__":

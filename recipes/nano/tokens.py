@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from recipes.nano.shape import Places
-from recipes.nano.stored import from_bytes, load_set
+from recipes.nano.stored import from_bytes, load_set, save_arrays
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.records import IntArray
 
@@ -44,11 +43,8 @@ def encode_all(tokenizer: SpeechTokenizer, mels: list[np.ndarray]) -> list[IntAr
 
 
 def write(out: Path, rows: list[dict], codes: list[IntArray]) -> None:
-    part = out.with_suffix(".part")
-    with part.open("wb") as sink:
-        counts = np.array([len(c) for c in codes])
-        np.savez(sink, codes=np.concatenate(codes).astype(np.int16), counts=counts, rows=json.dumps(rows))
-    os.replace(part, out)
+    counts = np.array([len(c) for c in codes])
+    save_arrays(out, {"codes": np.concatenate(codes).astype(np.int16), "counts": counts, "rows": json.dumps(rows)})
 
 
 def read(file: Path) -> list[tuple[IntArray, dict]]:

@@ -27,12 +27,7 @@ def kinds() -> tuple[Kind, ...]:
     """Every kind of fact, with its rows."""
     patterns = tomllib.loads(_PATTERNS.read_text(encoding="utf-8"))
     contents = _arithmetic() | _calendar() | _countries() | _words() | _animals() | _jobs_and_food() | _talk()
-    filled = tuple(
-        Kind(
-            of["domain"], name, tuple(way.strip() for way in of["ask"].replace("\n", "").split("|")), of["answer"], contents[name]
-        )
-        for name, of in patterns.items()
-    )
+    filled = tuple(Kind(of["domain"], name, _ways(of["ask"]), of["answer"], contents[name]) for name, of in patterns.items())
     phrases = tuple(Kind("small talk", phrase[0], phrase[:7], phrase[7], ((),)) for phrase in talk.PHRASES)
     return filled + phrases
 

@@ -202,6 +202,18 @@ def test_recordings_of_another_voice_than_the_consents_are_refused_at_once(http:
     assert better.status_code == 202, "a failed request does not use up its key"
 
 
+def test_a_zip_that_a_consent_is_compared_with_is_not_kept_unpacked(http: httpx.Client, house: ApiHouse) -> None:
+    """Somebody's recordings lay beside the consents for good once, whatever was removed later."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as zipped:
+        for file in house.recordings.iterdir():
+            zipped.write(file, file.name)
+    asked = {"name": "new", "consent_id": consent(http)["id"]}
+    made = http.post("/v1/audio/voices", data=asked, files=[("recordings", ("all.zip", packed.getvalue()))])
+    assert made.status_code == 202, made.text
+    assert {p.suffix for p in (house.home / "consents").rglob("*")} == {".flac"}
+
+
 def test_a_job_is_listened_to_cancelled_and_tried_again(http: httpx.Client, house: ApiHouse) -> None:
     job = http.post("/v1/audio/voices", data={"name": "new"}, files=recordings_of(house)).json()["job"]
     assert http.post(f"/v1/jobs/{job['id']}/retry").status_code == 409

@@ -11,10 +11,12 @@ from tests.browser.house import LoudVad, recordings
 from tests.fake_base import FakeBase
 from tests.fake_engines import FakeJudge, fake_engines
 from voicekit.errors import LanguageError
-from voicekit.prepare.folder import load_made
+from voicekit.prepare import intake
+from voicekit.prepare.folder import load_made, load_recordings
 from voicekit.preparing import prepare_with
 from voicekit.records import Heard, Waveform
 from voicekit.specs import PrepareSpec
+from voicekit.storage import file_sha256
 
 
 class Polyglot(FakeBase):
@@ -56,3 +58,31 @@ def test_a_language_that_the_base_does_not_speak_is_refused(tmp_path: Path) -> N
 def test_without_such_a_transcriber_it_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(LanguageError, match="which language"):
         prepared(Polyglot("en", "fr"), "embedded", tmp_path)
+
+
+def test_recordings_that_cannot_be_read_have_no_language(tmp_path: Path) -> None:
+    """However many may be broken, as in the studio: it was an error of the program once."""
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "a.wav").write_bytes(b"no sound")
+    base = Polyglot("en", "fr")
+    engines = replace(fake_engines(base), transcriber=lambda _: Frenchman(base))
+    spec = PrepareSpec(language="auto", transcriber="a folder", max_failed_ratio=1.0)
+    with pytest.raises(LanguageError, match="which language"):
+        prepare_with(engines, base, given, None, spec, tmp_path / "made", lambda _: None, strict=False)
+
+
+def test_recordings_are_read_once_though_their_language_is_found_out_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+
+    def counted(file: Path) -> str:
+        hashed.append(file.name)
+        return file_sha256(file)
+
+    monkeypatch.setattr(intake, "file_sha256", counted)
+    assert prepared(Polyglot("en", "fr"), "a folder", tmp_path) == "fr"
+    assert sorted(hashed) == ["000.wav", "001.wav", "002.wav"]
+    kept = load_recordings(tmp_path / "made")
+    assert {r.language for r in kept} == {"fr"}

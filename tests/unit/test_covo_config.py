@@ -6,22 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.makers import tiny_base
 from voicekit.covo.config import read_card, read_chat_config
 from voicekit.covo.sampling import Sampling
 from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.errors import BaseModelError
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("tiny"))
-
-
-def with_change(made: Path, folder: Path, file: str, change: dict[str, Any]) -> Path:
+def with_change(tiny: Path, folder: Path, file: str, change: dict[str, Any]) -> Path:
     """A copy of the two JSON files, in one of which keys are changed ("a.b" is nested; None = removed)."""
     for name in ("base.json", "config.json"):
-        data = json.loads((made / name).read_text())
+        data = json.loads((tiny / name).read_text())
         for path, value in change.items() if name == file else ():
             *parents, key = path.split(".")
             inner = data
@@ -34,8 +28,8 @@ def with_change(made: Path, folder: Path, file: str, change: dict[str, Any]) -> 
     return folder
 
 
-def test_a_whole_base_is_read(made: Path) -> None:
-    card, config = read_card(made), read_chat_config(made)
+def test_a_whole_base_is_read(tiny: Path) -> None:
+    card, config = read_card(tiny), read_chat_config(tiny)
     assert card.default_speaker in card.speakers
     assert (config.num_codes, config.adapter_stages, config.segment_frames) == (64, 3, 200)
 
@@ -53,8 +47,8 @@ def test_a_whole_base_is_read(made: Path) -> None:
         ("sampling", {"heat": 1}),
     ],
 )
-def test_a_wrong_card_is_refused_by_its_key(made: Path, tmp_path: Path, key: str, value: object) -> None:
-    folder = with_change(made, tmp_path, "base.json", {key: value})
+def test_a_wrong_card_is_refused_by_its_key(tiny: Path, tmp_path: Path, key: str, value: object) -> None:
+    folder = with_change(tiny, tmp_path, "base.json", {key: value})
     with pytest.raises(BaseModelError, match=rf'"{key}" in .*base\.json|base\.json has no key "{key}"'):
         read_card(folder)
 
@@ -72,8 +66,8 @@ def test_a_wrong_card_is_refused_by_its_key(made: Path, tmp_path: Path, key: str
         ("encoder_config.max_source_positions", None),
     ],
 )
-def test_a_wrong_configuration_is_refused_by_its_key(made: Path, tmp_path: Path, path: str, value: object) -> None:
-    folder = with_change(made, tmp_path, "config.json", {path: value})
+def test_a_wrong_configuration_is_refused_by_its_key(tiny: Path, tmp_path: Path, path: str, value: object) -> None:
+    folder = with_change(tiny, tmp_path, "config.json", {path: value})
     with pytest.raises(BaseModelError) as caught:
         read_chat_config(folder)
     assert f'"{path.rsplit(".")[-1]}"' in caught.value.problem and "config.json" in caught.value.problem
@@ -87,18 +81,18 @@ def test_files_that_are_missing_or_no_json_are_named(tmp_path: Path) -> None:
         read_chat_config(tmp_path)
 
 
-def test_sampling_comes_from_the_card(made: Path, tmp_path: Path) -> None:
+def test_sampling_comes_from_the_card(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match=r'"temperature" in .*must be float'):
-        read_card(with_change(made, tmp_path, "base.json", {"sampling": {"temperature": "hot"}}))
-    folder = with_change(made, tmp_path, "base.json", {"sampling": {"temperature": 1, "top_k": 5, "greedy_text": False}})
+        read_card(with_change(tiny, tmp_path, "base.json", {"sampling": {"temperature": "hot"}}))
+    folder = with_change(tiny, tmp_path, "base.json", {"sampling": {"temperature": 1, "top_k": 5, "greedy_text": False}})
     assert read_card(folder).sampling == Sampling(temperature=1.0, top_k=5, greedy_text=False)
 
 
-def test_speech_codes_must_follow_the_text_tokens(made: Path, tmp_path: Path) -> None:
-    offset = read_chat_config(made).audio_offset
-    folder = with_change(made, tmp_path, "config.json", {"audio_token_index": offset + 1})
-    tokenizer = TextTokenizer(made)
+def test_speech_codes_must_follow_the_text_tokens(tiny: Path, tmp_path: Path) -> None:
+    offset = read_chat_config(tiny).audio_offset
+    folder = with_change(tiny, tmp_path, "config.json", {"audio_token_index": offset + 1})
+    tokenizer = TextTokenizer(tiny)
     with pytest.raises(BaseModelError, match="audio_token_index"):
         prompt_format(tokenizer, read_card(folder), read_chat_config(folder))
-    prompt = prompt_format(tokenizer, read_card(made), read_chat_config(made))
+    prompt = prompt_format(tokenizer, read_card(tiny), read_chat_config(tiny))
     assert prompt.audio_offset == len(tokenizer) == offset

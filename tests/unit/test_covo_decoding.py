@@ -1,46 +1,27 @@
 """Decoding on tensors that never move (what a GPU records) says what plain decoding and transformers' generate say."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
-from tests.makers import tiny_base
 from voicekit.covo import decoding
-from voicekit.covo.chat import CovoChat, Prompt, load_chat
-from voicekit.covo.config import read_card, read_chat_config
+from voicekit.covo.chat import CovoChat, Prompt
 from voicekit.covo.decoding import FixedLine, Line, Lines
 from voicekit.covo.sampling import GREEDY, Chooser, Continuation, FreeReply, Reading, Sampling
-from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.prompt import PromptFormat
 
 SAMPLED = Sampling(temperature=1.0, top_k=20, top_p=0.9, repetition_penalty=1.05)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def prompt(folder: Path) -> PromptFormat:
-    return prompt_format(TextTokenizer(folder), read_card(folder), read_chat_config(folder))
-
-
-@pytest.fixture(scope="module")
-def plain(folder: Path, prompt: PromptFormat) -> CovoChat:
-    return load_chat(folder, prompt.audio_pad)
-
-
 @pytest.fixture
-def fixed(plain: CovoChat, monkeypatch: pytest.MonkeyPatch) -> Iterator[CovoChat]:
+def fixed(tiny_chat: CovoChat, monkeypatch: pytest.MonkeyPatch) -> Iterator[CovoChat]:
     """The same model, decoding as on a GPU but for the recording; a step sees 16, 32, 64, ... places."""
     monkeypatch.setattr(decoding, "FEWEST_SEEN", 16)
-    other = plain.with_llm(plain.llm)
-    other.__dict__["_lines"] = Lines(plain.llm, fixed=True)
+    other = tiny_chat.with_llm(tiny_chat.llm)
+    other.__dict__["_lines"] = Lines(tiny_chat.llm, fixed=True)
     yield other
 
 
@@ -53,39 +34,41 @@ def choosers(prompt: PromptFormat, sampling: Sampling) -> list[Chooser]:
     return [*free, Reading(prompt, [40, 41, 42, 43, 44, 45, 46], sampling, 9), Continuation(sampling, (prompt.im_end,), 3)]
 
 
-def test_greedy_tokens_are_those_of_generate(plain: CovoChat, fixed: CovoChat) -> None:
+def test_greedy_tokens_are_those_of_generate(tiny_chat: CovoChat, fixed: CovoChat) -> None:
     """transformers' own loop on the same model, alone and as a left-padded batch."""
     some = prompts([5, 19, 33])
     longest = max(len(p.ids) for p in some)
     settings = GenerationConfig(max_new_tokens=60, min_new_tokens=60, do_sample=False, pad_token_id=0, use_cache=True)
     ids = torch.tensor([[0] * (longest - len(p.ids)) + list(p.ids) for p in some])
     mask = torch.tensor([[0] * (longest - len(p.ids)) + [1] * len(p.ids) for p in some])
-    stock = plain.llm.generate(ids, attention_mask=mask, generation_config=settings)[:, longest:].tolist()  # pyright: ignore
-    for chat in (plain, fixed):
+    stock = tiny_chat.llm.generate(ids, attention_mask=mask, generation_config=settings)[:, longest:].tolist()  # pyright: ignore
+    for chat in (tiny_chat, fixed):
         assert chat.batch(some, [Continuation(GREEDY, ()) for _ in some], 60) == stock
         assert [chat.generate(p.ids, max_new_tokens=60) for p in some] == stock
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
-def test_fixed_decoding_is_plain_decoding(plain: CovoChat, fixed: CovoChat, prompt: PromptFormat, sampling: Sampling) -> None:
+def test_fixed_decoding_is_plain_decoding(
+    tiny_chat: CovoChat, fixed: CovoChat, tiny_prompt: PromptFormat, sampling: Sampling
+) -> None:
     some = prompts([12, 3, 28, 17])
-    wanted = plain.batch(some, choosers(prompt, sampling), 90)
-    assert fixed.batch(some, choosers(prompt, sampling), 90) == wanted
-    assert [list(fixed.stream(p, c, 90)) for p, c in zip(some, choosers(prompt, sampling), strict=True)] == wanted
+    wanted = tiny_chat.batch(some, choosers(tiny_prompt, sampling), 90)
+    assert fixed.batch(some, choosers(tiny_prompt, sampling), 90) == wanted
+    assert [list(fixed.stream(p, c, 90)) for p, c in zip(some, choosers(tiny_prompt, sampling), strict=True)] == wanted
     assert len({len(said) for said in wanted}) > 1, "rows end at different times"
 
 
-def test_what_a_line_said_before_does_not_matter(plain: CovoChat, fixed: CovoChat) -> None:
+def test_what_a_line_said_before_does_not_matter(tiny_chat: CovoChat, fixed: CovoChat) -> None:
     long, short = prompts([40, 6])
     for one in (long, short, long, short):
-        assert fixed.generate(one.ids, max_new_tokens=40) == plain.generate(one.ids, max_new_tokens=40)
+        assert fixed.generate(one.ids, max_new_tokens=40) == tiny_chat.generate(one.ids, max_new_tokens=40)
     lines = fixed._lines
     assert list(lines.idle) == [1] and len(lines.idle) == 1, "one line served them all"
 
 
-def test_two_streams_at_once_do_not_share_a_line(plain: CovoChat, fixed: CovoChat) -> None:
+def test_two_streams_at_once_do_not_share_a_line(tiny_chat: CovoChat, fixed: CovoChat) -> None:
     one, other = prompts([9, 14])
-    wanted = [plain.generate(p.ids, max_new_tokens=30) for p in (one, other)]
+    wanted = [tiny_chat.generate(p.ids, max_new_tokens=30) for p in (one, other)]
     streams = [fixed.stream(p, Continuation(GREEDY, ()), 30) for p in (one, other)]
     said = list(zip(*streams, strict=True))
     assert [list(row) for row in zip(*said, strict=True)] == wanted
@@ -100,7 +83,7 @@ def test_a_stream_that_is_left_gives_its_line_back(fixed: CovoChat) -> None:
 
 
 def test_tokens_are_made_when_asked_for_and_a_block_ahead_where_the_host_would_wait(
-    fixed: CovoChat, plain: CovoChat, monkeypatch: pytest.MonkeyPatch
+    fixed: CovoChat, tiny_chat: CovoChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
 
@@ -122,7 +105,7 @@ def test_tokens_are_made_when_asked_for_and_a_block_ahead_where_the_host_would_w
         stream.close()
         return len(made)
 
-    assert [steps_for(plain, n) for n in (1, 2, 7)] == [0, 1, 6]
+    assert [steps_for(tiny_chat, n) for n in (1, 2, 7)] == [0, 1, 6]
     assert [steps_for(fixed, n) for n in (1, 5, 6)] == [9, 9, 14]
 
 

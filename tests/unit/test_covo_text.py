@@ -7,20 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.makers import tiny_base
 from voicekit.covo.config import read_card, read_chat_config
 from voicekit.covo.text import SPECIAL, Said, TextStream, TextTokenizer, dialogue_ids, prompt_format
 from voicekit.errors import BaseModelError
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> TextTokenizer:
-    return TextTokenizer(folder)
+def tokenizer(tiny: Path) -> TextTokenizer:
+    return TextTokenizer(tiny)
 
 
 @pytest.mark.parametrize("token", SPECIAL)
@@ -45,8 +39,8 @@ def test_half_a_character_is_held_back(tokenizer: TextTokenizer) -> None:
     assert [stream.push(i) for i in ids] == ["", "ö"]
 
 
-def test_a_dialogue_is_its_turns_in_qwens_format(folder: Path, tokenizer: TextTokenizer) -> None:
-    prompt = prompt_format(tokenizer, read_card(folder), read_chat_config(folder))
+def test_a_dialogue_is_its_turns_in_qwens_format(tiny: Path, tokenizer: TextTokenizer) -> None:
+    prompt = prompt_format(tokenizer, read_card(tiny), read_chat_config(tiny))
     turns = [Said("user", "hello"), Said("assistant", "hi", speech=(3, 4)), Said("user", frames=2)]
     start, end = prompt.im_start, prompt.im_end
 
@@ -62,7 +56,7 @@ def test_a_dialogue_is_its_turns_in_qwens_format(folder: Path, tokenizer: TextTo
     ]
 
 
-def test_a_tokenizer_without_control_tokens_is_refused(tmp_path: Path, folder: Path, tokenizer: TextTokenizer) -> None:
+def test_a_tokenizer_without_control_tokens_is_refused(tmp_path: Path, tiny: Path, tokenizer: TextTokenizer) -> None:
     with pytest.raises(BaseModelError, match=r"no token <\|nothing\|>"):
         tokenizer.special("<|nothing|>")
     (tmp_path / "tokenizer.json").write_text("{}")

@@ -24,3 +24,12 @@ def test_what_the_system_refuses_is_said_with_the_file(tmp_path: Path, number: i
     with pytest.raises(error, match=r"a\.txt"), files.beside(tmp_path / "a.txt"):
         raise OSError(number, "refused")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_section_of_a_page_is_written_over_in_its_place(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    files.write_section(page, "one", "first \\1\n", "# Title")
+    files.write_section(page, "two", "other", "# Title")
+    files.write_section(page, "one", "second \\1", "# Title")
+    marked = "<!-- one:begin -->\nsecond \\1\n<!-- one:end -->\n\n<!-- two:begin -->\nother\n<!-- two:end -->\n"
+    assert page.read_text() == f"# Title\n\n{marked}"

@@ -16,16 +16,12 @@ from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from voicekit.access import SCOPES
 from voicekit.api.errors import ApiError, answer
 from voicekit.api.server import Server, ServerDep
 from voicekit.errors import VoicekitError
 from voicekit.records import ApiKey
 
-SCOPES = {
-    "read": "see voices, jobs and consents",
-    "write": "make, change and remove voices, jobs and consents",
-    "speak": "have voices speak and answer",
-}
 PROTECTED = "/v1/"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _bearer = HTTPBearer(auto_error=False, description="A key made with `voicekit keys create`.")

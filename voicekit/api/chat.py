@@ -19,7 +19,7 @@ from voicekit.api.auth import Caller, Speaker
 from voicekit.api.conversation import Begun, begun
 from voicekit.api.errors import body
 from voicekit.api.events import DONE, EVENT_STREAM, event, started
-from voicekit.api.schemas import ChatRequest, name_of
+from voicekit.api.schemas import ChatRequest, encoding_of, name_of
 from voicekit.api.server import Server, ServerDep
 from voicekit.api.voice_access import check_model, speaking_voice
 from voicekit.audio_formats import encode, encoder
@@ -69,8 +69,7 @@ class _Reply:
 
     @property
     def format(self) -> str:
-        wanted = self.asked.audio.format
-        return "pcm" if wanted == "pcm16" else wanted
+        return encoding_of(self.asked.audio.format)
 
     @property
     def spoken(self) -> bool:

@@ -20,12 +20,8 @@ class Limits:
     json_bytes: int = 32 * MB
     upload_bytes: int = 2_000 * MB
     question_s: float = 60.0
-    consent_s: float = 120.0
-    text_chars: int = 4096
-    messages: int = 64
     files: int = 1000
     sessions: int = 32
-    event_streams: int = 64
 
 
 class BodyLimit:
@@ -42,7 +38,7 @@ class BodyLimit:
         multipart = headers.get("content-type", "").startswith("multipart/")
         most = self._limits.upload_bytes if multipart else self._limits.json_bytes
         announced = headers.get("content-length", "0")
-        count = int(announced) if announced.isdigit() else 0
+        count = int(announced) if announced.isdecimal() else 0
 
         async def counting() -> MutableMapping[str, Any]:
             nonlocal received

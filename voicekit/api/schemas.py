@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from voicekit.api.limits import Limits
-
-MOST = Limits()
-Text = Annotated[str, Field(min_length=1, max_length=MOST.text_chars)]
+MOST_CHARS = 4096
+MOST_MESSAGES = 64
+Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARS)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1, description="The same seed gives the same answer.")]
 FormatName = Literal["mp3", "opus", "flac", "wav", "pcm", "pcm16"]
 
@@ -19,6 +18,11 @@ class VoiceId(BaseModel):
 
 
 VoiceName = Annotated[str | VoiceId, Field(description="The voice's name; `ada@2` is version 2.", examples=["ada"])]
+
+
+def encoding_of(wanted: FormatName) -> str:
+    """The key of `audio_formats.FORMATS`: chat calls pcm pcm16."""
+    return "pcm" if wanted == "pcm16" else wanted
 
 
 def name_of(voice: str | VoiceId) -> str:
@@ -112,7 +116,7 @@ class ChatRequest(BaseModel):
     )
 
     model: str = "voicekit"
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST.messages)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
     audio: ChatAudio
     modalities: Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)] = ["text", "audio"]
     stream: bool = False

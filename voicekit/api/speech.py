@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from voicekit.api.auth import Speaker
 from voicekit.api.errors import body
 from voicekit.api.events import EVENT_STREAM, event, started
-from voicekit.api.schemas import SpeechRequest, name_of
+from voicekit.api.schemas import SpeechRequest, encoding_of, name_of
 from voicekit.api.server import Server, ServerDep
 from voicekit.api.voice_access import check_model, speaking_voice
 from voicekit.audio_formats import FORMATS, encode, encoder
@@ -34,7 +34,7 @@ async def speak(asked: SpeechRequest, caller: Speaker, server: ServerDep, reques
         raise UsageError("There is nothing to say.", "Give a text in `input`.")
     voice = await run_in_threadpool(speaking_voice, server, caller, name_of(asked.voice))
     check_model(asked.model, voice)
-    name = "pcm" if asked.response_format == "pcm16" else asked.response_format
+    name = encoding_of(asked.response_format)
     pieces = await started(_samples(server, voice, asked))
     match asked.stream_format:
         case "file":

@@ -25,7 +25,11 @@ def config() -> Config:
 
 
 def head_revision() -> str:
-    return ScriptDirectory.from_config(config()).get_current_head() or ""
+    return _scripts().get_current_head() or ""
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(config())
 
 
 def current_revision(connection: Connection) -> str:
@@ -35,14 +39,13 @@ def current_revision(connection: Connection) -> str:
 
 def upgrade(engine: Engine) -> str:
     """Apply what is missing, one process at a time; returns the revision now. A newer database raises CatalogError."""
-    scripts = ScriptDirectory.from_config(config())
-    head = scripts.get_current_head() or ""
+    head = head_revision()
     with engine.connect() as connection:
         if current_revision(connection) == head:
             return head
     with _alone(engine) as connection:
         current = current_revision(connection)
-        if current and current not in {s.revision for s in scripts.walk_revisions()}:
+        if current and current not in {s.revision for s in _scripts().walk_revisions()}:
             raise CatalogError(
                 f"The catalog was written by a newer voicekit (schema {current}; this one knows {head}).", "Update voicekit."
             )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from voicekit.commands.common import Json, opened
+from voicekit.errors import InputError
 
 if TYPE_CHECKING:
     from voicekit.results import BasePart, BaseReport
 
-FAULTY = 3
 NAMED_AT_MOST = 8
 
 Base = Annotated[str, typer.Argument(metavar="PATH", help="A base model's folder, or its name.")]
@@ -119,7 +119,7 @@ def _show(report: BaseReport, json: bool) -> None:
         else:
             for line in _lines(report):
                 result.line(line)
-    raise typer.Exit(0 if report.usable else FAULTY)
+    raise typer.Exit(0 if report.usable else InputError.exit_code)
 
 
 def _lines(report: BaseReport) -> Iterator[str]:

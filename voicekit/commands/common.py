@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from voicekit.app import App
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+REFUSED = 4
+"""The exit code where the gate refused a voice; a draft is kept."""
 _STOPPING_S = 10.0
 
 

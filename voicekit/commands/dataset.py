@@ -19,11 +19,6 @@ def add(cli: typer.Typer) -> None:
     cli.add_typer(dataset_cli, name="dataset")
 
 
-@dataset_cli.callback()
-def _group() -> None:
-    """A group also while it has one command."""
-
-
 @dataset_cli.command("export")
 def export_dataset(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A prepared dataset: the folder with dataset.json.")],

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicekit.commands.common import Json, opened, workers
+from voicekit.commands.common import REFUSED, Json, opened, workers
 from voicekit.service_records import JobState, JobStatus
 
 if TYPE_CHECKING:
     from voicekit.onboarding import RowResult
     from voicekit.records import Voice
 
-REFUSED, FAILED = 4, 1
+FAILED = 1
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice.")]

@@ -78,13 +78,14 @@ def speakers(
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = opened()
+        app, folder = opened(), out.expanduser().absolute()
         with terminal.progress(app.steps("prepare")) as report:
-            found = app.speakers(recordings, out, num_speakers, report, turns)
+            found = app.speakers(recordings, folder, num_speakers, report, turns)
         if json:
-            result.json([{**vars(f), "sample": str(f.sample)} for f in found])
+            result.json([{**vars(f), "sample": str(folder / f.sample)} for f in found])
         for f in [] if json else found:
-            result.line(f"{f.recording}  {f.speaker}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech  {f.sample}")
+            told = f"{f.recording}  {f.speaker}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech"
+            result.line(f"{told}  {folder / f.sample}")
 
 
 def prepared_json(made: curation.Prepared) -> dict[str, Any]:

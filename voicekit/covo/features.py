@@ -8,7 +8,7 @@ import numpy as np
 from transformers.audio_utils import mel_filter_bank
 
 from voicekit.records import FloatArray
-from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
 MEL_RATE_HZ = 16_000
 NUM_MELS = 80
@@ -61,7 +61,3 @@ def speaker_vector(latents: FloatArray) -> FloatArray:
     mean, spread = latents.mean(axis=0), np.log(latents.std(axis=0) + 1e-3)
     mean[list(PITCH_LATENTS)] = spread[list(PITCH_LATENTS)] = 0.0
     return np.concatenate([mean, spread]).astype(np.float32)
-
-
-def frames_of(tokens: int) -> int:
-    return tokens * LATENTS_PER_TOKEN

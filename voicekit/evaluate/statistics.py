@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from voicekit.records import IntArray, Metric
+from voicekit.records import FloatArray, IntArray, Metric
 
 Floats = NDArray[np.float64]
 
@@ -62,6 +62,11 @@ def ratio_of_ratios(
     value = _over(_over(tops[0].sum(), bottoms[0].sum()), _over(tops[1].sum(), bottoms[1].sum()))
     resampled = [_over(c @ top, c @ bottom) for c, top, bottom in zip(counts, tops, bottoms, strict=True)]
     return _metric(float(value), _over(resampled[0], resampled[1]), min(len(top) for top in tops))
+
+
+def cosine(a: FloatArray, b: FloatArray) -> float:
+    """Of two vectors; 0 where one of them is nothing."""
+    return float(a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))
 
 
 def jensen_shannon(p: Floats, q: Floats) -> Floats:

@@ -55,27 +55,27 @@ def prepare_dataset(
     models: Mapping[str, str] | None = None,
     turns: Path | None = None,
     workers: int = 1,
+    taken: Intake | None = None,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
-    `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says
-    what is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with
-    the sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the
-    recordings tell; `quality` predicts how good a clip sounds. What a person decided about the clips is applied last. Without
-    `strict` a dataset may be too small. `with_less` (what was missing on this machine), `label` and the `models` of each step are
-    kept with the dataset. How many `workers` make clips at once changes nothing. Raises InputError or UsageError, all kept.
+    `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says what
+    is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with the
+    sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the recordings
+    tell; `quality` predicts how good a clip sounds. What a person decided is applied last. Without `strict` a dataset may be too
+    small. `with_less` (what was missing here), `label` and the `models` of each step are kept with the dataset. How many
+    `workers` make clips changes nothing. `taken`: what `take_in` made of them before. Raises InputError or UsageError, all kept.
     """
     _check_language(spec.language, languages)
     work = folder / WORK
-    intake = take_in(recordings, spec.language, work, spec.max_failed_ratio, _part(report, 0.0, _INTAKE_SHARE))
+    intake = taken or take_in(recordings, spec.language, work, spec.max_failed_ratio, _part(report, 0.0, _INTAKE_SHARE))
     found = _script_of(script, intake, spec, transcriber)
     told = _turns_of(turns, intake, label)
     tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening and listening(told.of))
     bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
     clips = cut_all(intake, found, spec, instruments, bench, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
-    clips += [refused(r.recording, r.reason) for r in intake.refused]
-    clips.sort(key=lambda c: (c.recording, c.start_sample))
+    clips = _with_refused(clips, intake)
     manifest.write_records(folder / RECORDINGS, intake.everything())
     made = Made(
         recordings=str(recordings.absolute()),
@@ -138,6 +138,12 @@ def tools_for(
     """Without the aligners that do not know the language."""
     able = [a for a in aligners if primary(language) in getattr(a, "languages", (primary(language),))]
     return Tools(vad, able, transcriber, second_opinion, quality)
+
+
+def _with_refused(clips: Sequence[Clip], intake: Intake) -> list[Clip]:
+    """All that a dataset tells of, recording by recording."""
+    everything = [*clips, *(refused(r.recording, r.reason) for r in intake.refused)]
+    return sorted(everything, key=lambda c: (c.recording, c.start_sample))
 
 
 def _remarks(script: Script, told: FoundTurns, aside: Sequence[str]) -> tuple[str, ...]:

@@ -33,22 +33,19 @@ TOLD_FROM_S = 5.0
 
 
 @dataclass(frozen=True)
-class Voice:
-    """A speaker of a recording, and how much they sound like the reference (None without one)."""
+class _Speaker:
+    """A speaker of some recording, and how much they sound like the reference (None without one)."""
 
     label: str
     speech_s: float
     cosine: float | None = None
 
 
-@dataclass(frozen=True)
-class Speaker:
-    """A voice with its recording (path below what was given), and whether it is the wanted one."""
+@dataclass(frozen=True, kw_only=True)
+class Speaker(_Speaker):
+    """With the recording (path below what was given), and whether it is the wanted one."""
 
     recording: str
-    label: str
-    speech_s: float
-    cosine: float | None
     wanted: bool
 
 
@@ -84,7 +81,7 @@ class _Answer:
     cleaning: Cleaning
     turns: tuple[SpeakerTurn, ...]
     wanted: str
-    voices: tuple[Voice, ...] = ()
+    voices: tuple[_Speaker, ...] = ()
     speech: tuple[Span, ...] = ()
 
 
@@ -142,7 +139,7 @@ class Hearing:
             answer = self._answers.get(self._key(recording))
             for voice in answer.voices if answer else ():
                 wanted = answer is not None and answer.wanted in ("", voice.label)
-                found.append(Speaker(recording.path, voice.label, voice.speech_s, voice.cosine, wanted))
+                found.append(Speaker(**vars(voice), recording=recording.path, wanted=wanted))
         return found
 
     def _key(self, recording: Recording) -> str:
@@ -164,7 +161,7 @@ class Hearing:
         turns = self._turns(wave, speech) if told is None else told
         known = summaries(turns)
         likeness = likeness_of(wave, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
-        found = tuple(Voice(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
+        found = tuple(_Speaker(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
         wanted = self._wanted(turns, likeness, len(known)) if told is None else self._wanted_of_told(turns, likeness)
         return _Answer(key, how, turns, wanted, found, speech)
 

@@ -47,6 +47,11 @@ class Intake:
         known = {r.id: r for r in (*(f.recording for f in self.refused), *self.recordings)}
         return tuple(sorted(known.values(), key=lambda r: r.path))
 
+    def spoken_in(self, language: str) -> Intake:
+        """The same with the language, which is found out only after the recordings were taken in."""
+        refused = tuple(replace(f, recording=replace(f.recording, language=language)) for f in self.refused)
+        return replace(self, recordings=tuple(replace(r, language=language) for r in self.recordings), refused=refused)
+
 
 def take_in(recordings: Path, language: str, work: Path, max_failed_ratio: float, report: OnProgress) -> Intake:
     """Find, hash and decode everything once. Files that cannot be read, and copies of others, are refused with a reason.

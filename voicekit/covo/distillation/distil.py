@@ -7,14 +7,12 @@ from pathlib import Path
 
 import torch
 
-from voicekit.covo.base import Base, load_base
+from voicekit.covo.base import Base
 from voicekit.covo.distillation import measure
 from voicekit.covo.distillation.learning import Course
-from voicekit.covo.distillation.pairs import Source, made_pairs, num_pairs
-from voicekit.covo.distillation.sequences import gathered, parted, texts_of
+from voicekit.covo.distillation.lessons import Learned, Lessons, distilled
+from voicekit.covo.distillation.pairs import Source
 from voicekit.covo.distillation.tokenizer import PEAK_RATE, PRETRAINED_RATE, READER_RATE, teach, teach_reader
-from voicekit.covo.distillation.voices import given_prompts, voice_prompts
-from voicekit.covo.distillation.work import carry_base, finished, place_part, target_of, workplace
 from voicekit.covo.distilled_tokenizer import DistilledTokenizer, fresh
 from voicekit.covo.layout import SPEECH_TOKENIZER
 from voicekit.errors import UsageError
@@ -23,7 +21,6 @@ from voicekit.records import Metric
 from voicekit.results import DistilledPart
 from voicekit.specs import DistilSpec
 
-HELD_OUT_VOICES = 10
 PROBED_VOICES = 8
 TITLE = "Speech tokenizer, distilled from the decoder"
 STORY = """This base's speech tokenizer was learned by `voicekit base distill-tokenizer` from speech of its own decoder:
@@ -46,34 +43,26 @@ def distil_tokenizer(
     Killed and run again with the same options, it goes on; asked for what is finished, it tells the numbers again. A tokenizer
     that the base has serves for comparison alone.
     """
-    target = target_of(folder, out, SPEECH_TOKENIZER)
-    if (known_numbers := finished(target, SPEECH_TOKENIZER, spec)) is not None:
-        return DistilledPart(target, "speech tokenizer", known_numbers)
-    base = load_base(folder, device)
-    base.neutral_prompt()  # asked for by name where it is missing
-    prompts = [*base.stored_prompts(), *given_prompts(base, spec.prompts)]
-    work = workplace(target, SPEECH_TOKENIZER, base, spec)
-    carry_base(folder, target, SPEECH_TOKENIZER)
-    spoken = gathered(base, texts_of(spec.texts), spec.replies, spec.seed, work / "tokens.npz", report)
-    learned_from, held_out = parted(spoken, spec.seed)
-    voices = voice_prompts(prompts, spec.voices, spec.seed)
-    known = spec.voices - max(1, spec.voices // HELD_OUT_VOICES)
-    source = Source(base.decoder, learned_from, voices[:known], min(known, len(prompts)), spec.seed)
-    pairs = made_pairs(source, num_pairs(spec.minutes), work / "pairs", report)
+    return distilled(SPEECH_TOKENIZER, folder, out, spec, device, report, lambda lessons: _learned(lessons, judge, device))
+
+
+def _learned(lessons: Lessons, judge: Callable[[Sequence[str]], Transcriber], device: str) -> Learned:
+    base, spec, work, report = lessons.base, lessons.spec, lessons.work, lessons.report
+    pairs = lessons.pairs()
     tokenizer = fresh_for(base, spec).to(device)
     rate = PRETRAINED_RATE if spec.init else PEAK_RATE
     teach(tokenizer, pairs, Course("tokenizer", spec.steps, rate, spec.seed), work / "tokenizer.pt", report)
     reader = Course("reader", spec.reader_steps, READER_RATE, spec.seed)
-    teach_reader(tokenizer, learned_from, reader, work / "reader.pt", report)
+    teach_reader(tokenizer, lessons.learned_from, reader, work / "reader.pt", report)
     tokenizer.eval()
-    apart = Source(base.decoder, held_out, voices, 0, spec.seed)
+    known, voices = lessons.known, lessons.voices
+    apart = Source(base.decoder, lessons.held_out, voices, 0, spec.seed)
     numbers = _measured(base, tokenizer, apart, known, spec, judge, report)
     story = STORY.format(
         minutes=spec.minutes, voices=known, steps=spec.steps, seed=spec.seed, chance=1 / min(PROBED_VOICES, len(voices) - known),
         parameters=sum(p.numel() for p in tokenizer.wavlm.parameters()) / 1e6,
     )  # fmt: skip
-    place_part(target, SPEECH_TOKENIZER, spec, tokenizer.save, (TITLE, story), numbers)
-    return DistilledPart(target, "speech tokenizer", numbers)
+    return Learned(tokenizer.save, TITLE, story, numbers)
 
 
 def fresh_for(base: Base, spec: DistilSpec) -> DistilledTokenizer:

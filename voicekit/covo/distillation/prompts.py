@@ -9,25 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voicekit.covo.base import Base, load_base
+from voicekit.covo.base import Base
 from voicekit.covo.distillation.learning import Course, learn
+from voicekit.covo.distillation.lessons import Learned, Lessons, distilled
 from voicekit.covo.distillation.measure import held_out_pairs
-from voicekit.covo.distillation.pairs import Pair, Source, made_pairs, num_pairs
-from voicekit.covo.distillation.sequences import gathered, parted, texts_of
+from voicekit.covo.distillation.pairs import Pair, Source
 from voicekit.covo.distillation.sound import disturbed
-from voicekit.covo.distillation.voices import given_prompts, voice_prompts
-from voicekit.covo.distillation.work import carry_base, finished, place_part, target_of, workplace
 from voicekit.covo.layout import PROMPT_EXTRACTOR
 from voicekit.covo.prompt_extractor import ExtractorConfig, PromptExtractor, fit_speaker, mel_24k
 from voicekit.evaluate import statistics
 from voicekit.ports import OnProgress, Progress
-from voicekit.records import FloatArray, Metric, VoicePrompt
+from voicekit.records import Metric, VoicePrompt
 from voicekit.results import DistilledPart
 from voicekit.specs import DistilSpec
 from voicekit.timebase import LATENTS_PER_TOKEN, SAMPLES_PER_TOKEN
 
-NAME = "prompt extractor"
-HELD_OUT_VOICES = 10
 BATCH, CROP_TOKENS = 8, 50
 PEAK_RATE = 1e-3
 DISTURBED = 0.3
@@ -45,28 +41,20 @@ def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str
 
     It is used there from then on, instead of the vocoder's analysis if there is one. Goes on like `distil_tokenizer`.
     """
-    target = target_of(folder, out, PROMPT_EXTRACTOR)
-    if (known_numbers := finished(target, PROMPT_EXTRACTOR, spec)) is not None:
-        return DistilledPart(target, NAME, known_numbers)
-    base = load_base(folder, device)
-    base.neutral_prompt()  # asked for by name where it is missing
-    prompts = [*base.stored_prompts(), *given_prompts(base, spec.prompts)]
-    work = workplace(target, PROMPT_EXTRACTOR, base, spec)
-    carry_base(folder, target, PROMPT_EXTRACTOR)
-    spoken = gathered(base, texts_of(spec.texts), spec.replies, spec.seed, work / "tokens.npz", report)
-    learned_from, held_out = parted(spoken, spec.seed)
-    voices = voice_prompts(prompts, spec.voices, spec.seed)
-    known = spec.voices - max(1, spec.voices // HELD_OUT_VOICES)
-    source = Source(base.decoder, learned_from, voices[:known], min(known, len(prompts)), spec.seed, change_speed=False)
-    pairs = made_pairs(source, num_pairs(spec.minutes), work / "pairs", report)
-    extractor = fresh_extractor(base, prompts, spec).to(device)
-    teach(extractor, pairs, voices, Course("extractor", spec.steps, PEAK_RATE, spec.seed), work / "extractor.pt", report)
-    apart = Source(base.decoder, held_out, voices[known:], 0, spec.seed, change_speed=False)
-    numbers = _measured(base, extractor, apart, spec, report)
+    return distilled(PROMPT_EXTRACTOR, folder, out, spec, device, report, lambda lessons: _learned(lessons, device))
+
+
+def _learned(lessons: Lessons, device: str) -> Learned:
+    base, spec, voices, known = lessons.base, lessons.spec, lessons.voices, lessons.known
+    pairs = lessons.pairs(change_speed=False)
+    extractor = fresh_extractor(base, lessons.prompts, spec).to(device)
+    course = Course("extractor", spec.steps, PEAK_RATE, spec.seed)
+    teach(extractor, pairs, voices, course, lessons.work / "extractor.pt", lessons.report)
+    apart = Source(base.decoder, lessons.held_out, voices[known:], 0, spec.seed, change_speed=False)
+    numbers = _measured(extractor, apart, spec, lessons.report)
     parameters = sum(p.numel() for p in extractor.parameters()) / 1e6
     story = STORY.format(minutes=spec.minutes, voices=known, steps=spec.steps, parameters=parameters, seed=spec.seed)
-    place_part(target, PROMPT_EXTRACTOR, spec, extractor.save, (TITLE, story), numbers)
-    return DistilledPart(target, NAME, numbers)
+    return Learned(extractor.save, TITLE, story, numbers)
 
 
 def fresh_extractor(base: Base, prompts: Sequence[VoicePrompt], spec: DistilSpec) -> PromptExtractor:
@@ -120,7 +108,7 @@ def batch(pairs: Sequence[Pair], rng: np.random.Generator) -> tuple[Tensor, Tens
     return torch.from_numpy(np.stack(mels)), torch.from_numpy(np.stack(latents)), torch.tensor(voices)
 
 
-def _measured(base: Base, extractor: PromptExtractor, source: Source, spec: DistilSpec, report: OnProgress) -> dict[str, Metric]:
+def _measured(extractor: PromptExtractor, source: Source, spec: DistilSpec, report: OnProgress) -> dict[str, Metric]:
     extractor.eval()
     report(Progress("measure", 0.0, "decoding what was held out"))
     pairs = held_out_pairs(source, range(len(source.voices)), spec.measured)
@@ -134,14 +122,10 @@ def _measured(base: Base, extractor: PromptExtractor, source: Source, spec: Dist
         start = extractor.speaker([p.wave for p in clips])
         heard = [(p.tokens, extractor.latents(p.wave)) for p in clips]
         found = fit_speaker(source.synthesis.decoder, heard, start, extractor.used.cpu().numpy())
-        first.append(_cosine(start, source.voices[i].speaker))
-        fitted.append(_cosine(found, source.voices[i].speaker))
+        first.append(statistics.cosine(start, source.voices[i].speaker))
+        fitted.append(statistics.cosine(found, source.voices[i].speaker))
         report(Progress("measure", 0.5 + 0.5 * i / FITTED_VOICES, "fitting embeddings"))
     numbers["first_embedding_likeness"] = statistics.mean(first, spec.seed)
     numbers["fitted_embedding_likeness"] = statistics.mean(fitted, spec.seed)
     report(Progress("measure", 1.0))
     return numbers
-
-
-def _cosine(a: FloatArray, b: FloatArray) -> float:
-    return float(a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from pathlib import Path
 from voicekit.covo.base import Base
 from voicekit.covo.layout import NUMBERS, PROMPT_EXTRACTOR, SPEECH_TOKENIZER, card_of
 from voicekit.errors import UsageError
-from voicekit.files import beside, write_text
+from voicekit.files import beside, write_section, write_text
 from voicekit.records import Metric
 from voicekit.specs import DistilSpec
 from voicekit.storage import combined_sha256, copy_file, visible_files
@@ -110,13 +109,7 @@ def _number(stored: float | None) -> float:
 
 
 def _tell(target: Path, part: str, title: str, story: str, numbers: Mapping[str, Metric]) -> None:
-    """A section of the model card between marks of its own."""
+    """A section of the model card."""
     rows = [f"| {name.replace('_', ' ')} | {m.value:.3f} | {m.low:.3f}-{m.high:.3f} | {m.n} |" for name, m in numbers.items()]
     table = "\n".join(["| measured | value | 95 % interval | n |", "|---|---|---|---|", *rows])
-    begin, end = f"<!-- {part}:begin -->", f"<!-- {part}:end -->"
-    block = f"{begin}\n## {title}\n\n{story}\n\n{table}\n{end}\n"
-    file = target / README
-    known = file.read_text(encoding="utf-8") if file.is_file() else f"# {card_of(target).name}\n"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}\n", re.DOTALL)
-    told = pattern.sub(lambda _: block, known) if pattern.search(known) else f"{known.rstrip()}\n\n{block}"
-    write_text(file, told)
+    write_section(target / README, part, f"## {title}\n\n{story}\n\n{table}", f"# {card_of(target).name}")
