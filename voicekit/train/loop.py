@@ -244,9 +244,11 @@ class _Run:
         self.trainable.restore(state.trainable)
         self.optimizer.load_state_dict(self._own_moments(state.optimizer))
         self.average.restore(state.average)
-        torch.set_rng_state(state.rng[self.group.rank % len(state.rng)])
+        # Clones: torch reads these from the beginning of their storage, whatever row was meant.
+        torch.set_rng_state(state.rng[self.group.rank % len(state.rng)].clone())
         if state.device_rng is not None:
-            torch.cuda.set_rng_state(state.device_rng[self.group.rank % len(state.device_rng)], self.trainable.llm.device)
+            own = state.device_rng[self.group.rank % len(state.device_rng)].clone()
+            torch.cuda.set_rng_state(own, self.trainable.llm.device)
         self.losses = [(step, loss) for step, loss in state.losses]
         self.looks = [Look(*look) for look in state.looks]
         return state.step, state.seconds
