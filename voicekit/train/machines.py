@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import torch.distributed as dist
+from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.rendezvous import rendezvous
 
 from voicekit.errors import UsageError
 
@@ -36,12 +37,13 @@ def are_there() -> bool:
     return int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
-def store() -> Any:
-    """Where the processes of the group that the environment names leave word for each other.
+def store(name: str = "voicekit") -> Any:
+    """Where the processes of the group that the environment names leave word for each other, under `name`.
 
     Whoever is asked first in process 0 holds it, and all wait for all; afterwards (`HELD`) everybody visits.
     """
-    return dist.PrefixStore("voicekit", next(iter(dist.rendezvous("env://")))[0])
+    held, _, _ = next(iter(rendezvous("env://")))
+    return PrefixStore(name, held)
 
 
 def post(what: str) -> str:

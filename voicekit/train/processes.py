@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(device)
-    store = dist.PrefixStore(arguments[1], machines.store())
+    store = machines.store(f"training-{arguments[1]}")
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
     # What is dealt out goes to its device in parts.

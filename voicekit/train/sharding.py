@@ -59,7 +59,7 @@ def gathered(content: Any) -> Any:
     first = Group.current().first
 
     def to_first(tensor: DTensor) -> Tensor:
-        found = tensor.detach().full_tensor()
+        found = tensor.full_tensor().detach()
         return found.cpu() if first else found.new_empty(0)
 
     return tree_map_only(DTensor, to_first, content)
