@@ -160,7 +160,8 @@ class TrainSpec(_Spec):
     the same mask. `micro_tokens` > 0 splits a batch to save memory; the result is the same. `precision` is that of LoRA's
     matrix products on a CPU (auto: bf16 where the processor has matrix units for it).
 
-    `processes` > 1 trains on so many devices of this machine. `gradient_checkpointing` computes a layer's inner values again
+    `processes` > 1 trains on so many devices of this machine; `sharded`: each keeps only its part of weights, gradients and the
+    optimizer's state. `gradient_checkpointing` computes a layer's inner values again
     where they are needed: about a third slower, a fraction of the memory, the same result. `ema_decay` > 0 keeps and delivers a
     running average of the weights. `evaluate_every` steps the recordings set aside (`held_out_share` of them) are looked at, and
     the best state is delivered: the lowest speech loss among those whose text has moved by at most `max_text_drift` (mean
@@ -199,6 +200,7 @@ class TrainSpec(_Spec):
     patience: int = Field(default=0, ge=0)
     max_text_drift: float = Field(default=0.0, ge=0)
     sample_every: int = Field(default=0, ge=0)
+    sharded: bool = False
 
     _later = frozenset(
         {
@@ -210,6 +212,7 @@ class TrainSpec(_Spec):
             "patience",
             "max_text_drift",
             "sample_every",
+            "sharded",
         }
     )
 

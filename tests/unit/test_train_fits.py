@@ -189,3 +189,18 @@ def test_time_goes_with_the_work() -> None:
     llm, some = tiny_llm(), examples([30] * 8)
     one, four = (foreseen(llm, LORA, some, [tuple(range(8))] * n).seconds for n in (1, 4))
     assert four == pytest.approx(4 * one)
+
+
+def test_processes_have_their_share_of_a_step_and_sharded_ones_their_part_of_what_rests() -> None:
+    some, steps = examples([50, 40, 30, 20], kl=True), [(0, 1, 2, 3)]
+    alone, two = (fits.work_of(steps, some, 0, processes) for processes in (1, 2))
+    assert (two.micro_tokens, alone.micro_tokens) == (70, 140)
+    assert two.all_tokens <= alone.all_tokens / 2 + 1
+    llm, spec = llm_of(64, 4, 900), TrainSpec(method=Full())
+    whole = fits.forecast(llm, spec, some, two, loop._attached, TEXT_IDS, processes=2)
+    dealt = fits.forecast(llm, spec.model_copy(update={"sharded": True}), some, two, loop._attached, TEXT_IDS, processes=2)
+    weights = whole.weights_bytes
+    assert dealt.optimizer_bytes == pytest.approx(whole.optimizer_bytes / 2, rel=0.01)
+    assert (dealt.gradient_bytes, whole.copies_bytes) == (weights // 2, weights)
+    assert dealt.weights_bytes + dealt.copies_bytes == weights, "half of the weights, half of their frozen copy"
+    assert dealt.total_bytes < 0.75 * whole.total_bytes

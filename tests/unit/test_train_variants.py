@@ -231,7 +231,7 @@ def test_recipes_that_name_nothing_new_keep_their_digest() -> None:
     """The digests of version 0.4.0."""
     assert TrainSpec().digest() == "40bcf4ea183c72aeff82b7228ac62da840b6945edc7ee81a9da3393198986984"
     assert TrainSpec(method=Full()).digest() == "f83d9ffc17a96b5be63e08c990be1c0a62ec183eb825642eb369c04d99366a84"
-    changed = [{"ema_decay": 0.9}, {"method": Lora(dora=True)}, {"processes": 2}]
-    assert len({TrainSpec.model_validate(c).digest() for c in [{}, *changed]}) == 4
+    changed = [{"ema_decay": 0.9}, {"method": Lora(dora=True)}, {"processes": 2}, {"sharded": True}]
+    assert len({TrainSpec.model_validate(c).digest() for c in [{}, *changed]}) == 5
     again = TrainSpec.model_validate_json(TrainSpec(ema_decay=0.9, method=Lora(dora=True)).model_dump_json())
     assert again == TrainSpec(ema_decay=0.9, method=Lora(dora=True))

@@ -35,8 +35,11 @@ def finetune(
 ) -> TrainOutcome:
     """voicekit.train on a copy of the language model: whatever happens, the base stays as it is."""
     from voicekit.train.loop import fit
+    from voicekit.train.processes import are_wanted
+    from voicekit.train.trainable import same_weights
 
-    llm = copy.deepcopy(chat.llm) if isinstance(spec.method, Full) else same_weights(chat.llm)
+    is_changed = isinstance(spec.method, Full) and not are_wanted(spec)
+    llm = copy.deepcopy(chat.llm) if is_changed else same_weights(chat.llm)
     return fit(chat.with_llm(llm), examples, spec, folder, report, snapshots_at, speech_from=prompt.audio_offset)
 
 
@@ -48,8 +51,10 @@ def forecast(chat: CovoChat, prompt: PromptFormat, spec: TrainSpec) -> Forecast:
     held = count * spec.new_name_per_epoch // max(1, count + spec.replay_per_epoch + spec.new_name_per_epoch)
     lessons = [_usual_lesson(prompt, held=number < held) for number in range(count)]
     found = foreseen(chat.llm, lessons, spec, prompt.audio_offset)
-    # The base stays beside a copy that is trained as a whole.
-    return replace(found, copies_bytes=found.copies_bytes + found.weights_bytes) if isinstance(spec.method, Full) else found
+    # The base stays beside a copy that is trained as a whole, or by other processes.
+    if not isinstance(spec.method, Full) and spec.processes == 1:
+        return found
+    return replace(found, copies_bytes=found.copies_bytes + sum(p.nbytes for p in chat.llm.parameters()))
 
 
 def _usual_lesson(prompt: PromptFormat, held: bool) -> TrainingExample:
@@ -60,12 +65,6 @@ def _usual_lesson(prompt: PromptFormat, held: bool) -> TrainingExample:
     ids = np.where(speech, prompt.audio_offset, 0).astype(np.int64)
     loss = (speech & (not held)).astype(np.float32)
     return TrainingExample(ids, loss, (answer & ~speech & held).astype(np.float32))
-
-
-def same_weights(llm: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
-    """A language model of its own whose parameters are the same tensors: adapters can be put on it without touching `llm`."""
-    memo = {id(tensor): torch.nn.Parameter(tensor.detach(), requires_grad=False) for tensor in llm.parameters()}
-    return copy.deepcopy(llm, memo)
 
 
 def text_kl(

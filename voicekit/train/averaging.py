@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from voicekit.train.sharding import local, part_like
+
 
 class Average:
     """avg += (1 - d) (weight - avg) after each step; d = min(decay, (1 + step) / (10 + step)) soon forgets the beginning."""
@@ -21,12 +23,12 @@ class Average:
     def update(self, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         for value, parameter in zip(self.values, self.parameters, strict=False):
-            value.lerp_(parameter, 1 - decay)
+            local(value).lerp_(local(parameter), 1 - decay)
 
     @torch.no_grad()
     def restore(self, values: Sequence[Tensor]) -> None:
-        for own, value in zip(self.values, values, strict=True):
-            own.copy_(value)
+        for mine, value in zip(self.values, values, strict=True):
+            local(mine).copy_(local(part_like(value, mine)))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -37,6 +39,10 @@ class Average:
         finally:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
-        for place, parameter in enumerate(self.parameters[: len(self.values)]):
-            parameter.data, self.values[place] = self.values[place], parameter.data
+        # By content: what gathers sharded weights knows them by their place in memory.
+        for value, parameter in zip(self.values, self.parameters, strict=False):
+            kept = local(value).clone()
+            local(value).copy_(local(parameter))
+            local(parameter).copy_(kept)

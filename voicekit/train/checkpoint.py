@@ -90,7 +90,8 @@ def load(folder: Path, run: str) -> State | None:
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped: processes of one machine that read only their part of it share the pages.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         owner = content.pop("run")
         state = State(**content)
     except Exception as error:

@@ -13,6 +13,7 @@ from peft.tuners.lora import Linear
 from peft.tuners.trainable_tokens import TrainableTokensLayer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.distributed.tensor import DTensor
 
 
 def install(llm: nn.Module, dtype: torch.dtype) -> int:
@@ -39,19 +40,27 @@ def _is_plain(layer: Linear) -> bool:
 
 
 class _FastForward:
-    """Stands in for `layer.forward`. The base weights are converted once: they do not change while LoRA is trained."""
+    """Stands in for `layer.forward`. The base weights are converted once: they do not change while LoRA is trained. Sharded
+    ones are converted each time: they are whole only while the layer is computed."""
 
     def __init__(self, layer: Linear, dtype: torch.dtype) -> None:
-        base: Any = layer.get_base_layer()
         self.layer, self.dtype = layer, dtype
-        self.weight = base.weight.detach().to(dtype)
-        self.bias = None if base.bias is None else base.bias.detach().to(dtype)
+        self.converted: tuple[Tensor, Tensor | None] | None = None
+        if not isinstance(layer.get_base_layer().weight, DTensor):
+            weight, bias = self._base()
+            self.converted = weight.to(dtype), None if bias is None else bias.to(dtype)
+
+    def _base(self) -> tuple[Tensor, Tensor | None]:
+        base: Any = self.layer.get_base_layer()
+        return base.weight.detach(), None if base.bias is None else base.bias.detach()
 
     def __call__(self, x: Tensor) -> Tensor:
+        weight, bias = self.converted or self._base()
+        bias = None if bias is None else bias.to(self.dtype)
         if self.layer.disable_adapters:
-            return nn.functional.linear(x.to(self.dtype), self.weight, self.bias).to(x.dtype)
+            return nn.functional.linear(x.to(self.dtype), weight.to(self.dtype), bias).to(x.dtype)
         a, b = self.layer.lora_A["default"].weight, self.layer.lora_B["default"].weight
-        return _LoraProduct.apply(x, self.weight, self.bias, a, b, self.layer.scaling["default"])
+        return _LoraProduct.apply(x, weight, bias, a, b, self.layer.scaling["default"], self.dtype)
 
 
 class _FastRows:
@@ -74,14 +83,19 @@ class _FastRows:
 
 
 class _LoraProduct(torch.autograd.Function):
-    """x [..., in], weight [out, in] and bias [out] in the product type, a [r, in], b [out, r] float32."""
+    """x [..., in], weight [out, in], bias [out] in the product type `dtype`, a [r, in], b [out, r] float32.
+
+    The weight may be of another type, it is converted again in the backward pass: what was converted may not be kept.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float) -> Tensor:
-        dtype = weight.dtype
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float, dtype: torch.dtype
+    ) -> Tensor:
         flat = x.reshape(-1, x.shape[-1]).to(dtype)
         a, scaled_b = a.to(dtype), (b * scaling).to(dtype)
-        y = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
+        turned = weight.to(dtype).t()
+        y = flat @ turned if bias is None else torch.addmm(bias, flat, turned)
         narrow = flat @ a.t()
         y.addmm_(narrow, scaled_b.t())
         ctx.save_for_backward(flat, narrow, weight, a, scaled_b)
@@ -92,11 +106,11 @@ class _LoraProduct(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         flat, narrow, weight, a, scaled_b = ctx.saved_tensors
-        g = gradient.reshape(-1, gradient.shape[-1]).to(weight.dtype)
+        g = gradient.reshape(-1, gradient.shape[-1]).to(flat.dtype)
         g_narrow = g @ scaled_b
         g_x = None
         if ctx.needs_input_grad[0]:
-            g_x = (g @ weight).addmm_(g_narrow, a).to(gradient.dtype).view(ctx.shape)
+            g_x = (g @ weight.to(g.dtype)).addmm_(g_narrow, a).to(gradient.dtype).view(ctx.shape)
         g_a = (g_narrow.t() @ flat).to(ctx.trained_type)
         g_b = (g.t() @ narrow).to(ctx.trained_type).mul_(ctx.scaling)
-        return g_x, None, None, g_a, g_b, None
+        return g_x, None, None, g_a, g_b, None, None

@@ -23,7 +23,8 @@ from transformers import Qwen2ForCausalLM
 from voicekit.errors import ResourceError
 from voicekit.ports import Forecast
 from voicekit.records import TrainingExample
-from voicekit.train.batches import Batch, collate, micro_batches
+from voicekit.train.batches import Batch, collate, micro_batches, share
+from voicekit.train.group import Group
 from voicekit.train.ledger import Ledger
 from voicekit.train.loss import losses_of
 from voicekit.train.trainable import Trainable
@@ -44,8 +45,9 @@ _RATE_SIZE, _RATE_TIMES = 768, 3
 
 @dataclass(frozen=True)
 class Work:
-    """What a run has to do. `largest` are the examples of the largest micro-batch, of `micro_tokens` ids in all; up to the last
-    learned one `read_tokens` of them are read, and `all_tokens` in all steps. `several`: a step may have several micro-batches.
+    """What each of a run's processes has to do. `largest` are the examples of the largest micro-batch of any, of `micro_tokens`
+    ids in all; up to the last learned one `read_tokens` of them are read, and `all_tokens` in all steps by the process that has
+    most of each. `several`: a step may have several micro-batches.
     """
 
     largest: tuple[int, ...]
@@ -60,17 +62,18 @@ class Work:
         return batch
 
 
-def work_of(steps: Sequence[Sequence[int]], examples: Sequence[TrainingExample], micro_tokens: int) -> Work:
-    pieces = [micro_batches(step, examples, micro_tokens) for step in steps]
+def work_of(steps: Sequence[Sequence[int]], examples: Sequence[TrainingExample], micro_tokens: int, processes: int = 1) -> Work:
+    shares = [[share(step, examples, rank, processes) for rank in range(processes)] for step in steps]
+    pieces = [micro_batches(own, examples, micro_tokens) for step in shares for own in step]
     read = [_read_tokens(e) for e in examples]
-    sizes = [(sum(read[i] for i in piece), piece) for step in pieces for piece in step]
+    sizes = [(sum(read[i] for i in piece), piece) for own in pieces for piece in own]
     most, largest = max(sizes)
     return Work(
         largest=tuple(largest),
         micro_tokens=sum(len(examples[i].ids) for i in largest),
         read_tokens=most,
-        all_tokens=sum(size for size, _ in sizes),
-        several=any(len(step) > 1 for step in pieces),
+        all_tokens=sum(max(sum(read[i] for i in own) for own in step) for step in shares),
+        several=any(len(own) > 1 for own in pieces),
     )
 
 
@@ -106,18 +109,24 @@ def fit_in(
     steps: Sequence[Sequence[int]],
     attach: Attach,
     speech_from: int = 0,
+    device: torch.device | None = None,
 ) -> Fit:
-    """The spec's micro-batches, or smaller ones if it takes these; ResourceError when not even one example at a time fits."""
-    free, longest = free_bytes(llm.device), max(len(examples[i].ids) for step in steps for i in step)
+    """The spec's micro-batches, or smaller ones if it takes these; ResourceError when not even one example at a time fits.
+
+    Every process of the group has a GPU's memory for itself, but only its share of a machine's.
+    """
+    group, device = Group.current(), device or llm.device
+    free = free_bytes(device) / (group.neighbours() if device.type == "cpu" else 1)
+    longest = max(len(examples[i].ids) for step in steps for i in step)
     micro_tokens = spec.micro_tokens
     while True:
-        work = work_of(steps, examples, micro_tokens)
-        expected = forecast(llm, spec, examples, work, attach, speech_from)
+        work = work_of(steps, examples, micro_tokens, group.size)
+        expected = forecast(llm, spec, examples, work, attach, speech_from, device, group.size)
         if expected.added_bytes <= SAFE_SHARE * free:
             return Fit(work, expected, micro_tokens)
         smaller = fitting_tokens(expected, free, longest)
         if not smaller or work.micro_tokens <= longest:
-            raise refuse(expected, free, spec, llm.device)
+            raise refuse(expected, free, spec, device)
         micro_tokens = min(smaller, work.micro_tokens - 1)
 
 
@@ -129,11 +138,14 @@ def forecast(
     attach: Attach,
     speech_from: int = 0,
     device: torch.device | None = None,
+    processes: int = 1,
 ) -> Forecast:
     """Memory and time of a run of `work` on `device` (by default the llm's); the llm is neither changed nor run.
 
-    `attach` is what the loop puts on its llm. The optimizer is AdamW.
+    `attach` is what the loop puts on its llm. The optimizer is AdamW. Of `processes` that share the weights (`spec.sharded`)
+    each has its part of all that rests, beside nothing that is there already, and in a pass the layers it gathers.
     """
+    parts = processes if spec.sharded else 1
     ledger = Ledger()
     device = device or llm.device
     hollow = ledger.hollow(llm, device)
@@ -143,31 +155,40 @@ def forecast(
         added = 0 if spec.method.kind == "full" else trained
         copies = ledger.now_bytes - weights - added + (trained if spec.ema_decay else 0)
         batch = work.batch(examples, device, speech_from)
-        _with_gradients(trainable, work.several)
+        several = work.several or parts > 1
+        _with_gradients(trainable, several)
         ledger.flops = ledger.moved_bytes = 0
         before = ledger.peak_bytes = ledger.now_bytes
         one_pass(trainable, batch)
         passing = ledger.peak_bytes - before
         flops, moved = ledger.flops, ledger.moved_bytes
         tensors = len(trainable.parameters())
+        gathered = _gathered_bytes(trainable) if parts > 1 else 0
     rates = _rates(device, llm.dtype)
     return Forecast(
-        weights_bytes=weights,
-        copies_bytes=copies,
-        trained_bytes=added,
-        optimizer_bytes=MOMENTS * trained + STEP_COUNT_BYTES * tensors,
-        gradient_bytes=trained if work.several else 0,
-        pass_bytes=passing + (CUDA_WORKSPACE_BYTES if device.type == "cuda" else 0),
+        weights_bytes=0 if parts > 1 else weights,
+        copies_bytes=(copies + weights) // parts if parts > 1 else copies,
+        trained_bytes=added // parts,
+        optimizer_bytes=MOMENTS * trained // parts + STEP_COUNT_BYTES * tensors,
+        gradient_bytes=trained // parts if several else 0,
+        pass_bytes=passing + gathered + (CUDA_WORKSPACE_BYTES if device.type == "cuda" else 0),
         micro_tokens=work.micro_tokens,
         seconds=(flops * rates.s_per_flop + moved * rates.s_per_byte) * work.all_tokens / work.read_tokens,
     )
+
+
+def _gathered_bytes(trainable: Trainable) -> int:
+    """What is whole at once while a sharded model is computed."""
+    llm = trainable.llm
+    heads = {id(p): p.nbytes for head in (llm.lm_head, trainable.base_head) for p in head.parameters()}
+    return sum(heads.values()) + 2 * max(sum(p.nbytes for p in layer.parameters()) for layer in llm.model.layers)
 
 
 def probed(expected: Forecast, trainable: Trainable, batch: Batch, work: Work) -> Forecast:
     """The forecast with what one real pass over the largest micro-batch took; gradients and random numbers are left alone."""
     device = trainable.llm.device
     with undisturbed(device), _without_gradients(trainable):
-        _with_gradients(trainable, work.several)
+        _with_gradients(trainable, expected.gradient_bytes > 0)
         taken = measured(device, lambda: one_pass(trainable, batch))
     return replace(
         expected,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,23 @@ class Group:
     def first(self) -> bool:
         """Whether this process writes the files and reports."""
         return self.rank == 0
+
+    def device(self, otherwise: torch.device) -> torch.device:
+        """Where this process computes: its GPU in a group of GPUs."""
+        if self.size > 1 and dist.get_backend() == "nccl":
+            return torch.device("cuda", torch.cuda.current_device())
+        return otherwise
+
+    def most(self, count: int, device: torch.device) -> int:
+        """The largest count of all processes; a number on `device` is exchanged."""
+        found = torch.tensor(count, device=device)
+        if self.size > 1:
+            dist.all_reduce(found, dist.ReduceOp.MAX)
+        return int(found)
+
+    def neighbours(self) -> int:
+        """How many of the processes, this one included, share this machine's memory."""
+        return min(self.size, int(os.environ.get("LOCAL_WORLD_SIZE", self.size)))
 
     def add_up(self, tensor: Tensor) -> Tensor:
         """In place, the sum over all processes."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from voicekit.train.metrics import watched
 from voicekit.train.precision import product_type
 from voicekit.train.room import FILE as MEMORY
 from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
+from voicekit.train.sharding import filled, gathered, local, part_like, whole
 from voicekit.train.stopping import HELD_OUT, Look, best, is_over
 from voicekit.train.trainable import Trainable, attach
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from voicekit.specs import TrainSpec
 
 # How a run is carried out, not what it learns: it can go on with others of these.
-MEANS = {"micro_tokens", "gradient_checkpointing", "processes", "sample_every"}
+MEANS = {"micro_tokens", "gradient_checkpointing", "processes", "sharded", "sample_every"}
 
 
 def fit(
@@ -55,7 +56,8 @@ def fit(
     Examples whose kind begins with "held-out" are not learned: every `spec.evaluate_every` steps they are looked at, and the
     adapter is then the best state, not the last. `speech_from` is the id of speech code 0: the losses in the outcome are of
     speech tokens, in nats per token. A finished folder returns at once, an unfinished one goes on from its checkpoint. In a
-    group of processes (torch.distributed) each calls this with the same arguments; the first one writes and reports.
+    group of processes (torch.distributed) each calls this with the same arguments; the first one writes and reports, and if
+    they share the weights (`spec.sharded`) each one's model is used up.
     Raises TrainingError (diverged), ResourceError (memory, disk), UsageError (another run).
     """
     llm = cast(Qwen2ForCausalLM, model.llm)
@@ -69,7 +71,8 @@ def fit(
         return finished
     with checkpoint.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if spec.processes > 1 and Group.current().size == 1:
+    group = Group.current()
+    if group.size == 1 and processes.are_wanted(spec):
         given = {"examples": list(examples), "snapshots_at": tuple(snapshots_at), "speech_from": speech_from}
         processes.run(llm, folder, spec, report, on_gpu=llm.device.type == "cuda", **given)
         finished = checkpoint.read_outcome(folder, run)
@@ -77,10 +80,11 @@ def fit(
         return finished
     steps = plan(learned, spec.batch_tokens, spec.seed, spec.steps)
     # Others hear of it from the first process alone.
-    watching = watched(report, folder, run, spec) if Group.current().first else nullcontext(report)
-    with watching as report, _own_randomness(spec.seed, llm.device), _memory_errors(spec):
-        fitting = fit_in(llm, remembered(folder, spec), learned, steps, _attached, speech_from)
-        with _attached(llm, spec, speech_from) as trainable:
+    watching = watched(report, folder, run, spec) if group.first else nullcontext(report)
+    device = group.device(llm.device)
+    with watching as report, _own_randomness(spec.seed, device), _memory_errors(spec):
+        fitting = fit_in(llm, remembered(folder, spec), learned, steps, _attached, speech_from, device)
+        with _attached(llm, spec, speech_from, spec.sharded and group.size > 1) as trainable:
             room = Room(fitting, learned, spec, folder)
             doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from, room)
             return doing.go(steps)
@@ -89,7 +93,8 @@ def fit(
 def foreseen(llm: Qwen2ForCausalLM, examples: Sequence[TrainingExample], spec: TrainSpec, speech_from: int = 0) -> Forecast:
     """What `spec.steps` steps, each over all `examples`, would take on the llm's device."""
     steps = [tuple(range(len(examples)))] * spec.steps
-    return forecast(llm, spec, examples, work_of(steps, examples, spec.micro_tokens), _attached, speech_from)
+    work = work_of(steps, examples, spec.micro_tokens, spec.processes)
+    return forecast(llm, spec, examples, work, _attached, speech_from, processes=spec.processes)
 
 
 @dataclass
@@ -111,6 +116,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.group = Group.current()
         self.parameters = self.trainable.parameters()
+        self.holds = any(bool(e.kl_weight.any()) for e in (*self.examples, *self.held_out))
         self.average = Average(self.parameters, self.spec.ema_decay)
         self.optimizer = AdamW(self.parameters, lr=self.spec.learning_rate, weight_decay=self.spec.weight_decay, fused=True)
 
@@ -153,10 +159,11 @@ class _Run:
         kl_scale = 1.0 / max(sum(int(np.count_nonzero(e.kl_weight[1:])) for e in chosen), 1)
         own = [self.examples[i] for i in share(indices, self.examples, self.group.rank, self.group.size)]
         sums = self._sums(own, ce_scale, kl_scale)
-        self.group.add_up_gradients(self.parameters)
+        if not self.trainable.sharded:
+            self.group.add_up_gradients(self.parameters)
         ce_sum, kl_sum, speech, speech_count = self.group.add_up(sums).tolist()
         total, divergence = ce_sum * ce_scale + kl_sum * kl_scale, kl_sum * kl_scale
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.spec.max_grad_norm))
+        norm = float(whole(nn.utils.clip_grad_norm_(self.parameters, self.spec.max_grad_norm)))
         if not math.isfinite(total) or not math.isfinite(norm):
             raise _diverged(step, self.spec)
         self.optimizer.step()
@@ -175,6 +182,8 @@ class _Run:
             sums = torch.zeros(4, dtype=torch.float64, device=device)
             for piece in pieces:
                 batch = collate(piece, device, self.speech_from)
+                if self.trainable.sharded:
+                    batch = filled(batch, device, self.holds)
                 if batch is None:
                     continue
                 loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)
@@ -200,30 +209,29 @@ class _Run:
             positions = sum(int(np.count_nonzero(e.kl_weight[1:])) for e in self.held_out)
             look = Look(step, speech / max(speech_count, 1), kl_sum / max(positions, 1))
             self.looks.append(look)
-            if best(self.looks, self.spec.max_text_drift) is look and self.group.first:
+            if best(self.looks, self.spec.max_text_drift) is look:
                 self.trainable.save(self.folder / "best")
         return {"held_out_loss": look.speech_loss, "text_drift": look.text_drift}
 
     def _keep(self, step: int, last: int, seconds: float) -> None:
-        if step in self.snapshots_at and self.group.first:
-            with self.average.in_place():
-                self.trainable.save(self._snapshot(step))
-        if self.spec.sample_every and step % self.spec.sample_every == 0 and step < last and self.group.first:
-            shutil.rmtree(self.folder / SO_FAR, ignore_errors=True)
-            with self.average.in_place():
-                self.trainable.save(so_far(self.folder, step))
+        if step in self.snapshots_at:
+            self._save(self._snapshot(step))
+        if self.spec.sample_every and step % self.spec.sample_every == 0 and step < last:
+            if self.group.first:
+                shutil.rmtree(self.folder / SO_FAR, ignore_errors=True)
+            self._save(so_far(self.folder, step))
         if step % self.spec.checkpoint_every or step >= last:
             return
         device = self.trainable.llm.device
         state = checkpoint.State(
             step=step,
             trainable=self.trainable.state(),
-            optimizer=self.optimizer.state_dict(),
+            optimizer=gathered(self.optimizer.state_dict()),
             rng=self.group.of_all(torch.get_rng_state()),
             device_rng=self.group.of_all(torch.cuda.get_rng_state(device)) if device.type == "cuda" else None,
             losses=self.losses,
             seconds=seconds,
-            average=self.average.values,
+            average=gathered(self.average.values),
             looks=[(look.step, look.speech_loss, look.text_drift) for look in self.looks],
         )
         if self.group.first:
@@ -234,20 +242,35 @@ class _Run:
         if state is None:
             return 0, 0.0
         self.trainable.restore(state.trainable)
-        self.optimizer.load_state_dict(state.optimizer)
+        self.optimizer.load_state_dict(self._own_moments(state.optimizer))
         self.average.restore(state.average)
-        torch.set_rng_state(state.rng[self.group.rank % len(state.rng)])
+        # Clones: torch reads these from the beginning of their storage, whatever row was meant.
+        torch.set_rng_state(state.rng[self.group.rank % len(state.rng)].clone())
         if state.device_rng is not None:
-            torch.cuda.set_rng_state(state.device_rng[self.group.rank % len(state.device_rng)], self.trainable.llm.device)
+            own = state.device_rng[self.group.rank % len(state.device_rng)].clone()
+            torch.cuda.set_rng_state(own, self.trainable.llm.device)
         self.losses = [(step, loss) for step, loss in state.losses]
         self.looks = [Look(*look) for look in state.looks]
         return state.step, state.seconds
+
+    def _own_moments(self, optimizer: dict[str, Any]) -> dict[str, Any]:
+        """The optimizer's state as the weights are dealt out."""
+        moments = {
+            place: {name: value if name == "step" else part_like(value, self.parameters[place]) for name, value in of.items()}
+            for place, of in optimizer["state"].items()
+        }
+        return {**optimizer, "state": moments}
+
+    def _save(self, folder: Path) -> None:
+        with self.average.in_place():
+            self.trainable.save(folder)
 
     def _snapshot(self, step: int) -> Path:
         return self.folder / "snapshots" / f"step-{step:06d}"
 
     def _finish(self, steps: int, seconds: float) -> TrainOutcome:
-        if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
+        wrong = sum(int((~local(p).isfinite()).sum()) for p in self.parameters)
+        if float(self.group.add_up(torch.tensor(float(wrong), device=self.trainable.llm.device))):
             raise _diverged(steps, self.spec)
         notes = self.room.notes()
         if self.looks:
@@ -262,19 +285,19 @@ class _Run:
             snapshots=tuple((s, self._snapshot(s)) for s in sorted(set(self.snapshots_at)) if s <= steps),
             notes=notes,
         )
-        if self.group.first:
-            self._deliver(outcome)
+        self._deliver(outcome)
         self.group.wait()
         return outcome
 
     def _deliver(self, outcome: TrainOutcome) -> None:
         """The adapter, then the outcome; what was needed on the way is removed last."""
+        if not self.looks:
+            self._save(outcome.adapter)
+        if not self.group.first:
+            return
         if self.looks:
             with checkpoint.folder_beside(outcome.adapter) as beside:
                 shutil.copytree(self.folder / "best", beside, dirs_exist_ok=True)
-        else:
-            with self.average.in_place():
-                self.trainable.save(outcome.adapter)
         checkpoint.write_outcome(self.folder, self.run, outcome)
         for name in (checkpoint.CHECKPOINT, MEMORY):
             (self.folder / name).unlink(missing_ok=True)
@@ -309,10 +332,10 @@ def _diverged(step: int, spec: TrainSpec) -> TrainingError:
 
 
 @contextmanager
-def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int) -> Iterator[Trainable]:
-    """The trainable llm; whatever happens it is given back as it was."""
+def _attached(llm: Qwen2ForCausalLM, spec: TrainSpec, speech_from: int, sharded: bool = False) -> Iterator[Trainable]:
+    """The trainable llm; whatever happens it is given back as it was (but for being dealt out, if it was)."""
     was_training = llm.training
-    trainable = attach(llm, spec.method, speech_from)
+    trainable = attach(llm, spec.method, speech_from, sharded)
     fast_lora.install(llm, product_type(spec.precision, llm.device))
     lean.install(llm)
     llm.train()

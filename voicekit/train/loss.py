@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from voicekit.train.batches import Batch
 from voicekit.train.packing import hidden_states
+from voicekit.train.sharding import gathered_layer
 from voicekit.train.trainable import Trainable
 
 # Logits that exist at once: 256 MiB in float32.
@@ -37,15 +38,17 @@ def losses_of(trainable: Trainable, batch: Batch, ce_scale: float = 1.0, kl_scal
     The scales are 1 / (what the step's sums are divided by): they are known before, so that gradients can be taken chunk by
     chunk while the logits are there.
     """
-    head = trainable.llm.lm_head
+    head = base_head = gathered_layer(trainable.llm.lm_head)
     base_hidden = None
     if batch.base_ids is not None:
         assert batch.base_layout is not None and batch.base_where is not None
         with trainable.reference() as base:
             base_hidden = hidden_states(base, batch.base_ids, batch.base_layout).index_select(0, batch.base_where)
+            if trainable.base_head is not trainable.llm.lm_head:
+                base_head = gathered_layer(trainable.base_head)
     hidden = hidden_states(trainable.llm, batch.ids, batch.layout).index_select(0, batch.where)
     weights = [p for p in head.parameters() if p.requires_grad]
-    loss, sums = _ChunkedLoss.apply(hidden, base_hidden, batch, head, trainable.base_head, ce_scale, kl_scale, *weights)  # pyright: ignore
+    loss, sums = _ChunkedLoss.apply(hidden, base_hidden, batch, head, base_head, ce_scale, kl_scale, *weights)  # pyright: ignore
     return Terms(loss, sums)
 
 

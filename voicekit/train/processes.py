@@ -1,15 +1,13 @@
-"""One run on several devices: torchrun starts a process for each, this one passes on what the first of them reports.
+"""One run on several devices: a process for each, of which this one passes on what the first reports.
 
-    torchrun --nproc-per-node 8 [--nnodes 2 ...] -m voicekit.train.processes JOB
-
-is what is started here, for this machine alone; with a folder that all machines see, it can be started by hand on each.
+torchrun starts them here, unless this process is the first of a group that spans machines (voicekit.train.machines): then it
+starts the first one alone, and the others start theirs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import traceback
@@ -24,14 +22,13 @@ from torch import nn
 
 from voicekit.errors import TrainingError, VoicekitError, error_of
 from voicekit.ports import OnProgress, Progress
-from voicekit.train import checkpoint
+from voicekit.train import checkpoint, machines
 
 if TYPE_CHECKING:
     from voicekit.specs import TrainSpec
 
 JOB = "processes.pt"
 MARK = "voicekit: "
-GRACE_S = 60.0
 
 
 class Llm(nn.Module):
@@ -42,14 +39,26 @@ class Llm(nn.Module):
         self.llm = llm
 
 
+def are_wanted(spec: TrainSpec) -> bool:
+    """Whether a run is for other processes than this one."""
+    return spec.processes > 1 or machines.are_there()
+
+
 def run(llm: nn.Module, folder: Path, spec: TrainSpec, report: OnProgress, **arguments: Any) -> None:
-    """Have `voicekit.train.loop.fit` called in `spec.processes` processes; raises what went wrong in the first that failed."""
+    """Have `voicekit.train.loop.fit` called in `spec.processes` processes, or in those of the group that the environment names;
+    raises what went wrong in the first that failed."""
+    folder = folder.absolute()
     job = folder / JOB
     with checkpoint.storage_errors(job):
         torch.save({"llm": llm, "folder": folder, "spec": spec, **arguments}, job)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec.processes}"]
+    together, number = machines.are_there(), "0"
+    command = [sys.executable]
+    if together:
+        number = machines.post(str(job))
+    else:
+        command += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec.processes}"]
     started = subprocess.Popen(
-        [*command, "-m", "voicekit.train.processes", str(job)],
+        [*command, "-m", "voicekit.train.processes", str(job), number],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -58,7 +67,9 @@ def run(llm: nn.Module, folder: Path, spec: TrainSpec, report: OnProgress, **arg
     try:
         _listen(started, report)
     finally:
-        _end(started)
+        machines.end(started)
+        if together:
+            machines.post(machines.REST)
         job.unlink(missing_ok=True)
 
 
@@ -80,34 +91,27 @@ def _listen(started: subprocess.Popen[str], report: OnProgress) -> None:
         )
 
 
-def _end(started: subprocess.Popen[str]) -> None:
-    """torchrun ends its processes when it is asked to end; killed, it would leave them behind."""
-    if started.poll() is None:
-        started.terminate()
-        try:
-            started.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-
-
 def _say(content: object) -> None:
     # One write: the lines of several processes share a pipe.
     os.write(sys.stdout.fileno(), f"{MARK}{json.dumps(content)}\n".encode())
 
 
 def main(arguments: Sequence[str]) -> int:
-    """One process of the group, as torchrun starts it."""
+    """One process of the group: the job's file, and its number among those of the same group."""
     from voicekit.train.loop import fit
 
     job = torch.load(arguments[0], map_location="cpu", weights_only=False, mmap=True)
     on_gpu = job.pop("on_gpu")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    store = machines.store(f"training-{arguments[1]}")
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
+    # What is dealt out goes to its device in parts.
+    llm = job.pop("llm") if job["spec"].sharded else job.pop("llm").to(device)
     try:
-        fit(Llm(job.pop("llm").to(device)), report=lambda progress: _say(asdict(progress)), **job)
+        fit(Llm(llm), report=lambda progress: _say(asdict(progress)), **job)
     except VoicekitError as error:
         _say({"fault": [error.code, error.problem, error.remedy]})
         return 1

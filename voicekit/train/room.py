@@ -22,6 +22,7 @@ from voicekit.train.batches import collate, micro_batches
 from voicekit.train.checkpoint import storage_errors
 from voicekit.train.fits import Fit, part_of, probed
 from voicekit.train.group import Group
+from voicekit.train.sharding import filled
 from voicekit.train.trainable import Trainable
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Room:
     news: str = ""
 
     def __post_init__(self) -> None:
+        self.group = Group.current()
+        self.together = self.spec.sharded and self.group.size > 1
         self.expected = self.fit.expected
         self.micro_tokens = self.fit.micro_tokens
         if self.micro_tokens != self.spec.micro_tokens:
@@ -58,6 +61,8 @@ class Room:
             share = part.micro_tokens / work.micro_tokens
             expected = replace(self.expected, pass_bytes=int(share * self.expected.pass_bytes), micro_tokens=part.micro_tokens)
             batch = collate(largest, device, speech_from)
+            if self.together:
+                batch = filled(batch, device, holds=True)
             assert batch is not None, "the largest micro-batch has something to learn"
             return probed(expected, trainable, batch, part)
 
@@ -68,12 +73,15 @@ class Room:
     ) -> T:
         """`learn` the examples in pieces; when memory runs out, again in pieces half as large, down to single examples.
 
-        `learn` must begin by dropping what an earlier attempt left (gradients); random numbers are set back here.
+        `learn` must begin by dropping what an earlier attempt left (gradients); random numbers are set back here. Processes that
+        share the weights need each other in every piece: all have as many, some of them empty, and none can begin again alone.
         """
         rng = torch.get_rng_state()
         device_rng = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         while True:
             pieces = [[examples[i] for i in piece] for piece in micro_batches(range(len(examples)), examples, self.micro_tokens)]
+            if self.together:
+                pieces += [[]] * (self.group.most(len(pieces), device) - len(pieces))
             try:
                 return learn(pieces)
             except (MemoryError, RuntimeError) as error:
@@ -81,6 +89,9 @@ class Room:
                     raise
                 if max(len(piece) for piece in pieces) == 1:
                     raise out_of_memory(self.spec) from error
+                if self.together:
+                    self._halve(pieces)
+                    raise out_of_memory_together(self.micro_tokens) from error
             # Here nothing holds the failed attempt's tensors any more.
             self._halve(pieces)
             gc.collect()
@@ -96,7 +107,7 @@ class Room:
 
     def _remember(self, news: str) -> None:
         self.news = news
-        if not Group.current().first:
+        if not self.group.first and not self.together:
             return
         with storage_errors(self.folder / FILE):
             files.write_text(self.folder / FILE, json.dumps({"micro_tokens": self.micro_tokens}) + "\n")
@@ -140,4 +151,11 @@ def out_of_memory(spec: TrainSpec) -> ResourceError:
     return ResourceError(
         "The machine ran out of memory in training, even with one example at a time.",
         f"What was learned is kept: close other programs and run it again, {less}, or leave out the longest recordings.",
+    )
+
+
+def out_of_memory_together(micro_tokens: int) -> ResourceError:
+    return ResourceError(
+        "A process ran out of memory in sharded training; the others cannot go on without it.",
+        f"Run it again: it goes on from its checkpoint, with {micro_tokens} ids at a time.",
     )

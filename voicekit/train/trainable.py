@@ -21,7 +21,9 @@ from transformers import Qwen2ForCausalLM
 
 from voicekit.errors import InputError
 from voicekit.train.checkpoint import folder_beside
+from voicekit.train.group import Group
 from voicekit.train.packing import use_packed_attention
+from voicekit.train.sharding import gathered, parts_like, shard
 
 if TYPE_CHECKING:
     from voicekit.specs import Full, Lora
@@ -39,10 +41,12 @@ class Trainable:
 
     `config` says where adapters go; without one all weights are trained. `reference` is a context that yields the un-tuned
     llm: the same weights with the adapter off, or a frozen copy. `packed`: both read packed rows (voicekit.train.packing).
+    `sharded`: both are dealt out over the processes of the group, for good (voicekit.train.sharding); `state`, `restore` and
+    `save` are then called by all of them.
     """
 
-    def __init__(self, llm: Qwen2ForCausalLM, config: LoraConfig | None, packed: bool = False) -> None:
-        self.llm = llm
+    def __init__(self, llm: Qwen2ForCausalLM, config: LoraConfig | None, packed: bool = False, sharded: bool = False) -> None:
+        self.llm, self.sharded = llm, sharded
         self._required = {name: p.requires_grad for name, p in llm.named_parameters()}
         self._peft: PeftModel | None = None
         self._frozen: Qwen2ForCausalLM | None = None
@@ -52,9 +56,13 @@ class Trainable:
                 self._peft = get_peft_model(llm, config)  # pyright: ignore[reportArgumentType]
             llm.train(llm.training)  # the new layers too: a model that speaks has no dropout
         else:
-            self._frozen = copy.deepcopy(llm).eval().requires_grad_(False)
+            # Dealing out makes the two copies.
+            self._frozen = (same_weights(llm) if sharded else copy.deepcopy(llm)).eval().requires_grad_(False)
             llm.requires_grad_(True)
         self._attention = [(model, use_packed_attention(model)) for model in (llm, self._frozen) if packed and model is not None]
+        for model in (llm, self._frozen):
+            if sharded and model is not None:
+                shard(model)
 
     def parameters(self) -> list[Parameter]:
         return [p for p in self.llm.parameters() if p.requires_grad]
@@ -80,20 +88,27 @@ class Trainable:
         return getattr(self.llm.lm_head, "base_layer", self.llm.lm_head)
 
     def state(self) -> dict[str, Tensor]:
-        """What is trained, by name: references, not copies."""
+        """What is trained, by name: references, not copies; whole in the first process alone if it is sharded."""
+        return gathered(self._state())
+
+    def _state(self) -> dict[str, Tensor]:
         if self._peft is None:
             return dict(self.llm.state_dict())
         return get_peft_model_state_dict(self._peft, save_embedding_layers=False)
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        state = parts_like(state, self._state())
         if self._peft is None:
             self.llm.load_state_dict(state)
         else:
             set_peft_model_state_dict(self._peft, state)
 
     def save(self, folder: Path) -> None:
-        """Write the adapter folder (PEFT's two files, or `llm.safetensors`), beside and renamed."""
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state().items()}
+        """Write the adapter folder (PEFT's two files, or `llm.safetensors`), beside and renamed; in a group the first does."""
+        state = self.state()
+        if not Group.current().first:
+            return
+        tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
         with folder_beside(folder) as beside:
             if self._peft is None:
                 save_safetensors(tensors, beside / FULL_FILE)
@@ -122,14 +137,19 @@ class Trainable:
         return self.llm
 
 
-def attach(llm: Qwen2ForCausalLM, method: Lora | Full, speech_from: int = 0) -> Trainable:
+def attach(llm: Qwen2ForCausalLM, method: Lora | Full, speech_from: int = 0, sharded: bool = False) -> Trainable:
     """Make `llm` trainable in place, on packed rows. A fresh LoRA adapter changes nothing before it is trained.
 
     `speech_from` is the id of speech code 0: embeddings from there on are trained where the method says so.
     """
-    return Trainable(
-        llm, _lora_config(method, range(speech_from, llm.config.vocab_size)) if method.kind == "lora" else None, True
-    )
+    config = _lora_config(method, range(speech_from, llm.config.vocab_size)) if method.kind == "lora" else None
+    return Trainable(llm, config, packed=True, sharded=sharded)
+
+
+def same_weights(llm: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
+    """A language model of its own whose parameters are the same tensors: adapters can be put on it without touching `llm`."""
+    memo = {id(tensor): Parameter(tensor.detach(), requires_grad=False) for tensor in llm.parameters()}
+    return copy.deepcopy(llm, memo)
 
 
 def load(llm: Qwen2ForCausalLM, folder: Path) -> Trainable:
