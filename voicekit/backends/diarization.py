@@ -123,9 +123,8 @@ def _changing(middles_s: FloatArray, labels: IntArray) -> NDArray[np.bool_]:
     """Of each window whether the label changes inside it: neighbours of one stretch of speech lie at most _HOP_S apart."""
     change = np.flatnonzero((labels[1:] != labels[:-1]) & (np.diff(middles_s) < 1.01 * _HOP_S))
     at_s = (middles_s[change] + middles_s[change + 1]) / 2
-    first, after = (
-        np.searchsorted(at_s, middles_s + t, side) for t, side in ((-_WINDOW_S / 2, "right"), (_WINDOW_S / 2, "left"))
-    )
+    first = np.searchsorted(at_s, middles_s - _WINDOW_S / 2, side="right")
+    after = np.searchsorted(at_s, middles_s + _WINDOW_S / 2, side="left")
     return after > first
 
 
