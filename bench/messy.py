@@ -1,9 +1,9 @@
-"""Messy recordings with known truth, prepared with what is here: python -m bench.messy [--minutes 2] [--out DIR] [--docs DIR]
+"""Messy recordings with known truth, prepared with what is here: python -m bench.messy [--minutes 2] [--only RECORDING]
 
 Two and three synthetic people take turns and interrupt one another, clean, in noise, over music, in a hall and through a
 telephone; a script of single sentences has wrong lines. Says for each recording how much of what was kept is the wanted
-speaker's alone (purity), how much of what they say alone was kept (recall), how many kept clips begin or end in sound without a
-pause, where one speaks and where two do, and how fast it went; of the script how many wrong lines were found and right ones
+speaker's alone (purity), how much of what they say alone was kept (recall), how many kept clips begin or end inside a word,
+where one speaks and where two do, and how fast it went; of the script how many wrong lines were found and right ones
 doubted; then how far words are from where a synthesiser put them, what cleaning does to noisy and to clean sound, and how fast
 each step is. Needs flite and festival. The result is a section of docs/benchmarks.md.
 """
@@ -26,9 +26,9 @@ from bench.messy_truth import (
     cleaning_gain,
     left_alone,
     step_speeds,
-    stretches_of,
     with_word_times,
     word_errors,
+    words_of,
 )
 from bench.sections import publish_section
 from recipes.nano.engines import SAMPLE_RATE_HZ, speak
@@ -52,14 +52,14 @@ EDGE_DB = -35.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A recording: its sound at 24 kHz, when the wanted speaker speaks alone, when each sentence sounds, when somebody's voice
-    sounds without a pause, and when two speak at once."""
+    """A recording: its sound at 24 kHz, when the wanted speaker speaks alone, when each sentence sounds, when each word
+    does, and when two speak at once."""
 
     name: str
     samples: FloatArray
     alone: tuple[Span, ...]
     sentences: tuple[Span, ...]
-    stretches: tuple[Span, ...]
+    words: tuple[Span, ...]
     both: tuple[Span, ...]
 
 
@@ -80,6 +80,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0, help="length of each recording")
     parser.add_argument("--out", type=Path, default=Path("build/messy"))
     parser.add_argument("--docs", type=Path, default=Path("docs"))
+    parser.add_argument(
+        "--only", nargs="+", help='these recordings alone ("two people", ...), and nothing is written into the docs'
+    )
     options = parser.parse_args()
     if not (shutil.which("flite") and shutil.which("festival")):
         print("flite and festival are needed (Debian: apt-get install flite festival festvox-kdlpc16k).", file=sys.stderr)
@@ -91,10 +94,12 @@ def main() -> int:
     audio.write_wav(reference, Waveform(np.concatenate([said.next(TARGET) for _ in range(3)])[None], SAMPLE_RATE_HZ))
     scores: list[Score] = []
     played = scenes(said, options.minutes)
-    for scene in played:
+    for scene in [s for s in played if options.only is None or s.name in options.only]:
         for how, whose in (("who speaks most", WHO_SPEAKS_MOST), ("reference", Wanted(reference))):
             scores.append(prepared(scene, how, whose, found, options.out))
             print(scores[-1], flush=True)
+    if options.only is not None:
+        return 0
     lines = wrong_lines(said, found, options.out)
     text = section(scores, lines, found) + "\n".join(truths(played, said, found, options.out)) + "\n"
     print(text)
@@ -108,7 +113,7 @@ class Sayings:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = iter(texts)
         self.text = ""
-        self.stretches: list[Span] = []
+        self.words: list[Span] = []
 
     def next(self, bank: str) -> FloatArray:
         self.text = next(self._texts)
@@ -117,7 +122,7 @@ class Sayings:
         assert made is not None
         loud = np.flatnonzero(np.abs(made) > 10 ** (EDGE_DB / 20) * np.abs(made).max())
         made, first_s, length_s = made[loud[0] : loud[-1] + 1], loud[0] / SAMPLE_RATE_HZ, (loud[-1] - loud[0]) / SAMPLE_RATE_HZ
-        self.stretches = common([(a - first_s, b - first_s) for a, b in stretches_of(bank, self.text)], [(0.0, length_s)])
+        self.words = common([(a - first_s, b - first_s) for a, b in words_of(bank, self.text)], [(0.0, length_s)])
         ramp = np.minimum(1.0, np.arange(len(made)) / (FADE_S * SAMPLE_RATE_HZ))
         return (made * ramp * ramp[::-1] * 0.3 / np.abs(made).max()).astype(np.float32)
 
@@ -142,7 +147,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     """The wanted speaker says two sentences of three; one turn of four begins before the last has ended."""
     rng = np.random.default_rng(seed)
     turns: list[tuple[str, float, FloatArray]] = []
-    stretches: list[Span] = []
+    words: list[Span] = []
     now_s = 0.5
     while now_s < 60 * minutes:
         who = TARGET if rng.random() < 0.66 else guests[int(rng.integers(len(guests)))]
@@ -150,7 +155,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
         interrupts = bool(turns) and turns[-1][0] != who and rng.random() < 0.25
         start_s = now_s - (0.7 if interrupts else -float(rng.uniform(0.3, 0.9)))
         turns.append((who, start_s, samples))
-        stretches += [(start_s + a, start_s + b) for a, b in said.stretches]
+        words += [(start_s + a, start_s + b) for a, b in said.words]
         now_s = start_s + len(samples) / SAMPLE_RATE_HZ
     mixed = np.zeros(int((now_s + 0.5) * SAMPLE_RATE_HZ), np.float32)
     for _, start_s, samples in turns:
@@ -161,7 +166,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     mine = [(a, b) for who, a, b in spans if who == TARGET]
     others = [(a, b) for who, a, b in spans if who != TARGET]
     alone, sentences = tuple(without(merged(mine), merged(others))), tuple((a, b) for _, a, b in spans)
-    return Scene("two people", mixed, alone, sentences, tuple(stretches), tuple(common(merged(mine), merged(others))))
+    return Scene("two people", mixed, alone, sentences, tuple(words), tuple(common(merged(mine), merged(others))))
 
 
 def over(scene: Scene, name: str, sound: FloatArray, snr_db: float) -> Scene:
@@ -204,7 +209,7 @@ def prepared(scene: Scene, how: str, whose: Wanted, found: Engines, out: Path) -
     took_s = time.perf_counter() - began_s
     spans = [span(c) for c in dataset.clips if c.verdict is Verdict.ACCEPTED]
     kept = merged(spans)
-    cut = [edge for s in spans for edge in s if inside(edge, scene.stretches)]
+    cut = [edge for s in spans for edge in s if inside(edge, scene.words)]
     in_both = sum(inside(edge, scene.both, 0.0) for edge in cut)
     kept_s, mine_s = total_s(common(kept, merged(scene.sentences))), total_s(common(kept, scene.alone))
     length_s = len(scene.samples) / SAMPLE_RATE_HZ
@@ -272,7 +277,7 @@ def truths(played: Sequence[Scene], said: Sayings, found: Engines, out: Path) ->
 
 def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: Engines) -> str:
     models = ", ".join(s.model.name for s in found.models() if s.ready and not s.model.bundled) or "none: what is bundled"
-    head = "| recording, whose it is | minutes | purity, % | recall, % | kept | edges in sound | where two speak | × real time |"
+    head = "| recording, whose it is | minutes | purity, % | recall, % | kept | edges in a word | where two speak | × real time |"
     rows = [
         f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {s.kept} | {s.cut} | {s.cut_in_both} "
         f"| {s.real_time:.1f} |"
@@ -286,7 +291,7 @@ def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: En
             f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down.",
             "The wanted speaker says two sentences of three; one turn of four begins before the last has ended. Purity: of the",
             "speech kept, what the wanted speaker says alone; recall: of what they say alone, what was kept. Edges of kept clips",
-            "lie in sound where somebody's voice goes on for more than 30 ms on both sides, by the synthesiser's phones.",
+            "lie in a word where that goes on for more than 30 ms on both sides, by the synthesiser's phones.",
             "",
             head,
             "|---|---|---|---|---|---|---|---|",

@@ -7,6 +7,9 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +39,29 @@ class WordErrors:
     cut: int
 
 
-def stretches_of(bank: str, text: str) -> list[Span]:
-    """Where flite's voice sounds without a pause: what lies between its silent phones, in seconds."""
+def words_of(bank: str, text: str) -> list[Span]:
+    """Where flite's voice says each word, in seconds: its phones are those of the words by themselves, but for some that change
+    between neighbours, which go with the phone before them."""
+    phones = _phones(bank, text)
+    alone = [(phone, k) for k, word in enumerate(re.findall(r"[a-z']+", text.lower())) for phone, _, _ in _phones(bank, word)]
+    matched = SequenceMatcher(None, [p for p, _ in alone], [p for p, _, _ in phones], autojunk=False).get_matching_blocks()
+    word_of = {block.b + i: alone[block.a + i][1] for block in matched for i in range(block.size)}
+    spans: dict[int, Span] = {}
+    word = 0
+    for i, (_, start_s, end_s) in enumerate(phones):
+        word = word_of.get(i, word)
+        spans[word] = (spans[word][0] if word in spans else start_s, end_s)
+    return list(spans.values())
+
+
+@cache
+def _phones(bank: str, text: str) -> list[tuple[str, float, float]]:
+    """(phone, start, end) in seconds, without silence."""
     said = subprocess.run(
         ["flite", "-voice", bank, "-psdur", "-t", text, "-o", "none"], capture_output=True, text=True, check=True
     )
-    phones = [(p, float(end)) for p, end in re.findall(r"(\S+):([\d.]+)", said.stdout)]
-    out: list[Span] = []
-    before_s = 0.0
-    for phone, end_s in phones:
-        if phone != "pau":
-            out = [*out[:-1], (out[-1][0], end_s)] if out and out[-1][1] == before_s else [*out, (before_s, end_s)]
-        before_s = end_s
-    return out
+    ends = [("", 0.0), *((phone, float(end)) for phone, end in re.findall(r"(\S+):([\d.]+)", said.stdout))]
+    return [(phone, start_s, end_s) for (_, start_s), (phone, end_s) in pairwise(ends) if phone != "pau"]
 
 
 def with_word_times(texts: Sequence[str], folder: Path) -> dict[str, list[tuple[str, float, float]]]:

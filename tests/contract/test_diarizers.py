@@ -1,6 +1,7 @@
 """What every diarizer promises, and whom the embedded one tells apart. pyannote.audio runs for real on tiny random weights."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -149,3 +150,33 @@ def test_a_damaged_or_missing_pipeline_is_named(pyannote_folder: Path, tmp_path:
     with pytest.raises(MissingModel, match="cannot open the model") as caught:
         PyannoteDiarizer(tmp_path)
     assert str(tmp_path) in caught.value.problem
+
+
+class TwoAlike(Ge2eSpeakerEncoder):
+    """Hears two voices of a likeness of 0.55: one in samples above zero, one in those below."""
+
+    def __init__(self) -> None:
+        pass
+
+    def windows(self, samples: FloatArray, starts: Sequence[int]) -> FloatArray:
+        parts = [samples[160 * s : 160 * s + 8 * RATE_HZ // 5] for s in starts]
+        shares = np.array([(part > 0).mean() for part in parts])[:, None]
+        voices = shares * np.array([[1.0, 0.0]]) + (1 - shares) * np.array([[0.55, 0.835]])
+        return (voices / np.linalg.norm(voices, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_who_is_interrupted_is_told_from_a_voice_alike() -> None:
+    """Windows that hold the change are like both: they tied somebody who spoke twice to the one who spoke on."""
+    parts, speech, now_s = list[FloatArray](), list[tuple[float, float]](), 0.0
+    for stretch in [((1, 3.0),)] * 8 + [((-1, 2.4), (1, 3.6))] * 2:
+        first_s = now_s
+        for sign, length_s in stretch:
+            parts.append(np.full(round(length_s * RATE_HZ), 0.1 * sign, np.float32))
+            now_s += length_s
+        speech.append((first_s, now_s))
+        parts.append(np.zeros(RATE_HZ // 2, np.float32))
+        now_s += 0.5
+    turns = Ge2eDiarizer(SileroVad(), TwoAlike()).diarize(Waveform(np.concatenate(parts)[None], RATE_HZ), None, speech)
+    assert len({t.speaker for t in turns}) == 2
+    second = spans_of(turns, turns[-2].speaker)
+    assert [(a, b) for a, b in second] == [pytest.approx((a, a + 2.4), abs=0.25) for a, _ in speech[-2:]]

@@ -15,8 +15,9 @@ from voicekit import audio
 from voicekit.prepare import prepare_dataset
 from voicekit.prepare.clips import Tools, clips_of
 from voicekit.prepare.scripts import Cue
-from voicekit.prepare.sound import Heard
+from voicekit.prepare.sound import Heard, listen
 from voicekit.prepare.track import Track
+from voicekit.prepare.turnover import UNSURE_S
 from voicekit.prepare.workbench import Listening
 from voicekit.records import Clip, Recording, Verdict, Waveform
 from voicekit.records import Heard as Said
@@ -104,7 +105,7 @@ def test_without_a_script_only_the_wanted_speaker_is_listened_to(tmp_path: Path)
     assert shown(made) == [(la, ""), ("", "another speaker"), ("", "two people speak at once"), (la, "")]
 
 
-def test_what_goes_over_into_anothers_speech_is_kept_up_to_its_last_pause(tmp_path: Path) -> None:
+def test_what_goes_over_into_anothers_speech_is_kept_up_to_its_last_whole_word(tmp_path: Path) -> None:
     t = talk(2)
     words = bursts(t.wave)
     middle_s = (words[8][0] + words[8][1]) / 2  # of a word of the second sentence, by a diarizer that is no more exact
@@ -113,7 +114,16 @@ def test_what_goes_over_into_anothers_speech_is_kept_up_to_its_last_pause(tmp_pa
     kept = [c for c in made if not c.reason]
     end_s = max(c.start_sample + c.num_samples for c in kept) / 16_000
     assert not any(a < end_s < b for a, b in words), "no word was cut"
+    assert end_s < middle_s - UNSURE_S + 0.1
     assert {c.reason for c in made} == {"", "another speaker", "goes over into somebody else's speech"}
+
+
+def test_turns_in_round_milliseconds_leave_nothing_to_anybody_else(tmp_path: Path) -> None:
+    """Half a millisecond behind a turn was somebody else's, into whom every sentence went over."""
+    track = track_of(talk(1).wave, tmp_path)
+    of = recording(sample_rate_hz=16_000, num_samples=track.num_samples)
+    sound = listen(of, Heard(track, speech=((0.3001, 2.5004),), allowed_spans=((0.3, 2.5),)), BurstVad())
+    assert sound.others == () and sound.mine == ((0.3001, 2.5),)
 
 
 def test_nobody_but_others_makes_no_clip_that_is_used(tmp_path: Path) -> None:

@@ -38,21 +38,6 @@ def texts(words: list[Word], cuts: list[tuple[int, int]]) -> list[str]:
     return [" ".join(w.text for w in words[a:b]) for a, b in cuts]
 
 
-def talking(*spans: tuple[float, float], length_s: float = 6.0) -> Loudness:
-    """Loud in the spans, quiet outside."""
-    times_s = np.arange(int(length_s / 0.005)) * 0.005
-    return Loudness(np.array([1.0 if any(a <= t < b for a, b in spans) else 1e-6 for t in times_s], np.float32))
-
-
-def test_speech_that_goes_over_into_anothers_ends_at_its_last_pause() -> None:
-    loud = talking((0.5, 1.0), (1.2, 3.0), (3.2, 5.0))
-    assert segment.drawn_back([(0.5, 4.0)], [(4.0, 5.0)], loud) == [pytest.approx((0.5, 3.0))]
-    assert segment.drawn_back([(0.5, 4.0)], [(0.0, 0.5)], loud) == [pytest.approx((1.2, 4.0))]
-    assert segment.drawn_back([(0.5, 4.0)], [(4.3, 5.0)], loud) == [(0.5, 4.0)], "there is a pause between them"
-    assert segment.drawn_back([(0.5, 4.9)], [(0.0, 0.5), (4.9, 5.5)], loud) == [pytest.approx((1.2, 3.0))]
-    assert segment.drawn_back([(1.3, 2.7)], [(2.7, 4.0)], loud) == [], "it may be a part of a word"
-
-
 def test_trim_keeps_a_tenth_of_a_second() -> None:
     assert segment.trim([(1.0, 2.0), (3.0, 4.0)], 6.0) == pytest.approx((0.9, 4.1))
     assert segment.trim([(0.05, 4.0)], 4.02) == pytest.approx((0.0, 4.02))

@@ -1,8 +1,8 @@
 """Telling speakers apart with what is bundled: silero's speech, GE2E embeddings of short windows, agglomerative clustering.
 
-Windows of 1.6 s are joined by average linkage until the nearest two groups are less alike than `_ALIKE`; each frame of speech
-then goes to the speaker it resembles most, with a price on every change (Viterbi). One speaker at a time: where two speak at
-once, it hears one of them.
+Windows of 1.6 s are joined by average linkage until the nearest two groups are less alike than `_ALIKE`, without those that hold
+a change between two, for these are like both; each frame of speech then goes to the speaker it resembles most, with a price on
+every change (Viterbi). One speaker at a time: where two speak at once, it hears one of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from itertools import groupby, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicekit.audio import resample
 from voicekit.backends.device import one_thread
@@ -25,6 +26,7 @@ RATE_HZ = 16_000
 _FRAME_S = 0.01  # of the encoder's spectrogram
 _WINDOW_S, _HOP_S = 1.6, 0.4
 _ALIKE = 0.63
+_ONE_VOICE = 0.7  # groups of windows that nobody else's are in yet
 _MIN_SPEAKER_S = 1.2
 _STEP_S = 0.1
 _CHANGE_COST = 0.6
@@ -53,7 +55,7 @@ class Ge2eDiarizer:
         if not spans:
             return ()
         middles_s, voices = self._windows(resample(mono, RATE_HZ).samples[0], spans)
-        labels = self._clusters(voices, num_speakers)
+        labels = self._clusters(voices, middles_s, num_speakers)
         frames = [(k, start_s, end_s) for k, span in enumerate(spans) for start_s, end_s in _steps(*span)]
         frame_s = np.array([(a + b) / 2 for _, a, b in frames])
         nearest = _mean_of_nearest(voices, middles_s, frame_s)
@@ -87,13 +89,18 @@ class Ge2eDiarizer:
         voices = self._encoder.windows(lifted, [int(s / _FRAME_S) for s in starts_s])
         return [start_s + s + _WINDOW_S / 2 for s in starts_s], voices
 
-    def _clusters(self, voices: FloatArray, num_speakers: int | None) -> IntArray:
+    def _clusters(self, voices: FloatArray, middles_s: FloatArray, num_speakers: int | None) -> IntArray:
         """A label for each window. Of very many, some are clustered and the others go to the nearest group."""
         chosen = np.linspace(0, len(voices) - 1, min(len(voices), _MAX_CLUSTERED)).astype(int)
         some = voices[chosen]
         if len(some) == 1:
             return np.zeros(len(voices), np.int64)
         tree = self._linkage(some, "average", metric="cosine")
+        sure = self._fcluster(tree, 1 - _ONE_VOICE, criterion="distance")
+        inner = ~_changing(middles_s, _assigned(voices, _centroids(some, sure)))[chosen]
+        if 1 < inner.sum() < len(some):
+            some = some[inner]
+            tree = self._linkage(some, "average", metric="cosine")
         least = min(_MIN_SPEAKER_S / _HOP_S * len(some) / len(voices), len(some) / 2)
         if num_speakers is None:
             labels = self._fcluster(tree, 1 - _ALIKE, criterion="distance")
@@ -110,6 +117,15 @@ class Ge2eDiarizer:
                 kept = _large(labels, 1, num_speakers)
         inside = np.isin(labels, kept)
         return _assigned(voices, _centroids(some[inside], labels[inside]))
+
+
+def _changing(middles_s: FloatArray, labels: IntArray) -> NDArray[np.bool_]:
+    """Of each window whether the label changes inside it: neighbours of one stretch of speech lie at most _HOP_S apart."""
+    change = np.flatnonzero((labels[1:] != labels[:-1]) & (np.diff(middles_s) < 1.01 * _HOP_S))
+    at_s = (middles_s[change] + middles_s[change + 1]) / 2
+    first = np.searchsorted(at_s, middles_s - _WINDOW_S / 2, side="right")
+    after = np.searchsorted(at_s, middles_s + _WINDOW_S / 2, side="left")
+    return after > first
 
 
 def _large(labels: IntArray, least: float, most: int) -> IntArray:

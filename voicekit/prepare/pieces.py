@@ -12,6 +12,7 @@ from voicekit.prepare.align import align
 from voicekit.prepare.sound import Sound
 from voicekit.prepare.spans import Span, common, free_around, merged, total_s, without
 from voicekit.prepare.spoken import normalise, spoken_form
+from voicekit.prepare.turnover import drawn_back
 from voicekit.records import Word
 from voicekit.specs import PrepareSpec
 
@@ -56,7 +57,7 @@ def pieces_of(
     elif text is None:
         if transcriber is None:
             raise NothingToCutError("the script has no text for it")
-        mine = list(_transcribed(sound, spec, transcriber))
+        mine = list(_transcribed(sound, spec, aligners, transcriber))
     elif not spoken_form(text, sound.recording.language):
         raise NothingToCutError("its text in the script is empty")
     elif region[1] - region[0] <= spec.max_clip_s and not sound.others and not sound.both:
@@ -99,14 +100,28 @@ def _piece(
     return Piece(start_s, end_s, " ".join(w.text for w in words[first:after]), source, reason)
 
 
-def _transcribed(sound: Sound, spec: PrepareSpec, transcriber: Transcriber) -> Iterator[Piece]:
-    breaks = merged([*sound.others, *sound.both])
-    mine = segment.drawn_back(sound.mine, breaks, sound.loudness)
-    for start_s, end_s in without(sound.mine, mine):
+def _transcribed(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner], transcriber: Transcriber) -> Iterator[Piece]:
+    others = merged([*sound.others, *sound.both])
+    mine, left = drawn_back(sound.mine, others, sound.loudness, lambda a, b: _words_in(sound, a, b, aligners, transcriber))
+    for start_s, end_s in left:
         if end_s - start_s >= _MIN_OTHER_S:
             yield Piece(start_s, end_s, "", "", INTO_ANOTHER)
+    breaks = merged([*others, *left])
     for start_s, end_s in segment.cut_at_pauses(mine, spec.max_clip_s, sound.duration_s, sound.loudness, breaks):
         yield Piece(start_s, end_s, None, transcriber.name)
+
+
+def _words_in(
+    sound: Sound, start_s: float, end_s: float, aligners: Sequence[Aligner], transcriber: Transcriber
+) -> tuple[Word, ...]:
+    """What a transcriber hears between two times, as sure as it is, at the times that an aligner finds, if one can."""
+    wave = sound.track.heard(start_s, end_s)
+    heard = transcriber.hear(wave, sound.recording.language).words
+    found = align(wave, " ".join(w.text for w in heard), sound.recording.language, aligners)
+    placed = found[0] if found and len(found[0]) == len(heard) else heard
+    return tuple(
+        Word(w.text, start_s + at.start_s, start_s + at.end_s, w.confidence) for w, at in zip(heard, placed, strict=True)
+    )
 
 
 def _cued(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner]) -> Iterator[Piece]:

@@ -100,20 +100,6 @@ def cut_at_pauses(
     return cut
 
 
-def drawn_back(spans: Sequence[Span], others: Sequence[Span], loudness: Loudness) -> list[Span]:
-    """Speech that goes over into that of `others` without a pause ends at its own last pause, and begins after its first: no
-    change of turn is heard to the word, so what lies between may hold half of one. Speech without a pause goes."""
-    out: list[Span] = []
-    for start_s, end_s in spans:
-        dips = [(start_s, start_s), *loudness.dips(start_s, end_s), (end_s, end_s)]
-        after = any(abs(b - start_s) < MIN_GAP_S for _, b in others)
-        before = any(abs(a - end_s) < MIN_GAP_S for a, _ in others)
-        first_s, last_s = dips[1][1] if after else start_s, dips[-2][0] if before else end_s
-        if last_s > first_s:
-            out.append((first_s, last_s))
-    return out
-
-
 def edges(
     speech: Span, before_s: float | None, behind_s: float | None, room: Span, loudness: Loudness, max_clip_s: float
 ) -> Span:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicekit.ports import VoiceActivityDetector
@@ -12,6 +13,8 @@ from voicekit.prepare.spans import Span, common, merged, without
 from voicekit.prepare.track import EAR_RATE_HZ, Track
 from voicekit.records import FloatArray, Recording, Waveform
 from voicekit.timebase import seconds_to_samples
+
+_SHORTEST_S = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +79,20 @@ def listen(recording: Recording, heard: Heard, vad: VoiceActivityDetector) -> So
     alone = without(speech, both)
     allowed = heard.allowed_spans
     mine = alone if allowed is None else common(alone, merged(allowed))
+    others = [] if allowed is None else without(alone, merged(allowed))
     return Sound(
         recording=recording,
         track=track,
         speech=tuple(speech),
-        mine=tuple(mine),
-        others=() if allowed is None else tuple(without(alone, merged(allowed))),
+        mine=tuple(_real(mine)),
+        others=tuple(_real(others)),
         both=tuple(both),
         noise_power=grade.noise_power(levels_of(track), speech),
         loudness=smoothed(track.powers(step_samples(track.sample_rate_hz))),
         cues=heard.cues,
     )
+
+
+def _real(spans: Sequence[Span]) -> list[Span]:
+    """Without what is left of speech where turns are told in round milliseconds."""
+    return [s for s in spans if s[1] - s[0] >= _SHORTEST_S]
