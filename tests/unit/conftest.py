@@ -42,5 +42,5 @@ def nothing_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
     from voicekit.train import fits
 
     nothing = Forecast(0, 0, 0, 0, 0, 0, 0, 0.0)
-    monkeypatch.setattr(fits, "forecast", lambda *_: nothing)
+    monkeypatch.setattr(fits, "forecast", lambda *_, **__: nothing)
     monkeypatch.setattr(fits, "measured", lambda *_: fits.Taken(0, 0.0))
