@@ -158,7 +158,7 @@ class TrainSpec(_Spec):
     them under the new name of which only the text is held (KL to the base, `new_name_kl`). `text_kl` holds the text of the
     pseudo-conversations themselves. Of the recordings `read_share` stands as the answer to a request to read its text, with
     the same mask. `micro_tokens` > 0 splits a batch to save memory; the result is the same. `precision` is that of LoRA's
-    matrix products on a CPU (auto: bf16 where the processor has matrix units for it).
+    matrix products on a CPU (auto: bf16 where the processor multiplies in it by itself).
 
     `processes` > 1 trains on so many devices of this machine; `sharded`: each keeps only its part of weights, gradients and the
     optimizer's state. `gradient_checkpointing` computes a layer's inner values again
