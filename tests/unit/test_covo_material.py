@@ -36,7 +36,11 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, line: str) -> None:
         read_material(tmp_path, 8)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"{no json"), gzip.compress(b"{}" * 99)[:15]])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"{no json"), gzip.compress(b"{}" * 99)[:15]],
+    ids=["no gzip", "no JSON", "cut off"],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "rehearsal.jsonl.gz").write_bytes(content)
     with pytest.raises(BaseModelError, match=r"rehearsal\.jsonl\.gz cannot be read"):
