@@ -120,8 +120,8 @@ def settings(size: Size, on_gpu: bool, recompute: bool = False) -> Any:
     method |= {"rslora": False, "dora": False, "audio_embeddings": False}
     values = {"steps": size.steps, "batch_tokens": size.tokens, "learning_rate": 5e-4, "warmup_steps": 2, "weight_decay": 0.01}
     values |= {"max_grad_norm": 1.0, "micro_tokens": size.micro_tokens, "precision": "auto" if on_gpu else "fp32", "seed": 0}
-    values |= {"checkpoint_every": 10**6, "processes": 1, "gradient_checkpointing": recompute, "ema_decay": 0.0}
-    values |= {"evaluate_every": 0, "patience": 0, "max_text_drift": 0.0, "sample_every": 0}
+    values |= {"checkpoint_every": 10**6, "processes": 1, "sharded": False, "ema_decay": 0.0}
+    values |= {"gradient_checkpointing": recompute, "evaluate_every": 0, "patience": 0, "max_text_drift": 0.0, "sample_every": 0}
     return SimpleNamespace(**values, method=SimpleNamespace(**method), model_dump_json=lambda exclude: repr(sorted(values)))
 
 

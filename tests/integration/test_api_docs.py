@@ -56,5 +56,5 @@ def test_every_code_that_is_answered_is_in_the_table() -> None:
     listed = set(re.findall(r"`([a-z_0-9]+)`", PAGE.split("| status | codes |")[1].split("\n\n")[0]))
     assert own <= listed
     known = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.VoicekitError)}
-    other = {"not_found", "too_large", "unsupported_media_type", "invalid_request"}
+    other = {"not_found", "method_not_allowed", "too_large", "unsupported_media_type", "invalid_request", "internal"}
     assert listed <= own | known | other

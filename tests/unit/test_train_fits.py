@@ -201,6 +201,8 @@ def test_processes_have_their_share_of_a_step_and_sharded_ones_their_part_of_wha
     dealt = fits.forecast(llm, spec.model_copy(update={"sharded": True}), some, two, loop._attached, TEXT_IDS, processes=2)
     weights = whole.weights_bytes
     assert dealt.optimizer_bytes == pytest.approx(whole.optimizer_bytes / 2, rel=0.01)
-    assert (dealt.gradient_bytes, whole.copies_bytes) == (weights // 2, weights)
-    assert dealt.weights_bytes + dealt.copies_bytes == weights, "half of the weights, half of their frozen copy"
-    assert dealt.total_bytes < 0.75 * whole.total_bytes
+    assert (dealt.gradient_bytes, whole.copies_bytes) == pytest.approx((weights / 2, weights), rel=1e-3)
+    # Half of the weights, half of their frozen copy; a copy has a few buffers too.
+    assert dealt.weights_bytes + dealt.copies_bytes == pytest.approx(weights, rel=1e-3)
+    resting = [found.total_bytes - found.pass_bytes for found in (dealt, whole)]
+    assert resting[0] < 0.75 * resting[1], "what a pass gathers comes on top"
