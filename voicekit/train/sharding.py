@@ -110,12 +110,14 @@ def filled(batch: Batch | None, device: torch.device, holds: bool) -> Batch:
 
     `holds`: some process may hold text to the base, so all of them ask the base something.
     """
+    if batch is not None and (batch.base_ids is not None or not holds):
+        return batch
     ids, layout = pack([np.zeros(1, dtype=np.int64)], device)
-    nowhere = torch.zeros(0, dtype=torch.int64, device=device)
     if batch is None:
         zero = torch.zeros(1, dtype=torch.int64, device=device)
         none = torch.zeros(1, device=device)
         batch = Batch(ids, layout, zero, zero, none, none, torch.zeros(1, dtype=torch.bool, device=device), ())
-    if holds and batch.base_ids is None:
+    if holds:
+        nowhere = torch.zeros(0, dtype=torch.int64, device=device)
         return replace(batch, base_ids=ids, base_layout=layout, base_where=nowhere)
     return batch
