@@ -118,7 +118,7 @@ def engines(settings: Settings) -> Engines:
         vad=vad,
         aligners=lambda base: [aligner(), base],
         speaker_encoder=speaker_encoder,
-        judge=_judge,
+        judge=lambda sentences: _judge(sentences, workers),
         pitch=cache(_pitch),
         base_revision=revision_of,
         check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
@@ -225,10 +225,10 @@ def _speaker_encoder() -> SpeakerEncoder:
     return Ge2eSpeakerEncoder()
 
 
-def _judge(sentences: Sequence[str]) -> Transcriber:
+def _judge(sentences: Sequence[str], workers: int = 1) -> Transcriber:
     from voicekit.backends.judge import PocketsphinxJudge
 
-    return PocketsphinxJudge(sentences)
+    return PocketsphinxJudge(sentences, workers)
 
 
 def _pitch() -> PitchTracker:

@@ -99,6 +99,13 @@ def test_the_judge_is_silent_about_silence_and_forgets_what_it_heard() -> None:
     assert judge().transcribe(clip("kal", 1)) == first
 
 
+def test_asked_by_several_at_once_every_process_knows_the_same_words() -> None:
+    asked = [clip(voice, number) for number in SAID for voice in ("kal", "slt")] * 2
+    with ThreadPoolExecutor(3) as threads:
+        heard = list(threads.map(PocketsphinxJudge([*SAID.values(), *OTHERS], 2).transcribe, asked))
+    assert heard == [judge().transcribe(wave) for wave in asked]
+
+
 def test_probabilities_of_the_language_model_add_up_after_every_word_and_pair() -> None:
     model = language_model([s.split() for s in (*SAID.values(), *OTHERS)])
     probability: dict[tuple[str, ...], float] = {}

@@ -21,12 +21,16 @@ SPEAKER_PITCH = 6
 
 
 def measure(
-    voice: FakeSpeaker | None = None, spec: EvaluateSpec = SPEC, clips: int = 8, events: list[Progress] | None = None
+    voice: FakeSpeaker | None = None,
+    spec: EvaluateSpec = SPEC,
+    clips: int = 8,
+    events: list[Progress] | None = None,
+    workers: int = 1,
 ) -> tuple[dict[str, Metric], EvaluationRows]:
     base = FakeBase()
     mouth = base.voice("low")
     recordings = [(mouth.decode(np.array(codes_of(text, SPEAKER_PITCH))), text) for text in SENTENCES[:clips]]
-    instruments = Instruments(FakeEncoder(), lambda _: FakeJudge(base), FakePitch())
+    instruments = Instruments(FakeEncoder(), lambda _: FakeJudge(base), FakePitch(), workers)
     report = (lambda _: None) if events is None else events.append
     questions = [*base.material.test, *base.material.dev]
     return evaluate_voice(base, voice or base.voice("mid"), None, recordings, questions, spec, instruments, report)
@@ -163,6 +167,14 @@ def test_progress_only_rises_and_ends_at_one() -> None:
     measure(adapted(), events=events)
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
+
+
+def test_heard_several_at_once_every_reply_is_what_it_is_alone() -> None:
+    alone, rows = measure(adapted(0.5, 0.9))
+    together, same_rows = measure(adapted(0.5, 0.9), workers=3)
+    timed = "real_time_factor"
+    assert {n: m for n, m in together.items() if n != timed} == {n: m for n, m in alone.items() if n != timed}
+    assert [row.voice and row.voice.heard for row in same_rows.replies] == [row.voice and row.voice.heard for row in rows.replies]
 
 
 def test_f0_is_the_geometric_mean_of_what_is_voiced() -> None:

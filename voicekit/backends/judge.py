@@ -19,7 +19,7 @@ from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soxr
@@ -46,28 +46,22 @@ _FOREIGN = re.compile(r"[^a-z']")
 
 
 class PocketsphinxJudge:
-    """A `Transcriber` for English. Deterministic; what it heard before does not matter. Asked for general speech by several
-    threads at once, it works in up to `processes` of their own.
+    """A `Transcriber` for English. Deterministic; what it heard before does not matter. Asked by several threads at once, it
+    works in up to `processes` of their own.
 
     `sentences`: the only words it knows are theirs; () means general speech. Words that are not in the pronouncing
     dictionary are pronounced by guess (voicekit.backends.pronounce).
     """
 
     def __init__(self, sentences: Sequence[str] = (), processes: int = 1) -> None:
-        import pocketsphinx
-
         said = [words for words in (_words(s) for s in sentences) if words]
         self.name = f"pocketsphinx {version('pocketsphinx')} en-us"
-        if not said:
-            self._listener = Anywhere(__name__, processes, lambda: Listener().hear)
-            return
-        self.name += f", {len({w for words in said for w in words})} words"
-        with tempfile.TemporaryDirectory(prefix="voicekit-judge-") as scratch:
-            model, lexicon = Path(scratch) / "model.arpa", Path(scratch) / "words.dict"
-            model.write_text(language_model(said), encoding="ascii")
-            lexicon.write_text(_lexicon({word for words in said for word in words}), encoding="ascii")
-            listener = Listener(pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **_OPTIONS))
-        self._listener = Anywhere(__name__, 1, lambda: listener.hear)
+        self._knows: Knows | None = None
+        if said:
+            known = {word for words in said for word in words}
+            self.name += f", {len(known)} words"
+            self._knows = Knows(language_model(said), _lexicon(known))
+        self._listener = Anywhere(__name__, processes, lambda: Listener().hear)
 
     def transcribe(self, wave: Waveform) -> str:
         """Lower-case words separated by single spaces; "" for silence and for less than 0.1 s of audio."""
@@ -84,19 +78,27 @@ class PocketsphinxJudge:
         peak = float(np.abs(samples).max()) if len(samples) else 0.0
         if peak < _SILENCE or wave.duration_s < _SHORTEST_S:
             return Heard("", language="en")
-        return self._listener.ask(samples, wave.duration_s)
+        return self._listener.ask(samples, wave.duration_s, self._knows)
+
+
+class Knows(NamedTuple):
+    """Which words follow each other (ARPA) and how they sound (as the CMU dictionary says it)."""
+
+    language_model: str
+    lexicon: str
 
 
 class Listener:
-    """A decoder, by default of general speech, which takes 100 MB."""
+    """A decoder of what it was asked to know last; that of general speech takes 100 MB."""
 
-    def __init__(self, decoder: Any = None) -> None:
-        import pocketsphinx
+    def __init__(self) -> None:
+        self._decoder: Any = None
+        self._knows: Knows | None = None
 
-        self._decoder: Any = decoder or pocketsphinx.Decoder(**_OPTIONS)
-
-    def hear(self, samples: FloatArray, duration_s: float) -> Heard:
-        """float32 [T] at 16 kHz, not silent, that last `duration_s`."""
+    def hear(self, samples: FloatArray, duration_s: float, knows: Knows | None) -> Heard:
+        """float32 [T] at 16 kHz, not silent, that last `duration_s`; without `knows` it is general speech."""
+        if self._decoder is None or knows != self._knows:
+            self._decoder, self._knows = _decoder(knows), knows
         peak = float(np.abs(samples).max())
         texts: list[str] = []
         words: list[Word] = []
@@ -122,6 +124,18 @@ class Listener:
             for said in spoken_words(part.word.partition("(")[0] if part.word[0] not in _FILLERS else "")
         ]
         return found.hypstr, words
+
+
+def _decoder(knows: Knows | None) -> Any:
+    import pocketsphinx
+
+    if knows is None:
+        return pocketsphinx.Decoder(**_OPTIONS)
+    with tempfile.TemporaryDirectory(prefix="voicekit-judge-") as scratch:
+        model, lexicon = Path(scratch) / "model.arpa", Path(scratch) / "words.dict"
+        model.write_text(knows.language_model, encoding="ascii")
+        lexicon.write_text(knows.lexicon, encoding="ascii")
+        return pocketsphinx.Decoder(lm=str(model), dict=str(lexicon), **_OPTIONS)
 
 
 def _placed(word: Word, late_s: float, start_s: float, end_s: float) -> Word:

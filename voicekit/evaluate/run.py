@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -55,15 +56,26 @@ TIMED_QUESTIONS = 4
 SYNTHESISED_S, FEWEST_SYNTHESISED = 40.0, 4
 _PITCH_FRAME_S = 0.01
 _FEWEST_VOICED_FRAMES = 5
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Instruments:
-    """What hears the speech. `judge` makes a transcriber for speech that consists of the words of the given sentences."""
+    """What hears the speech. `judge` makes a transcriber for speech that consists of the words of the given sentences.
+
+    `workers` replies are decoded and heard at once, each as if alone.
+    """
 
     speaker: SpeakerEncoder
     judge: Callable[[Sequence[str]], Transcriber]
     pitch: PitchTracker
+    workers: int = 1
+
+    def each(self, do: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
+        """What `do` makes of each, in order, `workers` at once."""
+        with ThreadPoolExecutor(self.workers, "voicekit-ears") as threads:
+            yield from threads.map(do, things)
 
 
 def evaluate_voice(
@@ -97,19 +109,22 @@ def evaluate_voice(
     texts = [q.text for q in asked]
     replies, base_replies = voice.reply_many(texts, spec.seed), bench.base_voice.reply_many(texts, spec.seed)
     drift = [0.0] * len(asked) if adapter is None else base.text_kl(adapter, voice.speaker, asked)
+    spoken = min(len(asked), spec.spoken)
+    heard: list[tuple[HeardSpeech, HeardSpeech]] = []
+    pairs = list(zip(replies, base_replies, strict=True))
+    for both in instruments.each(lambda pair: (bench.reply(pair[0], voice), bench.reply(pair[1], None)), pairs[:spoken]):
+        report(Progress("evaluate", 0.45 + 0.5 * len(heard) / spoken, "Listening to the replies"))
+        heard.append(both)
     rows: list[ReplyRow] = []
-    for i, (question, reply, base_reply) in enumerate(zip(asked, replies, base_replies, strict=True)):
-        heard, base_heard = None, None
-        if i < spec.spoken:
-            report(Progress("evaluate", 0.45 + 0.5 * i / min(len(asked), spec.spoken), "Listening to the replies"))
-            heard, base_heard = bench.reply(reply, voice), bench.reply(base_reply, None)
+    for i, (question, (reply, base_reply)) in enumerate(zip(asked, pairs, strict=True)):
         right, base_right = same_answer(reply.text, question.answer), same_answer(base_reply.text, question.answer)
-        rows.append(ReplyRow(question, reply.text, base_reply.text, right, base_right, drift[i], heard, base_heard))
+        sounds = heard[i] if i < spoken else (None, None)
+        rows.append(ReplyRow(question, reply.text, base_reply.text, right, base_right, drift[i], *sounds))
     found = EvaluationRows(tuple(rows), clips, bench.speaker_f0_hz)
     report(Progress("evaluate", 0.95, "Measuring the speed"))
     values = {
         **_metrics(found, spec.seed),
-        **bench.against_recordings(found, [reply.speech for reply in replies[: spec.spoken]], spec.seed),
+        **bench.against_recordings(found, [reply.speech for reply in replies[:spoken]], spec.seed),
         "real_time_factor": _speed(voice, texts[:TIMED_QUESTIONS], spec.seed),
     }
     report(Progress("evaluate", 1.0))
@@ -136,23 +151,26 @@ class _Bench:
         self.base_voice = base.voice(base.info.default_speaker)
         self._base, self._instruments, self._judge = base, instruments, judge
         self._neutral = base.neutral_prompt()
-        self._embeddings = [instruments.speaker.embed(wave) for wave, _ in recordings]
+        waves = [wave for wave, _ in recordings]
+        self._embeddings = list(instruments.each(instruments.speaker.embed, waves))
         self._speaker = _unit(np.sum(self._embeddings, axis=0))
-        self._tokens = [base.encode_speech(wave) for wave, _ in recordings]
+        self._tokens = list(instruments.each(base.encode_speech, waves))
         self._listened_to = _first_seconds(recordings)
-        self._pitch = [self._track(tokens) for tokens in self._tokens[: len(self._listened_to)]]
+        self._pitch = list(instruments.each(self._track, self._tokens[: len(self._listened_to)]))
         found = [f0 for pitch in self._pitch if np.isfinite(f0 := f0_hz(pitch))]
         self.speaker_f0_hz = float(np.exp(np.mean(np.log(found)))) if found else float("nan")
 
     def clips(self) -> tuple[ClipRow, ...]:
         """The first recordings beside their copy synthesis, each compared with the speaker's other recordings."""
         total = np.sum(self._embeddings, axis=0)
-        rows: list[ClipRow] = []
-        for i, (wave, text) in enumerate(self._listened_to):
+
+        def row(i: int) -> ClipRow:
+            wave, text = self._listened_to[i]
             others = _unit(total - self._embeddings[i])
             copy = self._hear(self._base.copy_synthesis(wave), text, others, self._pitch[i])
-            rows.append(ClipRow(text, wave, float(self._embeddings[i] @ others), copy))
-        return tuple(rows)
+            return ClipRow(text, wave, float(self._embeddings[i] @ others), copy)
+
+        return tuple(self._instruments.each(row, range(len(self._listened_to))))
 
     def reply(self, reply: Reply, voice: SpeakingModel | None) -> HeardSpeech:
         """A reply as `voice` sounds; as the un-tuned base sounds if it is None."""

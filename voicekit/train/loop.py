@@ -23,7 +23,7 @@ from voicekit.ports import SO_FAR, Forecast, OnProgress, Progress, TrainOutcome,
 from voicekit.records import TrainingExample
 from voicekit.train import checkpoint, fast_lora, lean, processes
 from voicekit.train.averaging import Average
-from voicekit.train.batches import collate, plan, share
+from voicekit.train.batches import plan, share
 from voicekit.train.fits import fit_in, forecast, undisturbed, work_of
 from voicekit.train.group import Group
 from voicekit.train.loss import losses_of
@@ -31,7 +31,7 @@ from voicekit.train.metrics import watched
 from voicekit.train.precision import product_type
 from voicekit.train.room import FILE as MEMORY
 from voicekit.train.room import Room, is_out_of_memory, out_of_memory, remembered
-from voicekit.train.sharding import filled, gathered, local, part_like, whole
+from voicekit.train.sharding import gathered, local, part_like, whole
 from voicekit.train.stopping import HELD_OUT, Look, best, is_over
 from voicekit.train.trainable import Trainable, attach
 
@@ -85,7 +85,8 @@ def fit(
     with watching as report, _own_randomness(spec.seed, device), _memory_errors(spec):
         fitting = fit_in(llm, remembered(folder, spec), learned, steps, _attached, speech_from, device)
         with _attached(llm, spec, speech_from, spec.sharded and group.size > 1) as trainable:
-            room = Room(fitting, learned, spec, folder)
+            holds = any(bool(e.kl_weight.any()) for e in examples)
+            room = Room(fitting, learned, spec, folder, trainable.sharded, holds)
             doing = _Run(trainable, learned, held_out, spec, folder, run, report, tuple(snapshots_at), speech_from, room)
             return doing.go(steps)
 
@@ -116,7 +117,6 @@ class _Run:
     def __post_init__(self) -> None:
         self.group = Group.current()
         self.parameters = self.trainable.parameters()
-        self.holds = any(bool(e.kl_weight.any()) for e in (*self.examples, *self.held_out))
         self.average = Average(self.parameters, self.spec.ema_decay)
         self.optimizer = AdamW(self.parameters, lr=self.spec.learning_rate, weight_decay=self.spec.weight_decay, fused=True)
 
@@ -181,9 +181,7 @@ class _Run:
             self.optimizer.zero_grad(set_to_none=True)
             sums = torch.zeros(4, dtype=torch.float64, device=device)
             for piece in pieces:
-                batch = collate(piece, device, self.speech_from)
-                if self.trainable.sharded:
-                    batch = filled(batch, device, self.holds)
+                batch = self.room.batch(piece, device, self.speech_from)
                 if batch is None:
                     continue
                 loss, some = losses_of(self.trainable, batch, ce_scale, kl_scale)

@@ -18,7 +18,7 @@ from voicekit import files
 from voicekit.errors import ResourceError
 from voicekit.ports import Forecast
 from voicekit.records import TrainingExample
-from voicekit.train.batches import collate, micro_batches
+from voicekit.train.batches import Batch, collate, micro_batches
 from voicekit.train.checkpoint import storage_errors
 from voicekit.train.fits import Fit, part_of, probed
 from voicekit.train.group import Group
@@ -34,18 +34,22 @@ FILE = "memory.json"
 
 @dataclass
 class Room:
-    """The pieces of one run. `retries`: how often memory ran out; `news`: what to tell people once."""
+    """The pieces of one run. `together`: processes share the weights, and `holds`: some of them may hold text to the base.
+
+    `retries`: how often memory ran out; `news`: what to tell people once.
+    """
 
     fit: Fit
     examples: Sequence[TrainingExample]
     spec: TrainSpec
     folder: Path
+    together: bool = False
+    holds: bool = False
     retries: int = 0
     news: str = ""
 
     def __post_init__(self) -> None:
         self.group = Group.current()
-        self.together = self.spec.sharded and self.group.size > 1
         self.expected = self.fit.expected
         self.micro_tokens = self.fit.micro_tokens
         if self.micro_tokens != self.spec.micro_tokens:
@@ -60,13 +64,16 @@ class Room:
             part = part_of(work, largest)
             share = part.micro_tokens / work.micro_tokens
             expected = replace(self.expected, pass_bytes=int(share * self.expected.pass_bytes), micro_tokens=part.micro_tokens)
-            batch = collate(largest, device, speech_from)
-            if self.together:
-                batch = filled(batch, device, holds=True)
+            batch = self.batch(largest, device, speech_from)
             assert batch is not None, "the largest micro-batch has something to learn"
             return probed(expected, trainable, batch, part)
 
         self.expected = self.learning([self.examples[i] for i in work.largest], attempt, device)
+
+    def batch(self, piece: Sequence[TrainingExample], device: torch.device, speech_from: int) -> Batch | None:
+        """A piece as tensors; None if nothing is to be learned of it and no other process waits for this one."""
+        batch = collate(piece, device, speech_from)
+        return filled(batch, device, self.holds) if self.together else batch
 
     def learning(
         self, examples: Sequence[TrainingExample], learn: Callable[[list[list[TrainingExample]]], T], device: torch.device
