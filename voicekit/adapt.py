@@ -39,7 +39,7 @@ QUESTION_STEPS = 0.25
 
 @dataclass(frozen=True)
 class Round:
-    """One harvest: how many replies were asked for, ended by themselves, and were legible; those also in voice with their
+    """One harvest: how many replies were asked for, ended by themselves, and were legible; those also found in voice with their
     CER, and the `others` that ended."""
 
     asked: int
@@ -213,8 +213,8 @@ class _Adaptation:
     def _round(self, path: Path, adapter: Path, step: int, target_hz: float, show: OnProgress) -> Round:
         if path.exists():
             return _read_round(path)
-        started = time.monotonic()
-        questions = _spread(self.base.material.train, self.spec.harvest.questions, [self.spec.seed, 4, step])
+        started, harvest = time.monotonic(), self.spec.harvest
+        questions = _spread(self.base.material.train, harvest.questions, [self.spec.seed, 4, step])
         voice = self.base.voice(self.speaker, adapter=adapter)
         replies: list[Reply] = []
         for start in range(0, len(questions), ASKED_TOGETHER):
@@ -224,8 +224,11 @@ class _Adaptation:
         ended = [(_kept(q, r), r) for q, r in zip(questions, replies, strict=True) if r.finished and len(r.speech)]
         self._keep_sample(path.parent.name, step, [*(r for _, r in ended), *replies], show)
         read = [(kept, r, error_rate(kept.text, self.base.read_speech(r.speech))) for kept, r in ended]
-        legible = [(kept, r, cer) for kept, r, cer in read if cer <= self.spec.harvest.relaxed_cer]
-        good = [(kept, cer) for kept, r, cer in legible if self._in_voice(r, target_hz)]
+        legible = [(kept, r, cer) for kept, r, cer in read if cer <= harvest.relaxed_cer]
+        # Decoding a reply takes longer than saying it: those that would be left out anyway are not listened to.
+        good = [(kept, cer) for kept, r, cer in legible if cer <= harvest.max_cer and self._in_voice(r, target_hz)]
+        if len(good) < harvest.min_kept:
+            good += [(kept, cer) for kept, r, cer in legible if cer > harvest.max_cer and self._in_voice(r, target_hz)]
         well_said = {kept for kept, _ in good}
         result = Round(
             asked=len(questions),

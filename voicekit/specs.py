@@ -132,14 +132,14 @@ class HarvestSpec(_Spec):
 
     enabled: bool = True
     questions: int = 160
-    rounds_at: tuple[int, ...] = (60, 90, 120)
+    rounds_at: tuple[int, ...] = (70, 100)
     enough: int = 240
     min_kept: int = 20
     f0_tolerance: float = 0.10
     max_cer: float = 0.15
     relaxed_cer: float = 0.30
     passes: int = 1
-    steps: int = 120
+    steps: int = 90
     learning_rate: float = 0.0
     kept_per_epoch: int = 120
     kept_text_weight: float = 0.0
@@ -171,7 +171,7 @@ class TrainSpec(_Spec):
 
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
     strategy: Strategy = "pseudo_masked"
-    steps: int = Field(default=140, ge=1)
+    steps: int = Field(default=100, ge=1)
     batch_tokens: int = Field(default=1500, ge=1)
     learning_rate: float = 5e-4
     warmup_steps: int = 10
