@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.tiny_llm import IDS, TEXT_IDS, TinyModel, examples, tiny_llm
 from voicekit.ports import Progress, TrainOutcome
-from voicekit.specs import Full, Lora, TrainSpec
+from voicekit.specs import Full, HarvestSpec, Lora, TrainSpec
 from voicekit.train import loop
 from voicekit.train.averaging import Average
 from voicekit.train.batches import collate
@@ -228,9 +229,10 @@ def test_settings_that_could_do_nothing_are_refused(wrong: dict[str, float]) -> 
 
 
 def test_recipes_that_name_nothing_new_keep_their_digest() -> None:
-    """The digests of version 0.4.0."""
-    assert TrainSpec().digest() == "40bcf4ea183c72aeff82b7228ac62da840b6945edc7ee81a9da3393198986984"
-    assert TrainSpec(method=Full()).digest() == "f83d9ffc17a96b5be63e08c990be1c0a62ec183eb825642eb369c04d99366a84"
+    """The digests of version 0.4.0, of what was the default then."""
+    then: dict[str, Any] = {"steps": 140, "harvest": HarvestSpec(rounds_at=(60, 90, 120), steps=120)}
+    assert TrainSpec(**then).digest() == "40bcf4ea183c72aeff82b7228ac62da840b6945edc7ee81a9da3393198986984"
+    assert TrainSpec(method=Full(), **then).digest() == "f83d9ffc17a96b5be63e08c990be1c0a62ec183eb825642eb369c04d99366a84"
     changed = [{"ema_decay": 0.9}, {"method": Lora(dora=True)}, {"processes": 2}, {"sharded": True}]
     assert len({TrainSpec.model_validate(c).digest() for c in [{}, *changed]}) == 5
     again = TrainSpec.model_validate_json(TrainSpec(ema_decay=0.9, method=Lora(dora=True)).model_dump_json())
