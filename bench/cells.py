@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicekit import files
-from voicekit.adapt import F0OfCodes, adapt_chat
+from voicekit.adapt import adapt_chat
 from voicekit.audio import read
 from voicekit.conversations import Item
+from voicekit.creation import f0_of_codes
 from voicekit.engines import Engines
 from voicekit.evaluate import Instruments, evaluate_voice
-from voicekit.evaluate.run import f0_hz
 from voicekit.ports import BaseModel, OnProgress
 from voicekit.preparing import prepare_with
 from voicekit.records import Metric, VoicePrompt, Waveform
@@ -92,7 +92,7 @@ def run_cell(
     adapter, train_s, steps = None, 0.0, 0
     if recipe is not None:
         train = recipe.train.model_copy(update={"seed": seed})
-        outcome = adapt_chat(base, speaker.items, speaker.name, _f0_of(base, engines), train, work, report)
+        outcome = adapt_chat(base, speaker.items, speaker.name, f0_of_codes(base, engines), train, work, report)
         adapter, train_s, steps = outcome.adapter, outcome.seconds, outcome.steps
     voice = base.voice(speaker.name, speaker.prompt, adapter, speaker.decoder_weights)
     instruments = Instruments(engines.speaker_encoder(), engines.judge, engines.pitch(), engines.workers)
@@ -108,11 +108,6 @@ def read_cell(file: Path) -> Cell:
     stored = json.loads(file.read_text(encoding="utf-8"))
     metrics = {name: Metric(**metric) for name, metric in stored.pop("metrics").items()}
     return Cell(**stored, metrics=metrics)
-
-
-def _f0_of(base: BaseModel, engines: Engines) -> F0OfCodes:
-    speaking, neutral, pitch = base.voice(base.info.default_speaker), base.neutral_prompt(), engines.pitch()
-    return lambda codes: f0_hz(pitch.track(speaking.decode(codes, neutral)))
 
 
 def of(cells: Sequence[Cell], condition: str) -> list[Cell]:

@@ -225,10 +225,14 @@ class _Adaptation:
         self._keep_sample(path.parent.name, step, [*(r for _, r in ended), *replies], show)
         read = [(kept, r, error_rate(kept.text, self.base.read_speech(r.speech))) for kept, r in ended]
         legible = [(kept, r, cer) for kept, r, cer in read if cer <= harvest.relaxed_cer]
+
+        def in_voice(some: Sequence[tuple[Kept, Reply, float]]) -> list[tuple[Kept, float]]:
+            return [(kept, cer) for kept, r, cer in some if self._in_voice(r, target_hz)]
+
         # Decoding a reply takes longer than saying it: those that would be left out anyway are not listened to.
-        good = [(kept, cer) for kept, r, cer in legible if cer <= harvest.max_cer and self._in_voice(r, target_hz)]
+        good = in_voice([reply for reply in legible if reply[-1] <= harvest.max_cer])
         if len(good) < harvest.min_kept:
-            good += [(kept, cer) for kept, r, cer in legible if cer > harvest.max_cer and self._in_voice(r, target_hz)]
+            good += in_voice([reply for reply in legible if reply[-1] > harvest.max_cer])
         well_said = {kept for kept, _ in good}
         result = Round(
             asked=len(questions),

@@ -182,7 +182,8 @@ def chat(job: Job, folder: Path, report: OnProgress) -> Facts:
     started_at = now()
     codes = read_tokens(job.folder / "tokens" / TOKENS)
     items = [Item(c.id, c.transcript.text, codes[c.id]) for c in job.dataset().train()]
-    outcome = adapt_chat(job.base, items, job.request.slug, f0_of_codes(job), job.request.recipe.train, folder / "run", report)
+    listen, spec = f0_of_codes(job.base, job.engines), job.request.recipe.train
+    outcome = adapt_chat(job.base, items, job.request.slug, listen, spec, folder / "run", report)
     if not outcome.losses or not np.isfinite(outcome.losses[-1][1]):
         raise TrainingError("Training diverged: the loss is not a number.", "Lower learning_rate in the recipe.")
     return {
@@ -196,9 +197,9 @@ def chat(job: Job, folder: Path, report: OnProgress) -> Facts:
     }
 
 
-def f0_of_codes(job: Job) -> F0OfCodes:
+def f0_of_codes(base: BaseModel, engines: Engines) -> F0OfCodes:
     """Mean F0 in Hz of speech tokens, decoded with the neutral prompt: what the chat model alone decides."""
-    speaking, neutral, pitch = job.base.voice(job.base.info.default_speaker), job.base.neutral_prompt(), job.engines.pitch()
+    speaking, neutral, pitch = base.voice(base.info.default_speaker), base.neutral_prompt(), engines.pitch()
     return lambda codes: f0_hz(pitch.track(speaking.decode(codes, neutral)))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from voicekit.crew import Crew
 from voicekit.errors import InputError, RecordingsError
 from voicekit.evaluate import statistics
 from voicekit.evaluate.text import same_answer, word_errors
@@ -74,8 +74,8 @@ class Instruments:
 
     def each(self, do: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
         """What `do` makes of each, in order, `workers` at once."""
-        with ThreadPoolExecutor(self.workers, "voicekit-ears") as threads:
-            yield from threads.map(do, things)
+        with Crew(self.workers) as crew:
+            yield from crew.each(do, things)
 
 
 def evaluate_voice(

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicekit import manifest
+from voicekit.crew import Crew
 from voicekit.ports import OnProgress, Progress
 from voicekit.prepare.clips import clips_of
-from voicekit.prepare.crew import Crew
 from voicekit.prepare.folder import WORK
 from voicekit.prepare.intake import Intake
 from voicekit.prepare.scripts import Cue, Script

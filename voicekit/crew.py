@@ -1,13 +1,14 @@
-"""Several clips at once, where a machine has several cores."""
+"""Several things at once, where a machine has several cores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Crew:
@@ -17,7 +18,7 @@ class Crew:
     """
 
     def __init__(self, workers: int) -> None:
-        self._threads = ThreadPoolExecutor(workers, "voicekit-clips") if workers > 1 else None
+        self._threads = ThreadPoolExecutor(workers, "voicekit-crew") if workers > 1 else None
 
     def give(self, task: Callable[[], T]) -> Future[T]:
         if self._threads is not None:
@@ -25,6 +26,10 @@ class Crew:
         done: Future[T] = Future()
         done.set_result(task())
         return done
+
+    def each(self, do: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
+        """What `do` makes of each, in order."""
+        return map(do, things) if self._threads is None else self._threads.map(do, things)
 
     def __enter__(self) -> Self:
         return self
