@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from voicekit.consent import statement
 
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 PUBLIC = ("/health", "/health/ready")
+# For people, not in the document.
+PAGES = ("/", "/docs", "/docs/oauth2-redirect")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def bearer(secret: str) -> dict[str, str]:
 
 def routes() -> list[APIRoute]:
     nowhere = ApiHouse(Path("nowhere"), Path("nowhere"))  # its routes are asked for, nothing else
-    return [route for route in every(make_api(nowhere.app())) if route.path not in PUBLIC]
+    return [route for route in every(make_api(nowhere.app())) if route.path not in (*PUBLIC, *PAGES)]
 
 
 def every(router: Any) -> list[APIRoute]:
@@ -215,6 +218,29 @@ def test_every_route_has_an_example_and_every_error_its_shape(http: TestClient) 
             if path not in PUBLIC:
                 assert operation["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].endswith("ErrorBody")
                 assert operation["security"], (method, path)
+
+
+def test_the_bare_address_leads_to_pages_that_ask_nobody_else(http: TestClient) -> None:
+    page = http.get("/")
+    assert page.url.path == "/docs" and '"validatorUrl": null' in page.text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(assets) == 3 and all(a.startswith("/") and http.get(a).status_code == 200 for a in assets)
+    assert "//" not in page.text.replace(" // ", " ").replace("`SwaggerUIBundle`", "").replace("://testserver", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"content": b"hello"}, "The body is not a JSON object."),
+        ({"content": b'{"messages": ', "headers": {"content-type": "application/json"}}, "The body is not a JSON object."),
+        ({"json": {"messages": [{"role": "user", "content": "hi"}]}}, "say which voice answers: "),
+    ],
+)
+def test_a_request_of_a_wrong_shape_is_told_what_to_send(house: ApiHouse, http: TestClient, body: Any, said: str) -> None:
+    headers = {**body.pop("headers", {}), **bearer(house.key())}
+    answered = http.post("/v1/chat/completions", headers=headers, **body)
+    assert answered.status_code == 422 and answered.json()["error"]["message"].startswith(said)
+    assert answered.json()["error"]["param"] is None
 
 
 @pytest.fixture(scope="module")

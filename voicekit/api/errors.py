@@ -23,6 +23,7 @@ from voicekit.errors import (
 )
 
 _log = logging.getLogger("voicekit.api")
+_NOT_JSON = ("json_invalid", "model_attributes_type", "dict_type")
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -98,15 +99,19 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
+    if fault["type"] in _NOT_JSON:
+        remedy = "Send JSON with Content-Type: application/json; see /docs."
+        return _answer(422, _shape(request, 422, "invalid_request", "The body is not a JSON object.", remedy))
     where = ".".join(str(part) for part in fault["loc"] if part != "body")
-    message = f"{where}: {fault['msg']}." if where else f"{fault['msg']}."
-    return _answer(422, _shape(request, 422, "invalid_request", message, "See /openapi.json.", where or None))
+    said = fault["msg"].removeprefix("Value error, ")
+    message = f"{where}: {said}." if where else f"{said}."
+    return _answer(422, _shape(request, 422, "invalid_request", message, "See /docs.", where or None))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "invalid_request")
-    made = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /openapi.json."))
+    made = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /docs."))
     made.headers.update(error.headers or {})
     return made
 

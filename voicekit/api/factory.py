@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 
 from voicekit import __version__
 from voicekit.api import chat, consents, errors, health, jobs, making, speech, uploads, voices
@@ -23,8 +25,11 @@ Speech and chat have OpenAI's shapes, so its client libraries work with `base_ur
 Errors have one shape; their `code` is stable and `remedy` says what to do."""
 
 
-def make_api(app: App, keys_required: bool = True, limits: Limits | None = None) -> FastAPI:
-    """Keys may be left out only by a server that is bound to loopback."""
+PAGES = "/docs"
+
+
+def make_api(app: App, keys_required: bool = True, limits: Limits | None = None, entrance: str = PAGES) -> FastAPI:
+    """Keys may be left out only by a server that is bound to loopback. A browser at the bare address is sent to `entrance`."""
     limits = limits or Limits()
     server = Server(app, ModelThread(limits.sessions, app.turn), limits, keys_required)
 
@@ -33,14 +38,15 @@ def make_api(app: App, keys_required: bool = True, limits: Limits | None = None)
         yield
         server.model.shut()
 
-    # The interactive pages load scripts from elsewhere: the document alone is served.
-    api = FastAPI(
+    # FastAPI's own pages load their scripts from elsewhere; these bring them along, and ask nobody whether the document is valid.
+    api = FastAPIOffline(
         title="voicekit",
         version=__version__,
         description=_ABOUT,
         lifespan=lifespan,
-        docs_url=None,
+        docs_url=PAGES,
         redoc_url=None,
+        swagger_ui_parameters={"validatorUrl": None},
         responses={"4XX": {"model": ErrorBody, "description": "What is wrong, and what to do."}},
     )
     api.state.server = server
@@ -50,4 +56,9 @@ def make_api(app: App, keys_required: bool = True, limits: Limits | None = None)
     errors.install(api)
     for part in (speech, chat, making, voices, consents, uploads, jobs, health):
         api.include_router(part.router)
+
+    @api.get("/", include_in_schema=False)
+    async def arrived() -> RedirectResponse:  # pyright: ignore[reportUnusedFunction]
+        return RedirectResponse(entrance)
+
     return api

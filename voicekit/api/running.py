@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from voicekit.api.auth import LOOPBACK
-from voicekit.api.factory import make_api
+from voicekit.api.factory import PAGES, make_api
 from voicekit.api.logs import log_to_stderr
 from voicekit.app import App
 
@@ -33,11 +33,18 @@ class _Announcing(uvicorn.Server):
 
 
 def serve(
-    app: App, host: str, port: int, keys: bool, ready: Callable[[], None], also: Callable[[FastAPI], None] | None = None
+    app: App,
+    host: str,
+    port: int,
+    keys: bool,
+    ready: Callable[[], None],
+    also: Callable[[FastAPI], None] | None = None,
+    entrance: str = PAGES,
 ) -> None:
-    """`also` mounts more under the same address; `ready` is called when it listens. Requests under way may end at a stop."""
+    """`also` mounts more under the same address, whose first page is `entrance`; `ready` is called when it listens. Requests
+    under way may end at a stop."""
     log_to_stderr()
-    api = make_api(app, keys_required(host, keys))
+    api = make_api(app, keys_required(host, keys), entrance=entrance)
     if also is not None:
         also(api)
     config = uvicorn.Config(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -122,6 +122,13 @@ class ChatRequest(BaseModel):
     stream: bool = False
     seed: Seed = 0
     n: Annotated[int, Field(ge=1, le=1)] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_who_answers(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not cast(dict[str, Any], given).get("audio"):
+            raise ValueError('say which voice answers: "audio": {"voice": "NAME", "format": "wav"}')
+        return given  # pyright: ignore[reportUnknownVariableType]
 
     @model_validator(mode="after")
     def _ends_with_a_question(self) -> ChatRequest:

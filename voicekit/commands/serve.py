@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from voicekit.app import App
 
+_STUDIO = "/studio"
+
 
 def add(cli: typer.Typer) -> None:
     """The command becomes part of `voicekit`."""
@@ -31,7 +33,7 @@ def serve(
 ) -> None:
     """Serve voices over HTTP, in OpenAI's shapes: see docs/api.md."""
     from voicekit import terminal
-    from voicekit.api.running import keys_required
+    from voicekit.api.running import PAGES, keys_required
     from voicekit.api.running import serve as run
 
     _check_free(host, port)
@@ -44,16 +46,16 @@ def serve(
     studio = None if with_keys else _studio(app)
 
     def ready() -> None:
-        terminal.say(f"Serving {address}/v1, described by {address}/openapi.json. Stop with Ctrl-C.")
+        terminal.say(f"Serving {address}/v1, described at {address}{PAGES}. Stop with Ctrl-C.")
         if studio is not None:
-            terminal.say(f"The studio: {address}/studio")
+            terminal.say(f"The studio: {address}{_STUDIO}")
         if not with_keys:
             terminal.say("Programs of this machine need no key.")
         elif all(key.revoked_at for key in known):
             terminal.say("Nobody has a key yet: voicekit keys create NAME.")
 
     with workers(1 if worker else 0):
-        run(app, host, port, keys, ready, studio)
+        run(app, host, port, keys, ready, studio, PAGES if studio is None else _STUDIO)
 
 
 def _studio(app: App) -> Callable[[FastAPI], None] | None:
@@ -64,7 +66,7 @@ def _studio(app: App) -> Callable[[FastAPI], None] | None:
         return None
 
     def also(api: FastAPI) -> None:
-        mount(api, app)
+        mount(api, app, path=_STUDIO)
 
     return also
 
