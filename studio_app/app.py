@@ -54,10 +54,10 @@ class Studio:
             self.shell = Shell(app, tabs, address_bar(), owner)
             with places[TALK]:
                 self.talk = TalkTab(self.shell)
-            with places[VOICES]:
-                self.voices = VoicesTab(self.shell, self.talk.name)
             with places[NEW]:
                 self.new = NewVoiceTab(self.shell, self.talk.name)
+            with places[VOICES]:
+                self.voices = VoicesTab(self.shell, self.talk.name, self.new)
             with places[JOBS]:
                 self.jobs = JobsTab(self.shell)
             self._wire(page, places)

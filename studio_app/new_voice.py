@@ -115,8 +115,6 @@ class NewVoiceTab:
             if data.get("act") == "discard":
                 self.app.drafts.remove(draft_id)
                 return {self.unfinished: self._unfinished()}
-            if data.get("act") == "begin":
-                return self.begun()
             return self.at(self.app.drafts.get(draft_id))
         except VoicekitError as error:
             return {self.unfinished: problem(error) + self._unfinished()}
@@ -169,8 +167,9 @@ class NewVoiceTab:
         drafts = self.app.drafts.all(self.shell.owner)
         if not drafts:
             return empty(
-                "Nothing is half-made",
-                "You need a few minutes of one speaker and the words they say. You are led through consent, review and training.",
+                "No voice is in the making",
+                "You need a few minutes of one speaker. You are led through consent, recordings, review and training to a voice "
+                "you can talk with.",
             )
         title = tag("h3", text("Go on with"), style="margin-top:8px")
         return page(title, tag("div", *(self._card(d) for d in drafts), css="voices"))

@@ -26,6 +26,7 @@ from studio_app.markup import (
     text,
     when,
 )
+from studio_app.new_voice import NewVoiceTab
 from studio_app.shell import NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
 from voicekit.app import App
 from voicekit.errors import VoicekitError
@@ -38,8 +39,8 @@ _ALL = "all"
 class VoicesTab:
     """The gallery, and behind it the page of the voice that was opened."""
 
-    def __init__(self, shell: Shell, talk_name: gr.Dropdown) -> None:
-        self.shell, self.app, self.talk_name = shell, shell.app, talk_name
+    def __init__(self, shell: Shell, talk_name: gr.Dropdown, new: NewVoiceTab) -> None:
+        self.shell, self.app, self.talk_name, self.new = shell, shell.app, talk_name, new
         self.name = gr.State("")
         self._gallery()
         self._detail()
@@ -95,7 +96,7 @@ class VoicesTab:
     def _wire(self) -> None:
         shell, sought = self.shell, [self.search, self.state]
         views = [self.name, self.heard, self.listing, self.detail, self.gallery, shell.address, shell.tabs]
-        self.gallery.click(self.clicked, None, [*views, *self.inside])
+        self.gallery.click(self.clicked, None, list(dict.fromkeys([*views, *self.inside, *self.new.outputs])))
         self.search.change(self.cards, sought, self.gallery, show_progress="hidden")
         self.state.change(self.cards, sought, self.gallery, show_progress="hidden")
         self.versions.input(self.filled, [self.name, self.versions], self.inside)
@@ -118,7 +119,7 @@ class VoicesTab:
         slug = str(data.get("name", ""))
         match data.get("act"):
             case "new":
-                yield {self.shell.address: place(NEW), self.shell.tabs: gr.Tabs(selected=NEW)}
+                yield {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.begun()}
             case "listen":
                 yield {self.heard: page(tag("p", text(f"{slug} takes a breath …"), css="soft"))}
                 yield {self.heard: _preview(self.shell, slug)}

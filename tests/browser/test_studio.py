@@ -63,6 +63,15 @@ def to_training(page: Page, name: str, recordings: Path) -> None:
     page.wait_for_selector("#live-job .trail")
 
 
+def test_the_first_voice_is_begun_with_one_click(visit: Visit, house: House) -> None:
+    page = visit("")
+    page.click("#gallery button:has-text('Make the first voice')")
+    page.fill("#voice-name input, #voice-name textarea", "first")
+    page.wait_for_url("**tab=new&draft=*")
+    (draft,) = house.app.drafts.all("")
+    assert draft.id in page.url
+
+
 def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> None:
     page = visit("?tab=new")
     to_training(page, "tess", spoken)
