@@ -221,13 +221,13 @@ def measured(device: torch.device, run: Callable[[], object]) -> Taken:
         return Taken(torch.cuda.max_memory_allocated(device) - before, time.perf_counter() - started)
     # Its log calls a machine without a GPU an error.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    from torch.profiler import ProfilerActivity, profile
+    from torch.autograd.profiler import profile
 
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+    with profile(use_cpu=True, profile_memory=True) as seen:
         started = time.perf_counter()
         run()
         seconds = time.perf_counter() - started
-    changes = [e.nbytes() for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]  # pyright: ignore
+    changes = [e.nbytes() for e in seen.kineto_results.events() if e.name() == "[memory]"]  # pyright: ignore
     return Taken(int(max(0, np.cumsum([0, *changes]).max())), seconds)
 
 
