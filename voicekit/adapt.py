@@ -28,7 +28,7 @@ from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome, so_far
 from voicekit.records import IntArray, Question, Reply
 from voicekit.specs import TrainSpec
 
-F0OfCodes = Callable[[IntArray], float]
+F0OfCodes = Callable[[Sequence[IntArray]], list[float]]
 
 # Recordings listened to for the speaker's F0, questions asked between two signs of life, and what answering one question
 # costs in training steps (for the bar).
@@ -61,7 +61,7 @@ def adapt_chat(
 ) -> TrainOutcome:
     """Teach the chat model `speaker`'s voice from `items`; `folder` keeps the parts, so that a killed run goes on.
 
-    `f0_of_codes` gives the mean F0 in Hz of speech tokens decoded with the neutral prompt (0 or nan: no voice in them).
+    `f0_of_codes` gives the mean F0 in Hz of replies' speech tokens, each decoded with the neutral prompt (0 or nan: no voice).
     The outcome's notes say how the harvest went; `harvest_fallback` 1 means that phase 1 is the result.
     Raises RecordingsError without usable items, UsageError when `folder` is another run's.
     """
@@ -181,7 +181,7 @@ class _Adaptation:
         path = self.folder / "speaker.json"
         if not path.exists():
             order = np.random.default_rng([self.spec.seed, 3]).permutation(len(self.items))[:LISTENED_TO]
-            heard = [self.f0_of_codes(np.array(self.items[int(i)].codes, dtype=np.int64)) for i in order]
+            heard = self.f0_of_codes([np.array(self.items[int(i)].codes, dtype=np.int64) for i in order])
             voiced = [hz for hz in heard if math.isfinite(hz) and hz > 0]
             _write_json(path, {"f0_hz": median(voiced) if voiced else None})
         value = json.loads(path.read_text())["f0_hz"]
@@ -227,7 +227,9 @@ class _Adaptation:
         legible = [(kept, r, cer) for kept, r, cer in read if cer <= harvest.relaxed_cer]
 
         def in_voice(some: Sequence[tuple[Kept, Reply, float]]) -> list[tuple[Kept, float]]:
-            return [(kept, cer) for kept, r, cer in some if self._in_voice(r, target_hz)]
+            found = self.f0_of_codes([r.speech for _, r, _ in some])
+            off = harvest.f0_tolerance * target_hz
+            return [(kept, cer) for (kept, _, cer), hz in zip(some, found, strict=True) if abs(hz - target_hz) <= off]
 
         # Decoding a reply takes longer than saying it: those that would be left out anyway are not listened to.
         good = in_voice([reply for reply in legible if reply[-1] <= harvest.max_cer])
@@ -257,10 +259,6 @@ class _Adaptation:
             file = self.folder / "samples" / f"{name}-{step:06d}.wav"
             audio.write_wav(file, self.base.voice(self.speaker).decode(codes, self.base.neutral_prompt()))
             show(Progress("train", 0.95, sample=str(file)))
-
-    def _in_voice(self, reply: Reply, target_hz: float) -> bool:
-        hz = self.f0_of_codes(reply.speech)
-        return bool(abs(hz - target_hz) <= self.spec.harvest.f0_tolerance * target_hz)
 
 
 def error_rate(truth: str, heard: str) -> float:

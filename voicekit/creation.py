@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 from voicekit import __version__, audio, files, manifest, voice_files
 from voicekit.adapt import F0OfCodes, adapt_chat
 from voicekit.conversations import Item
+from voicekit.crew import Crew
 from voicekit.engines import Engines
 from voicekit.errors import TrainingError
 from voicekit.evaluate.run import f0_hz
@@ -198,9 +200,14 @@ def chat(job: Job, folder: Path, report: OnProgress) -> Facts:
 
 
 def f0_of_codes(base: BaseModel, engines: Engines) -> F0OfCodes:
-    """Mean F0 in Hz of speech tokens, decoded with the neutral prompt: what the chat model alone decides."""
+    """Mean F0 in Hz of speech tokens, decoded with the neutral prompt: what the chat model alone decides. Several at once."""
     speaking, neutral, pitch = base.voice(base.info.default_speaker), base.neutral_prompt(), engines.pitch()
-    return lambda codes: f0_hz(pitch.track(speaking.decode(codes, neutral)))
+
+    def listen(replies: Sequence[IntArray]) -> list[float]:
+        with Crew(engines.workers) as crew:
+            return list(crew.each(lambda codes: f0_hz(pitch.track(speaking.decode(codes, neutral))), replies))
+
+    return listen
 
 
 def decoder(job: Job, folder: Path, report: OnProgress) -> Facts:

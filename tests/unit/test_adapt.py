@@ -12,7 +12,7 @@ from voicekit.adapt import adapt_chat, error_rate
 from voicekit.conversations import Item
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
-from voicekit.records import Question, Reply, TrainingExample
+from voicekit.records import IntArray, Question, Reply, TrainingExample
 from voicekit.specs import HarvestSpec, TrainSpec
 
 TARGET_PITCH = 6
@@ -50,8 +50,12 @@ class WatchedBase(FakeBase):
         return super().finetune(examples, spec, folder, report, snapshots_at)
 
 
+def pitches_hz(replies: Sequence[IntArray]) -> list[float]:
+    return [pitch_hz(codes) for codes in replies]
+
+
 def adapt(folder: Path, base: FakeBase, spec: TrainSpec = SPEC, events: list[Progress] | None = None) -> TrainOutcome:
-    return adapt_chat(base, ITEMS, "ann", pitch_hz, spec, folder, (events if events is not None else []).append)
+    return adapt_chat(base, ITEMS, "ann", pitches_hz, spec, folder, (events if events is not None else []).append)
 
 
 def test_both_phases_run_and_the_second_adapter_is_the_result(tmp_path: Path) -> None:
@@ -160,7 +164,7 @@ def test_replies_out_of_voice_are_not_kept(tmp_path: Path) -> None:
     """With a tolerance of nearly nothing and a speaker between two pitches nothing is in voice."""
     items = [Item("a", "low", codes_of("low", 5)), Item("b", "top", codes_of("top", 6))]
     spec = SPEC.model_copy(update={"harvest": SPEC.harvest.model_copy(update={"f0_tolerance": 0.01})})
-    outcome = adapt_chat(FakeBase(), items, "ann", pitch_hz, spec, tmp_path, lambda _: None)
+    outcome = adapt_chat(FakeBase(), items, "ann", pitches_hz, spec, tmp_path, lambda _: None)
     assert outcome.notes["speaker_f0_hz"] == 237.5
     assert outcome.notes["pass_1_in_voice"] == 0.0 and outcome.notes["harvest_fallback"] == 1.0
 
@@ -215,7 +219,9 @@ def test_a_folder_of_another_run_and_no_items_are_refused(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="another run"):
         adapt(tmp_path, FakeBase(), SPEC.model_copy(update={"seed": 5}))
     with pytest.raises(RecordingsError):
-        adapt_chat(FakeBase(), [Item("a", " ", (1,)), Item("b", "x", ())], "ann", pitch_hz, SPEC, tmp_path / "b", lambda _: None)
+        adapt_chat(
+            FakeBase(), [Item("a", " ", (1,)), Item("b", "x", ())], "ann", pitches_hz, SPEC, tmp_path / "b", lambda _: None
+        )
 
 
 def test_questions_are_spread_over_domains(tmp_path: Path) -> None:
