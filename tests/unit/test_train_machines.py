@@ -10,6 +10,7 @@ import pytest
 
 from tests.tiny_llm import TEXT_IDS, TinyModel
 from tests.unit.test_train_variants import LEARNED
+from voicekit import __version__
 from voicekit.errors import UsageError
 from voicekit.ports import TrainOutcome
 from voicekit.specs import Full, Lora, TrainSpec
@@ -28,8 +29,9 @@ def start(rank: int, port: int, *command: str) -> subprocess.Popen[str]:
     group = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     return subprocess.Popen(
         [sys.executable, "-m", "voicekit.train.machines", *command],
-        env={**os.environ, **group},
+        env={**os.environ, **group, "PATH": "/usr/bin"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 
@@ -62,6 +64,26 @@ def test_two_machines_have_the_losses_of_one_in_one_run_after_another(tmp_path: 
         assert [loss for _, loss in found.losses] == pytest.approx([loss for _, loss in alone.losses], abs=1e-5)
         assert found.seconds != alone.seconds, "it was trained there, not here"
         assert sorted(p.name for p in (tmp_path / name).iterdir()) == ["adapter", "outcome.json"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("voicekit", "--version"), 0, __version__),  # only beside the interpreter: its folder is not in PATH
+        (("voicewit", "create"), 2, "There is no program voicewit. "),
+        ((), 2, "There is no command to run. "),
+    ],
+)
+def test_the_command_is_found_beside_the_interpreter_or_refused(command: tuple[str, ...], code: int, said: str) -> None:
+    port = free_port()
+    lender, leader = [start(rank, port, *command) for rank in (1, 0)]
+    try:
+        told, _ = leader.communicate(timeout=300)
+        assert leader.returncode == code and said in told and "Traceback" not in told
+        assert lender.wait(timeout=100) == 0
+    finally:
+        lender.kill()
+        leader.kill()
 
 
 def test_a_group_in_which_nobody_waits_for_work_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImportUsage]
@@ -98,8 +100,11 @@ def lead(place: Any, command: Sequence[str]) -> int:
     """Run a command that has the group's devices to train on."""
     running = None
     try:
-        running = subprocess.Popen(command)
+        running = subprocess.Popen([_program(command), *command[1:]])
         return running.wait()
+    except UsageError as error:
+        print(f"{error.problem} {error.remedy}", file=sys.stderr)
+        return error.exit_code
     finally:
         if running is not None and running.poll() is None:
             running.terminate()
@@ -109,6 +114,17 @@ def lead(place: Any, command: Sequence[str]) -> int:
         deadline = time.monotonic() + GRACE_S
         while place.add("left", 0) < int(os.environ["WORLD_SIZE"]) - 1 and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def _program(command: Sequence[str]) -> str:
+    """The command's program, also where only this interpreter's own folder has it."""
+    if not command:
+        raise UsageError("There is no command to run.", "Name one: -m voicekit.train.machines voicekit create ...")
+    places = [*os.get_exec_path(), str(Path(sys.executable).parent)]
+    found = shutil.which(command[0], path=os.pathsep.join(places))
+    if found is None:
+        raise UsageError(f"There is no program {command[0]}.", "Give its path, or add its folder to PATH.")
+    return found
 
 
 def main(command: Sequence[str]) -> int:
