@@ -1,6 +1,6 @@
 """An hour of stereo at 48 kHz with its subtitles, or without, becomes a dataset: how fast, and in how much memory.
 
-python -m bench.intake [--minutes 60] [--formats wav flac mp3 m4a] [--limit-mb 1500] [--unscripted] [--work DIR]
+python -m bench.intake [--minutes 60] [--formats wav flac mp3 m4a] [--limit-mb 1500] [--unscripted] [--noisy DB] [--work DIR]
 
 Each format runs in a process of its own, so that its peak is its own; to it is added the most that the processes it started
 held together. `x_real_time_of_cpu` counts the time of all of them on one core.
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from voicekit import audio
+from voicekit.prepare.folder import WORK
 from voicekit.preparing import prepare_with
 from voicekit.records import FloatArray
 from voicekit.settings import Settings
@@ -36,12 +37,14 @@ READER = Path(__file__).parents[1] / "tests" / "golden" / "reader"
 RATE_HZ = 48_000
 
 
-def make_recording(path: Path, minutes: float, scripted: bool = True) -> None:
-    """The test reader over and over with pauses and a little noise, slightly apart in the two channels; an .srt beside it, if it
-    is to have a script."""
+def make_recording(path: Path, minutes: float, scripted: bool = True, snr_db: float | None = None) -> None:
+    """The test reader over and over with pauses and a little noise, or so much that the speech is `snr_db` above it, slightly
+    apart in the two channels; an .srt beside it, if it is to have a script."""
     said = dict(line.split("|")[:2] for line in (READER / "metadata.csv").read_text().splitlines())
     voices = [(said[p.stem], audio.resample(audio.read(p), RATE_HZ).samples[0]) for p in sorted(READER.glob("*.flac"))]
     rng = np.random.default_rng(0)
+    power = float(np.mean([np.mean(np.square(voice)) for _, voice in voices]))
+    level = 1e-4 if snr_db is None else np.sqrt(power) * 10 ** (-snr_db / 20)
     write, close = _writer(path)
     cues: list[str] = []
     left, number, now_s = int(minutes * 60 * RATE_HZ), 0, 0.0
@@ -49,7 +52,7 @@ def make_recording(path: Path, minutes: float, scripted: bool = True) -> None:
         text, voice = voices[number % len(voices)]
         cues.append(f"{number + 1}\n{_stamp(now_s)} --> {_stamp(now_s + min(len(voice), left) / RATE_HZ)}\n{text}\n")
         voice = np.concatenate([voice, np.zeros(RATE_HZ // 2, np.float32)])[:left]
-        noise = 1e-4 * rng.standard_normal((2, len(voice))).astype(np.float32)
+        noise = level * rng.standard_normal((2 if snr_db is None else 1, len(voice))).astype(np.float32)
         write(np.clip(np.stack([voice, 0.8 * voice]) + noise, -1.0, 1.0))
         left, number, now_s = left - len(voice), number + 1, now_s + len(voice) / RATE_HZ
     close()
@@ -108,6 +111,7 @@ def measure(path: Path, work: Path) -> dict[str, float | str]:
         "format": path.suffix[1:],
         "minutes": round(recording_s / 60, 2),
         "clips": len(dataset.clips),
+        "cleaned": len(list((work / "dataset" / WORK / "cleaned").glob("*.flac"))),
         "usable_minutes": round(dataset.speech_s / 60, 2),
         "x_real_time": round(recording_s / took_s, 1),
         "x_real_time_of_cpu": round(recording_s / (_cpu_s() - cpu_s), 1),
@@ -171,6 +175,7 @@ def main() -> int:
     parser.add_argument("--formats", nargs="+", default=["wav", "flac", "mp3", "m4a"])
     parser.add_argument("--limit-mb", type=float, default=1500.0)
     parser.add_argument("--unscripted", action="store_true", help="what is said has to be written down, too")
+    parser.add_argument("--noisy", type=float, metavar="DB", help="noise so far below the speech, which has to be cleaned then")
     parser.add_argument("--work", type=Path, help="where to work; default: a temporary folder")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -183,7 +188,7 @@ def main() -> int:
             folder = (given.work or Path(temporary)) / suffix
             recording = folder / "recordings" / f"recording.{suffix}"
             recording.parent.mkdir(parents=True, exist_ok=True)
-            make_recording(recording, given.minutes, not given.unscripted)
+            make_recording(recording, given.minutes, not given.unscripted, given.noisy)
             command = [sys.executable, "-m", "bench.intake", "--measure", str(recording), "--work", str(folder / "work")]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             print(done.stdout.strip(), flush=True)

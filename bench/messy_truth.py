@@ -18,6 +18,7 @@ from recipes.nano.engines import SAMPLE_RATE_HZ
 from voicekit import audio
 from voicekit.engines import Engines
 from voicekit.models import Cleaning
+from voicekit.ports import Separator
 from voicekit.prepare.align import align
 from voicekit.prepare.grade import levels_of
 from voicekit.prepare.separated import Background, background_of, cleaned, cleaning_for
@@ -119,8 +120,17 @@ def cleaning_gain(mixed: FloatArray, clean: FloatArray, found: Engines) -> tuple
     """What is chosen for a recording, and its SI-SDR before and after."""
     wave = Waveform(mixed[None], SAMPLE_RATE_HZ)
     how = cleaning_for(_background(wave, found.vad().speech_spans(wave)))
-    made = cleaned(wave, how, found.denoiser(), found.separator("auto")).mono()
+    made = {
+        Cleaning.NONE: lambda: mixed,
+        Cleaning.DENOISE: lambda: _cleaned(mixed, found.denoiser()),
+        Cleaning.SEPARATE: lambda: _cleaned(mixed, found.separator("auto")),
+    }[how]()
     return how, si_sdr_db(mixed, clean), si_sdr_db(made, clean)
+
+
+def _cleaned(mixed: FloatArray, separator: Separator) -> FloatArray:
+    pieces = cleaned(lambda a, b: mixed[None, a:b], len(mixed), SAMPLE_RATE_HZ, separator)
+    return np.concatenate([piece.samples[0] for piece in pieces])
 
 
 def left_alone(dataset: Dataset, folder: Path, source: Path, found: Engines) -> tuple[float, float, float]:
@@ -153,8 +163,8 @@ def step_speeds(samples: FloatArray, sentence: FloatArray, text: str, found: Eng
     steps: dict[str, tuple[Waveform, Callable[[], object]]] = {
         "speech found": (wave, lambda: found.vad().speech_spans(wave)),
         "background measured": (wave, lambda: _background(wave, spans)),
-        "denoised": (wave, lambda: found.denoiser().separate(wave)),
-        "separated": (wave, lambda: found.separator("auto").separate(wave)),
+        "denoised": (wave, lambda: _cleaned(samples, found.denoiser())),
+        "separated": (wave, lambda: _cleaned(samples, found.separator("auto"))),
         "speakers told apart": (wave, lambda: found.diarizer("auto").diarize(wave, None)),
         "written down": (ten, lambda: found.transcriber("auto").hear(ten, "en")),
         "aligned": (one, lambda: align(one, text, "en", aligners)),

@@ -7,7 +7,7 @@ import itertools
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,25 +77,7 @@ def write_working_copy(source: Path, target: Path, sample_rate_hz: int = 0) -> F
     At its own rate the copy holds exactly `read(source, mono=True)`, so `reader(target)` gives any stretch of it at once;
     resampled, what passes full scale is clipped.
     """
-    import soundfile
-
-    count = rate_hz = 0
-    with files.beside(target) as tmp:
-        pieces = mono_at(blocks(source), sample_rate_hz)
-        file: soundfile.SoundFile | None = None
-        try:
-            for piece in pieces:
-                if file is None:
-                    rate_hz = piece.sample_rate_hz
-                    file = soundfile.SoundFile(tmp, "w", rate_hz, 1, subtype="FLOAT", format="RF64")
-                file.write(piece.samples[0])
-                count += piece.num_samples
-        except soundfile.LibsndfileError as error:
-            raise ResourceError(f"{target} could not be written: {error}", "Free some space and run it again.") from None
-        finally:
-            if file is not None:
-                file.close()
-    return Facts(rate_hz, 1, count)
+    return _write_pieces(target, mono_at(blocks(source), sample_rate_hz), "RF64", "FLOAT")
 
 
 def mono_at(pieces: Iterator[Waveform], sample_rate_hz: int) -> Iterator[Waveform]:
@@ -123,6 +105,12 @@ def write_wav(path: Path, wave: Waveform) -> None:
 def write_flac(path: Path, wave: Waveform) -> None:
     """16-bit FLAC; samples beyond -1..1 are clipped."""
     files.write_bytes(path, _encode(wave, "FLAC"))
+
+
+def write_flac_of(path: Path, pieces: Iterable[Waveform]) -> None:
+    """What `write_flac` writes, of a sound that comes in pieces (at least one), none of which is kept."""
+    clipped = (Waveform(np.clip(piece.samples, -1.0, 1.0), piece.sample_rate_hz) for piece in pieces)
+    _write_pieces(path, clipped, "FLAC", "PCM_16")
 
 
 def resample(wave: Waveform, sample_rate_hz: int) -> Waveform:
@@ -159,6 +147,27 @@ def normalise_loudness(wave: Waveform, target_lufs: float) -> Waveform:
     gain = 10.0 ** ((target_lufs - loudness_lufs(wave)) / 20.0)
     gain = min(gain, PEAK / peak, MAX_GAIN)
     return Waveform((wave.samples * np.float32(gain)).astype(np.float32), wave.sample_rate_hz)
+
+
+def _write_pieces(path: Path, pieces: Iterable[Waveform], container: str, subtype: str) -> Facts:
+    import soundfile
+
+    count = rate_hz = channels = 0
+    file: soundfile.SoundFile | None = None
+    with files.beside(path) as tmp:
+        try:
+            for piece in pieces:
+                if file is None:
+                    rate_hz, channels = piece.sample_rate_hz, len(piece.samples)
+                    file = soundfile.SoundFile(tmp, "w", rate_hz, channels, subtype=subtype, format=container)
+                file.write(piece.samples.T)
+                count += piece.num_samples
+        except soundfile.LibsndfileError as error:
+            raise ResourceError(f"{path} could not be written: {error}", "Free some space and run it again.") from None
+        finally:
+            if file is not None:
+                file.close()
+    return Facts(rate_hz, channels, count)
 
 
 def _encode(wave: Waveform, container: str) -> bytes:

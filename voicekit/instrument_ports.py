@@ -55,12 +55,18 @@ class PitchTracker(Protocol):
 
 
 class Separator(Protocol):
-    """Takes away what is not speech. The same sound gives the same result; memory does not grow with the length."""
+    """Takes away what is not speech. The same sound gives the same result.
+
+    Longer sound is given in blocks of `block_s` seconds that overlap by `overlap_s` and are cross-faded
+    (voicekit.prepare.separated), so that memory does not grow with its length.
+    """
 
     name: str
+    block_s: float
+    overlap_s: float
 
     def separate(self, wave: Waveform) -> Waveform:
-        """The speech alone: samples of the same shape [C, T] at the same rate, each sample at its own time."""
+        """The speech alone in a block: samples of the same shape [C, T] at the same rate, each sample at its own time."""
         ...
 
 

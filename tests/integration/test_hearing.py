@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ import pytest
 from tests.fake_speech import BurstVad, say, sentences
 from tests.makers import recording as any_recording
 from voicekit import audio
+from voicekit.errors import ResourceError
 from voicekit.prepare.hearing import Ears, Hearing, Wanted
+from voicekit.prepare.sound import Heard
 from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import seconds_to_samples
@@ -27,6 +29,8 @@ class Studio:
     turns: tuple[SpeakerTurn, ...] = (FIRST, SECOND)
     asked: list[str] = field(default_factory=list[str])
     name: str = "studio"
+    block_s: float = 10.0
+    overlap_s: float = 0.25
 
     def diarize(
         self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None
@@ -64,6 +68,10 @@ def file_of(wave: Waveform, folder: Path) -> Path:
     return folder / "given.wav"
 
 
+def samples_of(heard: Heard) -> FloatArray:
+    return heard.track.read(0, heard.track.num_samples)
+
+
 @pytest.fixture
 def reference(tmp_path: Path, wave: Waveform) -> Callable[[float], Path]:
     def made(level: float) -> Path:
@@ -76,7 +84,7 @@ def reference(tmp_path: Path, wave: Waveform) -> Callable[[float], Path]:
 def test_tidy_recordings_of_one_speaker_come_out_as_they_went_in(tmp_path: Path, wave: Waveform) -> None:
     studio = Studio(turns=(FIRST,))
     heard = Hearing(PrepareSpec(diarize_from_s=1.0), studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
-    assert np.array_equal(heard.track.whole().samples, audio.read(file_of(wave, tmp_path)).samples)
+    assert np.array_equal(samples_of(heard), audio.read(file_of(wave, tmp_path)).samples[0])
     assert heard.allowed_spans is None and heard.overlapped_spans == ()
     assert studio.asked == ["diarize None"]
 
@@ -120,11 +128,49 @@ def test_answers_and_cleaned_sounds_are_kept(tmp_path: Path, wave: Waveform) -> 
     again = Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert studio.asked == ["separate", "diarize None"]
     assert again.allowed_spans == first.allowed_spans
-    sound = first.track.whole().samples
-    assert np.array_equal(sound, again.track.whole().samples) and np.abs(sound).max() < 0.45
+    sound = samples_of(first)
+    assert np.array_equal(sound, samples_of(again)) and np.abs(sound).max() < 0.45
     next((tmp_path / "work" / "cleaned").iterdir()).unlink()
     Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
     assert studio.asked.count("separate") == 2
+
+
+def test_a_long_recording_is_cleaned_by_the_block_and_stays_as_long_as_it_was(tmp_path: Path, wave: Waveform) -> None:
+    studio, spec = Studio(block_s=1.5), PrepareSpec(cleaning="separate")
+    heard = Hearing(spec, studio.ears(), tmp_path).hear(recording(), file_of(wave, tmp_path))
+    assert studio.asked == ["separate"] * 3
+    given = audio.read(file_of(wave, tmp_path)).samples[0]
+    assert len(given) == heard.track.num_samples and np.allclose(samples_of(heard), 0.5 * given, atol=1 / 32768)
+
+
+@pytest.mark.parametrize(("cleaning", "opened"), [("denoise", ["denoiser"]), ("separate", ["separator"]), ("none", [])])
+def test_only_what_cleans_is_opened(cleaning: str, opened: list[str], tmp_path: Path, wave: Waveform) -> None:
+    studio, seen = Studio(), list[str]()
+
+    def opening(name: str) -> Callable[[], Studio]:
+        return lambda: seen.append(name) or studio
+
+    ears = replace(studio.ears(), denoiser=opening("denoiser"), separator=opening("separator"))
+    spec = PrepareSpec().model_copy(update={"cleaning": cleaning})
+    Hearing(spec, ears, tmp_path).hear(recording(), file_of(wave, tmp_path))
+    assert seen == opened and studio.asked == ["separate"] * len(opened)
+
+
+def test_cleaning_that_ends_halfway_leaves_nothing_and_is_done_again(tmp_path: Path, wave: Waveform) -> None:
+    @dataclass
+    class Failing(Studio):
+        def separate(self, wave: Waveform) -> Waveform:
+            if len(self.asked) == 2:
+                raise ResourceError("There is no room.", "Make some.")
+            return super().separate(wave)
+
+    spec, file = PrepareSpec(cleaning="separate"), file_of(wave, tmp_path)
+    with pytest.raises(ResourceError, match="no room"):
+        Hearing(spec, Failing(block_s=1.5).ears(), tmp_path).hear(recording(), file)
+    assert list((tmp_path / "work" / "cleaned").iterdir()) == []
+    assert list((tmp_path / "work").glob("track-*")) == []
+    heard = Hearing(spec, Studio(block_s=1.5).ears(), tmp_path).hear(recording(), file)
+    assert np.abs(samples_of(heard)).max() == pytest.approx(0.4, abs=1e-3)
 
 
 def test_other_models_are_asked_anew(tmp_path: Path, wave: Waveform) -> None:

@@ -1,5 +1,6 @@
 """Audio files are read as they are or refused by name; loudness is what BS.1770 says."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def test_lossless_files_come_back_within_a_bit(suffix: str, tmp_path: Path) -> N
     assert back.sample_rate_hz == 24_000
     assert back.samples.shape == (2, 24_000) and back.samples.dtype == np.float32
     assert np.abs(back.samples - wave.samples).max() <= 1 / 32768
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_flac_written_in_pieces_holds_what_is_written_at_once(channels: int, tmp_path: Path) -> None:
+    wave = tone(channels=channels)
+    wave = Waveform(wave.samples * np.float32(1.5 / np.abs(wave.samples).max()), wave.sample_rate_hz)
+    cuts = [0, 1, 5_000, 5_001, wave.num_samples]
+    pieces = [Waveform(wave.samples[:, a:b], wave.sample_rate_hz) for a, b in pairwise(cuts)]
+    audio.write_flac(tmp_path / "once.flac", wave)
+    audio.write_flac_of(tmp_path / "pieces.flac", iter(pieces))
+    assert audio.probe(tmp_path / "pieces.flac") == audio.Facts(wave.sample_rate_hz, channels, wave.num_samples)
+    assert np.array_equal(audio.read(tmp_path / "pieces.flac").samples, audio.read(tmp_path / "once.flac").samples)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from voicekit.backends.blocks import in_blocks
 from voicekit.records import FloatArray, Waveform
 
 FLOOR_DB = -15.0
@@ -27,6 +26,7 @@ class SpectralDenoiser:
     """A `Separator` for steady noise, about 60 times real time on one core."""
 
     name = "spectral denoiser"
+    block_s, overlap_s = 60.0, 2.0
 
     def __init__(self) -> None:
         from scipy.signal import istft, stft
@@ -39,7 +39,7 @@ class SpectralDenoiser:
         if wave.num_samples == 0:
             return wave
         size = 2 * max(16, round(_FRAME_S * wave.sample_rate_hz / 2))
-        return in_blocks(wave, lambda samples: np.stack([self._denoised(channel, size) for channel in samples]))
+        return Waveform(np.stack([self._denoised(channel, size) for channel in wave.samples]), wave.sample_rate_hz)
 
     def _denoised(self, samples: FloatArray, size: int) -> FloatArray:
         padded = np.pad(samples, (0, max(0, size - len(samples))))

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.backends.blocks import in_blocks
 from voicekit.backends.loading import loading
 from voicekit.errors import MissingModel
 from voicekit.records import FloatArray, Waveform
 
 _SPEECH = "vocals"
-_BLOCK_S, _OVERLAP_S = 30.0, 1.0
 _SILENCE = 1e-7
 _SHORTEST_S = 0.1
 
 
 class DemucsSeparator:
-    """A `Separator`. Blocks of 30 s are separated one after the other; loud or soft, each is levelled by demucs itself.
+    """A `Separator`. Loud or soft, each block is levelled by demucs itself.
 
     `folder` holds `NAME.th` files and, for a bag of them, `NAME.yaml`; `model` names which, by default the only bag or the
     only file. The files are pickles: only from sources that are trusted. About 0.6 times real time on one core for htdemucs.
     """
+
+    block_s, overlap_s = 30.0, 1.0
 
     def __init__(self, folder: Path, device: str = "cpu", model: str = "") -> None:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -46,7 +46,7 @@ class DemucsSeparator:
 
     def separate(self, wave: Waveform) -> Waveform:
         """Two channels are taken for stereo; any other number one by one."""
-        return in_blocks(wave, lambda samples: self._vocals(samples, wave.sample_rate_hz), _BLOCK_S, _OVERLAP_S)
+        return Waveform(self._vocals(wave.samples, wave.sample_rate_hz), wave.sample_rate_hz)
 
     def _vocals(self, samples: FloatArray, rate_hz: int) -> FloatArray:
         if samples.shape[0] != 2 and samples.shape[0] != 1:

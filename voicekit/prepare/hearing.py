@@ -115,8 +115,7 @@ class Hearing:
             how = self._how(track, wave, speech)
             if how is not Cleaning.NONE:
                 del wave
-                audio.write_flac(clean, cleaned(track.whole(), how, self._ears.denoiser(), self._ears.separator()))
-                track.close()
+                self._clean(track, how, clean)
                 # The file has fewer bits than what was written: the first time must give what every later one does.
                 track = self._track(recording, clean)
                 wave = track.heard()
@@ -152,6 +151,12 @@ class Hearing:
 
     def _track(self, recording: Recording, file: Path) -> Track:
         return Track(file, self._work, recording.sample_rate_hz)
+
+    def _clean(self, track: Track, how: Cleaning, target: Path) -> None:
+        separator = self._ears.denoiser() if how is Cleaning.DENOISE else self._ears.separator()
+        with track:
+            pieces = cleaned(lambda a, b: track.read(a, b)[None], track.num_samples, track.sample_rate_hz, separator)
+            audio.write_flac_of(target, pieces)
 
     def _speech(self, wave: Waveform) -> tuple[Span, ...]:
         return tuple(merged(self._ears.vad().speech_spans(wave)))

@@ -3,12 +3,12 @@
 Speech is found by the voice activity detector; what sounds in the pauses is what lies under the speech too. Noise is as
 loud in one moment as in the next and has no pitch; music holds notes for longer than a frame, and changes them, or its hits keep
 time. A steady hum has pitch but does not change: it is noise. Of many voices far away the detector hears only the nearest as
-speech: what they leave in the pauses is noise. Clean speech is never touched: the wave that comes back is the one that was given.
+speech: what they leave in the pauses is noise. Clean speech is never touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from voicekit.prepare.grade import Levels, noise_power, snr_db
 from voicekit.prepare.rhythm import beat
 from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
+from voicekit.timebase import seconds_to_samples
 
 CLEAN_ABOVE_DB = 15.0
 MUSIC_ABOVE_DB = 30.0
@@ -62,15 +63,30 @@ def cleaning_for(background: Background) -> Cleaning:
     return Cleaning.DENOISE if background.snr_db < CLEAN_ABOVE_DB else Cleaning.NONE
 
 
-def cleaned(wave: Waveform, how: Cleaning, denoiser: Separator, separator: Separator) -> Waveform:
-    """The speech of a recording: the wave itself when there is nothing to be cleaned."""
-    match how:
-        case Cleaning.NONE:
-            return wave
-        case Cleaning.DENOISE:
-            return denoiser.separate(wave)
-        case Cleaning.SEPARATE:
-            return separator.separate(wave)
+def cleaned(
+    read: Callable[[int, int], FloatArray], num_samples: int, sample_rate_hz: int, separator: Separator
+) -> Iterator[Waveform]:
+    """The speech of a recording, in pieces one after the other; `read` gives its samples float32 [C, end - start].
+
+    Blocks are joined by linear cross-fades, and each is given away as far as the next one does not reach.
+    """
+    block, overlap = (seconds_to_samples(s, sample_rate_hz) for s in (separator.block_s, separator.overlap_s))
+    fade: FloatArray = ((np.arange(overlap, dtype=np.float32) + 0.5) / overlap).astype(np.float32)
+    left: FloatArray | None = None
+    start = 0
+    while True:
+        # The last block is as long as the others: it begins earlier instead, and what is known already stays.
+        end = min(start + block, num_samples)
+        first = max(0, end - block)
+        made = separator.separate(Waveform(read(first, end), sample_rate_hz)).samples[:, start - first :].copy()
+        if left is not None:
+            made[:, :overlap] = left + made[:, :overlap] * fade
+        if end == num_samples:
+            yield Waveform(made, sample_rate_hz)
+            return
+        yield Waveform(made[:, :-overlap], sample_rate_hz)
+        left = made[:, -overlap:] * fade[::-1]
+        start = end - overlap
 
 
 def _note_continuity(mono: FloatArray, rate_hz: int, spans: Sequence[Span]) -> float:

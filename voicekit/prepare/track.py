@@ -65,10 +65,6 @@ class Track:
     def between(self, start_s: float, end_s: float) -> FloatArray:
         return self.read(seconds_to_samples(start_s, self.sample_rate_hz), seconds_to_samples(end_s, self.sample_rate_hz))
 
-    def whole(self) -> Waveform:
-        """All of it in memory."""
-        return Waveform(self.read(0, self.num_samples)[None], self.sample_rate_hz)
-
     def powers(self, frame_samples: int) -> FloatArray:
         """Mean power of each whole frame of so many samples: float32 [num_samples // frame_samples]."""
         blocks = self._blocks(0, self.num_samples, frame_samples)
