@@ -172,7 +172,7 @@ class TrainSpec(_Spec):
     method: Annotated[Lora | Full, Field(discriminator="kind")] = Lora()
     strategy: Strategy = "pseudo_masked"
     steps: int = Field(default=100, ge=1)
-    batch_tokens: int = Field(default=1500, ge=1)
+    batch_tokens: int = Field(default=1000, ge=1)
     learning_rate: float = 5e-4
     warmup_steps: int = 10
     weight_decay: float = 0.01
@@ -188,7 +188,7 @@ class TrainSpec(_Spec):
     new_name_per_epoch: int = 20
     new_name_kl: float = 1.0
     harvest: HarvestSpec = HarvestSpec()
-    decoder_steps: int = 150
+    decoder_steps: int = 100
     decoder_learning_rate: float = 3e-4
     checkpoint_every: int = Field(default=25, ge=1)
     seed: int = 0

@@ -230,7 +230,8 @@ def test_settings_that_could_do_nothing_are_refused(wrong: dict[str, float]) -> 
 
 def test_recipes_that_name_nothing_new_keep_their_digest() -> None:
     """The digests of version 0.4.0, of what was the default then."""
-    then: dict[str, Any] = {"steps": 140, "harvest": HarvestSpec(rounds_at=(60, 90, 120), steps=120)}
+    harvest = HarvestSpec(rounds_at=(60, 90, 120), steps=120)
+    then: dict[str, Any] = {"steps": 140, "batch_tokens": 1500, "decoder_steps": 150, "harvest": harvest}
     assert TrainSpec(**then).digest() == "40bcf4ea183c72aeff82b7228ac62da840b6945edc7ee81a9da3393198986984"
     assert TrainSpec(method=Full(), **then).digest() == "f83d9ffc17a96b5be63e08c990be1c0a62ec183eb825642eb369c04d99366a84"
     changed = [{"ema_decay": 0.9}, {"method": Lora(dora=True)}, {"processes": 2}, {"sharded": True}]

@@ -43,7 +43,7 @@ T = TypeVar("T")
 NEUTRAL = "neutral"
 VOICES_AT_HAND = 4
 CLIPS_AT_HAND = 512
-SPEAKER_S, DECODER_S = 60.0, 180.0
+SPEAKER_S = 60.0
 SILENCE_RATIO = 0.02
 _KEEPING = RLock()
 
@@ -248,9 +248,10 @@ class Base:
     def adapt_decoder(
         self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
     ) -> Path | None:
-        from voicekit.covo.decoder_adaptation import adapt_decoder
+        from voicekit.covo.decoder_adaptation import adapt_decoder, drawn_from_s
 
-        clips = [self._analysed(wave) for wave in _first_seconds(waves, DECODER_S)] if spec.decoder_steps else []
+        used = _first_seconds(waves, drawn_from_s(spec.decoder_steps)) if spec.decoder_steps else []
+        clips = [self._analysed(wave) for wave in used]
         return adapt_decoder(self._synthesis.decoder, clips, prompt, spec, folder, report)
 
     def voice(

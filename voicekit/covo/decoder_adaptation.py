@@ -21,13 +21,14 @@ from voicekit.files import beside
 from voicekit.ports import OnProgress, Progress
 from voicekit.records import FloatArray, IntArray, VoicePrompt
 from voicekit.specs import TrainSpec
-from voicekit.timebase import LATENTS_PER_TOKEN
+from voicekit.timebase import LATENTS_PER_TOKEN, TOKEN_HZ
 from voicekit.train.precision import half
 
 TRAINED = ("cond_proj", "modulation_layer", "output_layer")
 CROP_TOKENS = 75
 BATCH = 6
 SPEAKER_NOISE = 0.03
+TIMES_DRAWN = 20
 FILE = "decoder.safetensors"
 
 Spoken = tuple[IntArray, FloatArray]
@@ -67,6 +68,11 @@ def adapt_decoder(
     with beside(out) as part:
         save_file({k: p.detach().half().contiguous() for k, p in weights.items()}, part)
     return out
+
+
+def drawn_from_s(steps: int) -> float:
+    """So much speech that each second of it is drawn about TIMES_DRAWN times; to analyse more costs more than it gives."""
+    return steps * BATCH * CROP_TOKENS / TOKEN_HZ / TIMES_DRAWN
 
 
 def with_weights(model: Token2Latent, file: Path) -> Token2Latent:
