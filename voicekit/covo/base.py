@@ -76,7 +76,8 @@ class Base:
         self._forecasts: dict[str, Forecast] = {}
         self._adapted: OrderedDict[str, CovoChat] = OrderedDict()
         self._decoders: OrderedDict[str, Synthesis] = OrderedDict()
-        self._clips: OrderedDict[str, tuple[IntArray, FloatArray]] = OrderedDict()
+        self._codes: OrderedDict[str, IntArray] = OrderedDict()
+        self._sounds: OrderedDict[str, FloatArray] = OrderedDict()
 
     @property
     def info(self) -> BaseInfo:
@@ -177,7 +178,7 @@ class Base:
 
     def encode_speech(self, wave: Waveform) -> IntArray:
         """Speech tokens int64 [N] at 25 Hz, N = ceil(samples at 24 kHz / 960)."""
-        return self._tokenizer.encode(samples_24k(wave))
+        return _at_hand(self._codes, wave.digest(), lambda: self._tokenizer.encode(samples_24k(wave)))
 
     def read_speech(self, tokens: IntArray) -> str:
         return self._tokenizer.read(tokens)
@@ -187,10 +188,9 @@ class Base:
 
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""
-        samples = samples_24k(wave)
         synthesis = self._synthesis
-        made = synthesis.sound.synthesise(synthesis.moments.denormalise(self._latents(samples)))[: len(samples)]
-        return Waveform(made[None], MODEL_RATE_HZ)
+        made = synthesis.sound.synthesise(synthesis.moments.denormalise(self._latents_of(wave)))
+        return Waveform(made[None, : len(samples_24k(wave))], MODEL_RATE_HZ)
 
     def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
         """Tokens and latents of the last second of one ordinary clip, and the speaker vector of a minute of them all."""
@@ -213,7 +213,7 @@ class Base:
         """The speaker embedding float32 [S] of recordings by their sound alone, without their tokens."""
         if self._extractor is not None:
             return self._extractor.speaker([samples_24k(wave) for wave in waves])
-        return speaker_vector(np.concatenate([self._latents(samples_24k(wave)) for wave in waves]))
+        return speaker_vector(np.concatenate([self._latents_of(wave) for wave in waves]))
 
     def _speaker(self, waves: Sequence[Waveform], clips: Sequence[tuple[IntArray, FloatArray]]) -> FloatArray:
         """The same by tokens and latents; a learned extractor's is fitted through the decoder."""
@@ -288,13 +288,12 @@ class Base:
         )
 
     def _analysed(self, wave: Waveform) -> tuple[IntArray, FloatArray]:
-        """Codes [N] and normalised latents [4N, 64] of a clip; making a voice asks twice for the same clips."""
-        samples = samples_24k(wave)
+        """Codes [N] and normalised latents [4N, 64] of a clip."""
+        return self.encode_speech(wave), self._latents_of(wave)
 
-        def analyse() -> tuple[IntArray, FloatArray]:
-            return self._tokenizer.encode(samples), self._latents(samples)
-
-        return _kept(self._clips, wave.digest(), analyse, CLIPS_AT_HAND)
+    def _latents_of(self, wave: Waveform) -> FloatArray:
+        """Normalised latents [4N, 64] of a clip; making a voice asks several times for the same ones."""
+        return _at_hand(self._sounds, wave.digest(), lambda: self._latents(samples_24k(wave)))
 
     def _latents(self, samples: FloatArray) -> FloatArray:
         """Normalised latents [4N, 64] of samples [T] at 24 kHz."""
@@ -352,6 +351,15 @@ def _kept(cache: OrderedDict[str, T], key: str, make: Callable[[], T], at_most: 
                 cache.popitem(last=False)
         cache.move_to_end(key)
         return cache[key]
+
+
+def _at_hand(cache: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
+    """The value of `key` for a clip. Several clips may be worked on at once: nobody waits for another's."""
+    with _KEEPING:
+        if key in cache:
+            return _kept(cache, key, make, CLIPS_AT_HAND)
+    made = make()
+    return _kept(cache, key, lambda: made, CLIPS_AT_HAND)
 
 
 def _first_seconds(waves: Sequence[Waveform], most_s: float) -> list[Waveform]:
