@@ -64,14 +64,14 @@ class RecordingsStage(Stage):
             self.table.click(self.dropped, self.draft_id, outputs, **QUIET),
         ]
         for change in changes:
-            change.then(self.whose.listened, self.draft_id, self.whose.widgets, **QUIET)
+            change.then(self.whose.changed, self.draft_id, self.whose.widgets, **QUIET)
         self.keep.click(self.written, [self.draft_id, self.texts], outputs)
 
     def arrive(self, draft: Draft) -> Updates:
         return {self.told: "", **self._shown(draft.id), **self.whose.shown(draft.id)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
-        yield from self.whose.listened(draft.id)
+        yield from self.whose.heard_out(draft.id)
 
     def missing(self, draft: Draft) -> tuple[str, str]:
         if not self.app.drafts.material(draft.id).recordings:

@@ -63,15 +63,19 @@ class WhoseVoice:
             self.most: gr.Button(visible=bool(draft.reference)),
         }
 
-    def listened(self, draft_id: str) -> Iterator[Updates]:
-        """Listen to what is long enough to hold several people, unless that was done already. The page stays usable."""
+    def changed(self, draft_id: str) -> Iterator[Updates]:
+        """After recordings came or went: what is known of them, and what is heard in the new ones."""
+        yield self.shown(draft_id)
+        yield from self.heard_out(draft_id)
+
+    def heard_out(self, draft_id: str) -> Iterator[Updates]:
+        """Listen to what is long enough to hold several people. The page stays usable: if that was done already nothing is shown
+        anew, for somebody may choose meanwhile."""
         try:
             material = self.app.drafts.material(draft_id).recordings
             long = [r for r in material if not r.fault and r.duration_s >= self.app.casting.from_s(draft_id)]
             if long and self.app.casting.found(draft_id) is None:
                 yield from self._listen(draft_id, None)
-            else:
-                yield self.shown(draft_id)
         except VoicekitError as error:
             yield self.shown(draft_id, problem(error))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,27 +28,48 @@ PATIENCE_MS = 180_000
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House, None, None]:
+    made = _furnished(tmp_path_factory.mktemp("studio") / "home")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_house(tmp_path: Path) -> Generator[House, None, None]:
+    """One in which nothing was done yet."""
+    made = _furnished(tmp_path / "home")
+    yield made
+    made.close()
+
+
+def _furnished(home: Path) -> House:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     pytest.importorskip("gradio", reason="the studio is not installed: pip install 'voicekit[studio]'")
     pytest.importorskip("playwright", reason="playwright drives the browser: pip install 'voicekit[dev]'")
     from tests.browser.house import House
 
-    made = House(tmp_path_factory.mktemp("studio") / "home")
-    yield made
-    made.close()
+    return House(home)
 
 
-@pytest.fixture(scope="session")
-def address(house: House) -> Generator[str, None, None]:
+@contextmanager
+def _served(house: House) -> Generator[str, None, None]:
+    """Its studio's address."""
     from studio_app.app import launch
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     served = launch(house.app, port)
-    yield served.address
-    served.close()
+    try:
+        yield served.address
+    finally:
+        served.close()
+
+
+@pytest.fixture(scope="session")
+def address(house: House) -> Generator[str, None, None]:
+    with _served(house) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +84,21 @@ def browser(house: House) -> Generator[Browser, None, None]:
 
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
-    """Opens the studio as another designer, `script` run before its own. Nothing may leave the machine, no script may fail."""
+    """Opens the studio as another designer."""
+    with _visitors(browser, address) as go:
+        yield go
+
+
+@pytest.fixture
+def visit_new(browser: Browser, new_house: House) -> Generator[Callable[..., Page], None, None]:
+    """Opens that of the new house."""
+    with _served(new_house) as address, _visitors(browser, address) as go:
+        yield go
+
+
+@contextmanager
+def _visitors(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
+    """Opens a page, `script` run before its own. Nothing may leave the machine, no script may fail."""
     contexts, outside, broken = [], list[str](), list[str]()
 
     def go(query: str = "", script: str = "") -> Page:

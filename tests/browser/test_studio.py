@@ -63,13 +63,26 @@ def to_training(page: Page, name: str, recordings: Path) -> None:
     page.wait_for_selector("#live-job .trail")
 
 
-def test_the_first_voice_is_begun_with_one_click(visit: Visit, house: House) -> None:
-    page = visit("")
+def test_the_first_voice_is_begun_with_one_click(new_house: House, visit_new: Visit) -> None:
+    page = visit_new("")
     page.click("#gallery button:has-text('Make the first voice')")
     page.fill("#voice-name input, #voice-name textarea", "first")
     page.wait_for_url("**tab=new&draft=*")
-    (draft,) = house.app.drafts.all("")
+    (draft,) = new_house.app.drafts.all("")
     assert draft.id in page.url
+
+
+def test_what_was_chosen_stays_when_the_page_is_done_listening(house: House, tmp_path: Path) -> None:
+    """Whoever went back to the recordings and chose at once saw the choice of before again: it was shown once more, late."""
+    from studio_app.app import Studio
+    from studio_app.stage_recordings import RecordingsStage
+    from tests.browser.house import conversation
+
+    (stage,) = (stage for stage in Studio(house.app).new.stages if isinstance(stage, RecordingsStage))
+    draft = house.app.drafts.new("")
+    house.app.drafts.add(draft.id, [conversation(tmp_path / "talk.wav")])
+    assert [*stage.whose.heard_out(draft.id)], "it is listened to"
+    assert not [*stage.whose.heard_out(draft.id)], "what is known is shown on arrival, and not once more"
 
 
 def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> None:
