@@ -18,6 +18,7 @@ from recipes.nano.stored import load_set, save, save_arrays, save_latents
 from recipes.nano.tokenizer import SHARE, TESTS
 from recipes.nano.voices import default_female
 from recipes.nano.world import split
+from voicekit.crew import Crew
 from voicekit.shipped import shipped
 
 pytestmark = pytest.mark.integration
@@ -146,7 +147,8 @@ def losses(work: Path) -> dict[str, dict[str, float]]:
 def test_training_needs_the_packed_file_alone_and_begins_the_same(prepared: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     shutil.copytree(prepared, plain)
-    there, here = losses(unpacked(prepared, tmp_path, packed.COARSE)), losses(plain)
+    with Crew(2) as crew:
+        there, here = crew.each(losses, [unpacked(prepared, tmp_path, packed.COARSE), plain])
     assert {"chat", "tokenizer", "hearing", "decoder", "chat again"} <= set(here) == set(there)
     assert there["chat"] == here["chat"]
     for program in ("tokenizer", "hearing", "decoder"):

@@ -76,10 +76,11 @@ class _Shift:
     def run(self, until_idle: bool) -> None:
         from dbos import DBOS, SetWorkflowID
 
-        self._runner.log.see_worker(self._me)
+        # Before anybody can see this worker and stop it: without them it would end and leave its line in the catalog.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self._stop.set())
+        self._runner.log.see_worker(self._me)
         create_voice = self._launch()
         seen_s = -SIGN_OF_LIFE_S
         while not self._stop.is_set():

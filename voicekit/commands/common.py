@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 REFUSED = 4
 """The exit code where the gate refused a voice; a draft is kept."""
-_STOPPING_S = 10.0
+_STOPPING_S = 30.0
 
 
 def opened() -> App:
