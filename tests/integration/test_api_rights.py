@@ -243,6 +243,12 @@ def test_a_request_of_a_wrong_shape_is_told_what_to_send(house: ApiHouse, http: 
     assert answered.json()["error"]["param"] is None
 
 
+def test_a_part_of_a_wrong_shape_is_named(house: ApiHouse, http: TestClient) -> None:
+    asked = {"audio": "ada", "messages": [{"role": "user", "content": "hi"}]}
+    error = http.post("/v1/chat/completions", headers=bearer(house.key()), json=asked).json()["error"]
+    assert error["param"] == "audio" and error["message"].startswith("audio: ")
+
+
 @pytest.fixture(scope="module")
 def operations(house: ApiHouse) -> dict[str, Any]:
     described = schemathesis.openapi.from_asgi("/openapi.json", make_api(house.app()))

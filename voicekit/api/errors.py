@@ -23,7 +23,7 @@ from voicekit.errors import (
 )
 
 _log = logging.getLogger("voicekit.api")
-_NOT_JSON = ("json_invalid", "model_attributes_type", "dict_type")
+_NO_OBJECT = ("model_attributes_type", "dict_type")
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -99,7 +99,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
-    if fault["type"] in _NOT_JSON:
+    if fault["type"] == "json_invalid" or (fault["type"] in _NO_OBJECT and tuple(fault["loc"]) == ("body",)):
         remedy = "Send JSON with Content-Type: application/json; see /docs."
         return _answer(422, _shape(request, 422, "invalid_request", "The body is not a JSON object.", remedy))
     where = ".".join(str(part) for part in fault["loc"] if part != "body")
