@@ -17,6 +17,7 @@ from voicekit.creation import f0_of_codes
 from voicekit.engines import Engines
 from voicekit.evaluate import Instruments, evaluate_voice
 from voicekit.ports import BaseModel, OnProgress
+from voicekit.prepare import Given
 from voicekit.preparing import prepare_with
 from voicekit.records import Metric, VoicePrompt, Waveform
 from voicekit.specs import EvaluateSpec, Recipe
@@ -49,7 +50,7 @@ class Cell:
 
 def ready(recordings: Path, base: BaseModel, engines: Engines, recipe: Recipe, folder: Path, report: OnProgress) -> Speaker:
     """Clips, tokens and the decoder's half of a voice; what is in `folder` already is not made again."""
-    dataset = prepare_with(engines, base, recordings, None, recipe.prepare, folder / "dataset", report)
+    dataset = prepare_with(engines, base, Given(recordings), recipe.prepare, folder / "dataset", report)
     train = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.train()]
     held_out = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.held_out()]
     waves = [wave for _, wave in train]

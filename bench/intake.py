@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from voicekit import audio
+from voicekit.prepare import Given
 from voicekit.prepare.folder import WORK
 from voicekit.preparing import prepare_with
 from voicekit.records import FloatArray
@@ -100,7 +101,7 @@ def measure(path: Path, work: Path) -> dict[str, float | str]:
     base.align(audio.read(next(READER.glob("*.flac"))), "never")  # whatever is loaded once is not counted
     started_mb, begun_s, cpu_s = _peak_mb(), time.perf_counter(), _cpu_s()
     helpers = Helpers()
-    dataset = prepare_with(found, base, path.parent, None, PrepareSpec(), work / "dataset", lambda _: None)
+    dataset = prepare_with(found, base, Given(path.parent), PrepareSpec(), work / "dataset", lambda _: None)
     helpers_mb = helpers.peak_mb()
     took_s = time.perf_counter() - begun_s
     workers, peak_mb = found.workers, _peak_mb()

@@ -36,9 +36,10 @@ from recipes.nano.narratives import narratives
 from recipes.nano.voices import Voice
 from voicekit import audio
 from voicekit.engines import Engines
-from voicekit.prepare import load_dataset
+from voicekit.prepare import Given, load_dataset
+from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted
 from voicekit.prepare.spans import Span, common, merged, total_s, without
-from voicekit.preparing import WHO_SPEAKS_MOST, Wanted, prepare_with
+from voicekit.preparing import prepare_with
 from voicekit.records import Clip, Dataset, FloatArray, Verdict, Waveform
 from voicekit.settings import Settings
 from voicekit.specs import PrepareSpec
@@ -220,10 +221,8 @@ def prepared(scene: Scene, how: str, whose: Wanted, found: Engines, out: Path) -
 
 
 def made_of(folder: Path, found: Engines, whose: Wanted) -> Dataset:
-    return prepare_with(
-        found, found.open_base("nano"), folder / "in", None, PrepareSpec(min_speech_s=0.0), folder / "dataset",
-        lambda _: None, whose, strict=False,
-    )  # fmt: skip
+    given, spec = Given(folder / "in", whose=whose), PrepareSpec(min_speech_s=0.0)
+    return prepare_with(found, found.open_base("nano"), given, spec, folder / "dataset", lambda _: None, strict=False)
 
 
 def wrong_lines(said: Sayings, found: Engines, out: Path) -> tuple[int, int, int, int]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 
+from voicekit.ports import Aligner, Transcriber
+from voicekit.prepare import Means
+from voicekit.prepare.clips import Tools
 from voicekit.records import FloatArray, Heard, Waveform, Word
 
 RATE_HZ = 16_000
@@ -105,3 +109,8 @@ def sentences(count: int, words: int = 6) -> Sequence[str]:
 
 def _silence(seconds: float, rate_hz: int) -> FloatArray:
     return np.zeros(int(seconds * rate_hz), np.float32)
+
+
+def burst_means(*aligners: Aligner, transcriber: Transcriber | None = None, **more: Any) -> Means:
+    """What prepares recordings of bursts; `more` are other fields of Means."""
+    return Means(Tools(BurstVad(), aligners or [BurstAligner()], transcriber), **more)

@@ -151,10 +151,7 @@ def now() -> str:
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
     request, target = job.request, folder / voice_files.DATASET
-    dataset = prepare_with(
-        job.engines, job.base, request.recordings, request.script, request.recipe.prepare, target, report, request.whose,
-        turns=request.turns,
-    )  # fmt: skip
+    dataset = prepare_with(job.engines, job.base, request.given, request.recipe.prepare, target, report)
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress
-from voicekit.prepare import load_dataset, load_notes
+from voicekit.prepare import Given, load_dataset, load_notes
 from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
@@ -66,19 +66,14 @@ class Curation(Shelf):
         if target.is_file():
             raise UsageError(f"{target} is a file.", "Name a folder for the dataset.")
         spec = _with(find_recipe(recipe, language).prepare, cleaning, num_speakers)
+        given = Given(
+            existing(recordings, "recordings"),
+            None if script is None else existing(script, "script"),
+            None if turns is None else existing(turns, "file of turns"),
+            wanted_speaker(reference, speaker),
+        )
         with enough_room(self._home, "run the same command again."):
-            prepare_with(
-                self._engines,
-                base,
-                existing(recordings, "recordings"),
-                None if script is None else existing(script, "script"),
-                spec,
-                target,
-                report,
-                whose=wanted_speaker(reference, speaker),
-                strict=False,
-                turns=None if turns is None else existing(turns, "file of turns"),
-            )
+            prepare_with(self._engines, base, given, spec, target, report, strict=False)
         return self.dataset(target)
 
     def dataset(self, folder: Path | str) -> Prepared:

@@ -12,13 +12,12 @@ from voicekit import audio, manifest
 from voicekit.engines import Engines
 from voicekit.errors import LanguageError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
-from voicekit.ports import BaseModel, OnProgress, Progress, Quality, Transcriber
-from voicekit.prepare import prepare_dataset
+from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.prepare import Given, Means, prepare_dataset
 from voicekit.prepare.clips import Tools
-from voicekit.prepare.dataset import tools_for
 from voicekit.prepare.diarized import summaries
 from voicekit.prepare.folder import WORK, load_recordings, made_of
-from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Ears, Hearing, Speaker, Wanted
+from voicekit.prepare.hearing import Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import Intake, take_in
 from voicekit.prepare.review import Desk
 from voicekit.prepare.spoken import primary
@@ -36,42 +35,25 @@ LISTENED_TO_S = 60.0
 def prepare_with(
     engines: Engines,
     base: BaseModel,
-    recordings: Path,
-    script: Path | None,
+    given: Given,
     spec: PrepareSpec,
     folder: Path,
     report: OnProgress,
-    whose: Wanted = WHO_SPEAKS_MOST,
     strict: bool = True,
-    turns: Path | None = None,
 ) -> Dataset:
-    """Without `strict` a dataset may be too small; `turns` is a file of who speaks when. Of the language AUTO the one that is
-    spoken is found out. See prepare_dataset."""
-    spec, taken = _in_its_language(engines, base, recordings, spec, folder, report)
-    ears = _listeners(engines, spec)
-    return prepare_dataset(
-        recordings,
-        script,
-        spec,
-        folder,
-        engines.vad(),
-        engines.aligners(base),
-        report,
-        transcriber=ears.transcriber,
-        languages=base.info.languages,
+    """Without `strict` a dataset may be too small. Of the language AUTO the one that is spoken is found out. See
+    prepare_dataset."""
+    spec, taken = _in_its_language(engines, base, given.recordings, spec, folder, report)
+    means = Means(
+        _tools(engines, base, spec),
         speaker=engines.speaker_encoder(),
-        reference=whose.reference,
-        label=whose.label,
-        second_opinion=ears.second_opinion,
-        quality=ears.quality,
-        listening=lambda told: Hearing(spec, _ears(engines, spec), folder, whose, told).listening(),
-        strict=strict,
+        listening=lambda told: Hearing(spec, _ears(engines, spec), folder, given.whose, told).listening(),
+        languages=base.info.languages,
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
         models=_models(engines, base, spec),
-        turns=turns,
         workers=engines.workers,
-        taken=taken,
     )
+    return prepare_dataset(given, spec, folder, means, report, strict, taken)
 
 
 def _in_its_language(
@@ -98,15 +80,12 @@ def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) 
     """Where the clips of the dataset in `folder` are decided on. Nothing is opened before it is needed; a copy without what it
     was made of can only be looked at."""
     if not (folder / WORK).is_dir():
-        return Desk(folder, Instruments(lambda: tools_for("", engines.vad(), ())))
+        return Desk(folder, Instruments(lambda: Tools(engines.vad(), ())))
     spec, hearing = _hearing_of(engines, folder)
-
-    def tools() -> Tools:
-        ears = _listeners(engines, spec)
-        aligners = engines.aligners(open_base())
-        return tools_for(spec.language, engines.vad(), aligners, ears.transcriber, ears.second_opinion, ears.quality)
-
-    return Desk(folder, Instruments(tools, engines.speaker_encoder, hearing.listening()))
+    instruments = Instruments(
+        lambda: _tools(engines, open_base(), spec).knowing(spec.language), engines.speaker_encoder, hearing.listening()
+    )
+    return Desk(folder, instruments)
 
 
 def speakers_of(engines: Engines, folder: Path) -> list[Speaker]:
@@ -120,20 +99,13 @@ def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
     return spec, Hearing(spec, _ears(engines, spec), folder, whose, made.turns)
 
 
-@dataclass(frozen=True)
-class _Listeners:
-    transcriber: Transcriber
-    second_opinion: Transcriber | None
-    quality: Quality
-
-
-def _listeners(engines: Engines, spec: PrepareSpec) -> _Listeners:
+def _tools(engines: Engines, base: BaseModel, spec: PrepareSpec) -> Tools:
     """What is bundled mishears too much to doubt a script, and so does a model that does not know its language; quality is
     predicted wherever there is something to predict it."""
     transcriber = engines.transcriber(spec.transcriber)
     hears = primary(spec.language) in getattr(transcriber, "languages", (primary(spec.language),))
     doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) or not hears else transcriber
-    return _Listeners(transcriber, doubting, engines.quality())
+    return Tools(engines.vad(), engines.aligners(base), transcriber, doubting, engines.quality())
 
 
 @dataclass(frozen=True)

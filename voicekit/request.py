@@ -9,6 +9,7 @@ from typing import Any
 
 from voicekit.audio import SUFFIXES
 from voicekit.errors import UsageError
+from voicekit.prepare import Given
 from voicekit.prepare.decisions import log_of
 from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.intake import SCRIPT_SUFFIXES
@@ -45,8 +46,8 @@ class Request:
     turns: Path | None = None
 
     @property
-    def whose(self) -> Wanted:
-        return Wanted(self.reference, self.speaker)
+    def given(self) -> Given:
+        return Given(self.recordings, self.script, self.turns, Wanted(self.reference, self.speaker))
 
     def job_id(self, base_revision: str) -> str:
         """Equal for equal content: moving or renaming the recordings' folder does not make another voice."""

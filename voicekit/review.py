@@ -11,7 +11,7 @@ from voicekit.drafts import Drafts
 from voicekit.engines import Engines
 from voicekit.errors import InputError
 from voicekit.ports import BaseModel, OnProgress
-from voicekit.prepare import load_notes
+from voicekit.prepare import Given, load_notes
 from voicekit.prepare.decisions import FILE
 from voicekit.prepare.decisions import Decision as Decision
 from voicekit.prepare.folder import made_of
@@ -71,9 +71,9 @@ class Reviewer:
         base, folder = self._open_base(), self._drafts.dataset(draft_id)
         # However little there is, and however much of it is broken: this is for looking at it.
         spec = self.recipe(draft_id).prepare.model_copy(update={"max_failed_ratio": 1.0})
-        recordings, script = self._drafts.recordings(draft_id), self._drafts.script(draft_id)
         whose = Wanted(self._drafts.reference(draft_id))
-        prepare_with(self._engines, base, recordings, script, spec, folder, report, whose, strict=False)
+        given = Given(self._drafts.recordings(draft_id), self._drafts.script(draft_id), whose=whose)
+        prepare_with(self._engines, base, given, spec, folder, report, strict=False)
         write_json(folder / _MADE_OF, {"inputs": self._inputs(draft_id)})
         return self.show(draft_id)
 

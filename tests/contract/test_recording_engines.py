@@ -16,7 +16,8 @@ from voicekit.backends.alignment import PocketsphinxAligner
 from voicekit.backends.pronounce import guess
 from voicekit.backends.vad import FRAME, RATE_HZ, SileroVad, spans_of
 from voicekit.ports import Aligner, Progress, VoiceActivityDetector
-from voicekit.prepare import prepare_dataset
+from voicekit.prepare import Given, Means, prepare_dataset
+from voicekit.prepare.clips import Tools
 from voicekit.prepare.spoken import spoken_form
 from voicekit.records import FloatArray, Verdict, Waveform
 from voicekit.specs import PrepareSpec
@@ -185,8 +186,8 @@ def test_guessed_pronunciations(word: str, phones: str | None) -> None:
 
 def test_real_recordings_become_a_dataset(silero: SileroVad, pocketsphinx: PocketsphinxAligner, tmp_path: Path) -> None:
     """The three sentences as they are, and as one long recording with its text beside it."""
-    spec = PrepareSpec(min_speech_s=3.0, max_clip_s=4.0)
-    made = prepare_dataset(READER, None, spec, tmp_path / "three", silero, [pocketsphinx], quiet)
+    spec, means = PrepareSpec(min_speech_s=3.0, max_clip_s=4.0), Means(Tools(silero, [pocketsphinx]))
+    made = prepare_dataset(Given(READER), spec, tmp_path / "three", means, quiet)
     assert [c.reason for c in made.clips] == ["", "", ""]
     assert [c.transcript.text for c in made.clips] == TEXTS
     assert len(made.held_out_ids) == 1
@@ -194,7 +195,7 @@ def test_real_recordings_become_a_dataset(silero: SileroVad, pocketsphinx: Pocke
     (tmp_path / "long").mkdir()
     audio.write_flac(tmp_path / "long" / "talk.flac", Waveform(long, reader(0).sample_rate_hz))
     (tmp_path / "long" / "talk.txt").write_text(" ".join(TEXTS))
-    made = prepare_dataset(tmp_path / "long", None, spec, tmp_path / "cut", silero, [pocketsphinx], quiet)
+    made = prepare_dataset(Given(tmp_path / "long"), spec, tmp_path / "cut", means, quiet)
     assert [c.transcript.text for c in made.clips] == TEXTS
     assert {c.verdict for c in made.clips} == {Verdict.ACCEPTED}
     assert all(c.grades.script_match > 0.8 and c.grades.snr_db > 15 for c in made.clips)
@@ -205,7 +206,8 @@ def test_a_wrong_script_is_refused_clip_by_clip(silero: SileroVad, pocketsphinx:
     rows = [f"{name}|{text}\n" for name, text in zip(names, [TEXTS[0], TEXTS[2], TEXTS[1]], strict=True)]
     (tmp_path / "s.csv").write_text("".join(rows))
     spec = PrepareSpec(min_speech_s=1.0)
-    made = prepare_dataset(READER, tmp_path / "s.csv", spec, tmp_path / "d", silero, [pocketsphinx], quiet)
+    means = Means(Tools(silero, [pocketsphinx]))
+    made = prepare_dataset(Given(READER, tmp_path / "s.csv"), spec, tmp_path / "d", means, quiet)
     assert [c.verdict for c in made.clips] == [Verdict.ACCEPTED, Verdict.REJECTED, Verdict.REJECTED]
     assert all(c.reason.startswith("script does not match") for c in made.clips[1:])
 

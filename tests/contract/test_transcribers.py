@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstVad
+from tests.fake_speech import burst_means
 from tests.tiny_models import write_tiny_whisper
 from voicekit import audio
 from voicekit.backends.dnsmos import DnsmosQuality, NoQuality
@@ -17,7 +17,7 @@ from voicekit.errors import LanguageError, MissingModel
 from voicekit.evaluate import wer
 from voicekit.evaluate.text import spoken_words
 from voicekit.ports import Quality, Transcriber
-from voicekit.prepare import prepare_dataset
+from voicekit.prepare import Given, prepare_dataset
 from voicekit.records import Heard, Waveform
 from voicekit.specs import PrepareSpec
 
@@ -106,18 +106,14 @@ def test_recordings_are_written_down_in_their_own_language(of_all_languages: Whi
             return of_all_languages.hear(wave, language)
 
     spec = PrepareSpec(language="fr", min_speech_s=0.0)
-    made = prepare_dataset(
-        tmp_path / "in", None, spec, tmp_path / "out", BurstVad(), [BurstAligner()], lambda _: None,
-        transcriber=Overheard(), languages=("en", "fr"), strict=False,
-    )  # fmt: skip
+    means = burst_means(transcriber=Overheard(), languages=("en", "fr"))
+    made = prepare_dataset(Given(tmp_path / "in"), spec, tmp_path / "out", means, lambda _: None, strict=False)
     assert asked and set(asked) == {"fr"}
     assert [c.transcript.source for c in made.clips if c.transcript.text] == [of_all_languages.name] * len(asked)
     spec = PrepareSpec(language="de", min_speech_s=0.0)
     with pytest.raises(LanguageError, match="'de'"):
-        prepare_dataset(
-            tmp_path / "in", None, spec, tmp_path / "de", BurstVad(), [BurstAligner()], lambda _: None,
-            transcriber=embedded(), languages=("en", "de"), strict=False,
-        )  # fmt: skip
+        means = burst_means(transcriber=embedded(), languages=("en", "de"))
+        prepare_dataset(Given(tmp_path / "in"), spec, tmp_path / "de", means, lambda _: None, strict=False)
 
 
 def test_the_embedded_one_hears_english_and_where_each_word_is() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstVad, say, sentences
+from tests.fake_speech import burst_means, say, sentences
 from voicekit import audio, cli
 from voicekit.errors import InputError, UsageError
 from voicekit.exchange import export_dataset, read_audiofolder, read_ljspeech, read_rttm, read_textgrids
-from voicekit.prepare import load_dataset, load_recordings, prepare_dataset
+from voicekit.prepare import Given, load_dataset, load_recordings, prepare_dataset
 from voicekit.prepare.intake import take_in
 from voicekit.prepare.scripts import find_script
 from voicekit.records import Clip, Dataset, SpeakerTurn, Transcript, Verdict, Waveform
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio.write_wav(recordings / "silent.wav", Waveform(np.zeros((1, 32_000), np.float32), 16_000))
     (recordings / "silent.txt").write_text("nothing")
     spec = PrepareSpec(min_speech_s=3.0, max_clip_s=15.0)
-    prepare_dataset(recordings, None, spec, root / "dataset", BurstVad(), [BurstAligner()], lambda _: None)
+    prepare_dataset(Given(recordings), spec, root / "dataset", burst_means(), lambda _: None)
     return root / "dataset"
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.fake_speech import BurstAligner, BurstVad, bursts, say, sentences
+from tests.fake_speech import burst_means, bursts, say, sentences
 from tests.unit.test_audio import encode
 from voicekit import audio
 from voicekit.errors import RecordingsError
-from voicekit.prepare import load_recordings, prepare_dataset
+from voicekit.prepare import Given, load_recordings, prepare_dataset
 from voicekit.prepare.intake import take_in
 from voicekit.records import Dataset, Verdict, Waveform
 from voicekit.specs import PrepareSpec
@@ -27,7 +27,7 @@ def spread(wave: Waveform, channels: int) -> Waveform:
 
 
 def prepared(recordings: Path, folder: Path, script: Path | None = None) -> Dataset:
-    return prepare_dataset(recordings, script, SPEC, folder, BurstVad(), [BurstAligner()], lambda _: None)
+    return prepare_dataset(Given(recordings, script), SPEC, folder, burst_means(), lambda _: None)
 
 
 def test_all_formats_rates_depths_and_channels_in_one_folder(tmp_path: Path) -> None:

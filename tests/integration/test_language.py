@@ -11,7 +11,7 @@ from tests.browser.house import LoudVad, recordings
 from tests.fake_base import FakeBase
 from tests.fake_engines import FakeJudge, fake_engines
 from voicekit.errors import LanguageError
-from voicekit.prepare import intake
+from voicekit.prepare import Given, intake
 from voicekit.prepare.folder import load_made, load_recordings
 from voicekit.preparing import prepare_with
 from voicekit.records import Heard, Waveform
@@ -37,7 +37,7 @@ def prepared(base: FakeBase, transcriber: str, folder: Path) -> str:
     given = recordings(folder / "given", count=3)
     engines = replace(fake_engines(base), vad=LoudVad, transcriber=lambda _: Frenchman(base))
     spec = PrepareSpec(language="auto", transcriber=transcriber, min_speech_s=0.0)
-    dataset = prepare_with(engines, base, given, None, spec, folder / "made", lambda _: None, strict=False)
+    dataset = prepare_with(engines, base, Given(given), spec, folder / "made", lambda _: None, strict=False)
     assert {clip.recording for clip in dataset.clips} == {"000.wav", "001.wav", "002.wav"}
     return load_made(folder / "made")[0].prepare_spec().language
 
@@ -69,7 +69,7 @@ def test_recordings_that_cannot_be_read_have_no_language(tmp_path: Path) -> None
     engines = replace(fake_engines(base), transcriber=lambda _: Frenchman(base))
     spec = PrepareSpec(language="auto", transcriber="a folder", max_failed_ratio=1.0)
     with pytest.raises(LanguageError, match="which language"):
-        prepare_with(engines, base, given, None, spec, tmp_path / "made", lambda _: None, strict=False)
+        prepare_with(engines, base, Given(given), spec, tmp_path / "made", lambda _: None, strict=False)
 
 
 def test_recordings_are_read_once_though_their_language_is_found_out_first(

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstCounter, BurstVad, bursts, say, sentences, speech_s
+from tests.fake_speech import BurstAligner, BurstCounter, burst_means, bursts, say, sentences, speech_s
 from voicekit import audio
 from voicekit.errors import InputError, LanguageError, RecordingsError, ResourceError, ScriptError, VoicekitError
 from voicekit.ports import Progress
-from voicekit.prepare import load_dataset, load_notes, load_recordings, prepare_dataset, unpack
+from voicekit.prepare import Given, load_dataset, load_notes, load_recordings, prepare_dataset, unpack
 from voicekit.records import Dataset, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 
@@ -39,9 +39,16 @@ class Work:
     def dataset(self) -> Path:
         return self.folder / "dataset"
 
-    def prepare(self, spec: PrepareSpec = SPEC, **changes: Any) -> Dataset:
-        options: dict[str, Any] = {"recordings": self.recordings, "script": None, "folder": self.dataset, **changes}
-        return prepare_dataset(spec=spec, vad=BurstVad(), aligners=[self.aligner], report=self.events.append, **options)
+    def prepare(
+        self,
+        spec: PrepareSpec = SPEC,
+        recordings: Path | None = None,
+        script: Path | None = None,
+        folder: Path | None = None,
+        **changes: Any,
+    ) -> Dataset:
+        given, means = Given(recordings or self.recordings, script), burst_means(self.aligner, **changes)
+        return prepare_dataset(given, spec, folder or self.dataset, means, self.events.append)
 
 
 @pytest.fixture
@@ -128,7 +135,7 @@ def test_a_killed_preparation_continues(work: Work, monkeypatch: pytest.MonkeyPa
 
     for count in (2, 4):
         with pytest.raises(KilledError):
-            prepare_dataset(work.recordings, None, SPEC, work.dataset, BurstVad(), [work.aligner], killed_at(count))
+            prepare_dataset(Given(work.recordings), SPEC, work.dataset, burst_means(work.aligner), killed_at(count))
         assert not (work.dataset / "dataset.json").exists()
     journal = work.dataset / "work" / "clips.jsonl"
     journal.write_bytes(journal.read_bytes()[:-9])
@@ -289,9 +296,8 @@ def test_an_aligner_is_asked_only_about_its_languages(work: Work) -> None:
         def align(self, wave: Waveform, text: str) -> Any:
             raise AssertionError("asked about English")
 
-    made = prepare_dataset(
-        work.recordings, None, SPEC, work.dataset, BurstVad(), [German(), work.aligner], work.events.append, languages=("en",)
-    )
+    means = burst_means(German(), work.aligner)
+    made = prepare_dataset(Given(work.recordings), SPEC, work.dataset, means, work.events.append)
     assert len(made.train_ids) + len(made.held_out_ids) == 6
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstCounter, BurstVad, bursts, say, sentences
+from tests.fake_speech import BurstAligner, BurstCounter, BurstVad, burst_means, bursts, say, sentences
 from tests.makers import recording
 from voicekit import audio
-from voicekit.prepare import prepare_dataset
+from voicekit.prepare import Given, prepare_dataset
 from voicekit.prepare.clips import Tools, clips_of
 from voicekit.prepare.scripts import Cue
 from voicekit.prepare.sound import Heard, listen
@@ -212,10 +212,8 @@ def test_who_talks_when_is_part_of_what_a_dataset_is_made_of(tmp_path: Path) -> 
         return Listening("turns", lambda of: version, hear)
 
     def made(version: str) -> list[str]:
-        dataset = prepare_dataset(
-            tmp_path / "r", None, SPEC, tmp_path / "d", BurstVad(), [BurstAligner()], lambda _: None,
-            listening=lambda _: listening(version), strict=False,
-        )  # fmt: skip
+        means = burst_means(listening=lambda _: listening(version))
+        dataset = prepare_dataset(Given(tmp_path / "r"), SPEC, tmp_path / "d", means, lambda _: None, strict=False)
         return [c.reason for c in dataset.clips]
 
     assert made("two").count("another speaker") == 1

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstVad, bursts, say, sentences
+from tests.fake_speech import BurstAligner, BurstVad, burst_means, bursts, say, sentences
 from voicekit import audio, files
 from voicekit.errors import InputError, RecordingsError, UsageError
-from voicekit.prepare import load_dataset, load_notes, prepare_dataset
+from voicekit.prepare import Given, load_dataset, load_notes, prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import FILE, Action, read_log
+from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.review import Desk
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, FloatArray, Verdict, Waveform
@@ -56,7 +57,7 @@ def tools() -> Tools:
 
 
 def prepared(recordings: Path, folder: Path, spec: PrepareSpec = SPEC) -> Dataset:
-    return prepare_dataset(recordings, None, spec, folder, BurstVad(), [BurstAligner()], lambda _: None, strict=False)
+    return prepare_dataset(Given(recordings), spec, folder, burst_means(), lambda _: None, strict=False)
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_realigned_clip_takes_the_best_of_all_aligners(given: Path, tmp_path: 
             return found and (found[0], 0.2)
 
     both = [Poor(), BurstAligner()]
-    made = prepare_dataset(given, None, SPEC, tmp_path / "d", BurstVad(), both, lambda _: None, strict=False)
+    made = prepare_dataset(Given(given), SPEC, tmp_path / "d", burst_means(*both), lambda _: None, strict=False)
     assert {c.reason for c in made.clips} == {"script does not match: 0.20 of at least 0.5"} and made.speech_s == 0.0
     desk = Desk(tmp_path / "d", Instruments(lambda: Tools(BurstVad(), both)))
     cured = desk.realign(made.clips[0].id).clips[0]
@@ -315,10 +316,8 @@ def test_another_speakers_recording_is_left_out_and_each_voice_is_heard_once(giv
     encoder = ToneEncoder()
 
     def made(folder: str, reference: Path | None = None) -> Dataset:
-        return prepare_dataset(
-            given, None, SPEC, tmp_path / folder, BurstVad(), [BurstAligner()], lambda _: None, speaker=encoder,
-            reference=reference, strict=False,
-        )  # fmt: skip
+        handed_in = Given(given, whose=Wanted(reference))
+        return prepare_dataset(handed_in, SPEC, tmp_path / folder, burst_means(speaker=encoder), lambda _: None, strict=False)
 
     first = made("d")
     assert [c.verdict is Verdict.ACCEPTED for c in first.clips] == [True, False, True, True]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_speech import BurstAligner, BurstCounter, BurstVad, say, sentences
+from tests.fake_speech import BurstAligner, BurstCounter, burst_means, say, sentences
 from voicekit import audio
 from voicekit.errors import ResourceError
 from voicekit.ports import OnProgress, Progress
-from voicekit.prepare import prepare_dataset
+from voicekit.prepare import Given, prepare_dataset
 from voicekit.records import Dataset, Waveform, Word
 from voicekit.specs import PrepareSpec
 
@@ -47,7 +47,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def prepared(
     given: Path, folder: Path, workers: int, aligner: BurstAligner | None = None, report: OnProgress = lambda _: None
 ) -> Dataset:
-    return prepare_dataset(given, None, SPEC, folder, BurstVad(), [aligner or BurstAligner()], report, workers=workers)
+    return prepare_dataset(Given(given), SPEC, folder, burst_means(aligner or BurstAligner(), workers=workers), report)
 
 
 @pytest.mark.parametrize("workers", [2, 5])
@@ -68,9 +68,8 @@ def test_without_a_script_they_write_down_the_same(given: Path, tmp_path: Path) 
     (given / "metadata.csv").unlink()
 
     def heard(folder: Path, workers: int) -> Dataset:
-        return prepare_dataset(
-            given, None, SPEC, folder, BurstVad(), [SlowAtFirst()], lambda _: None, transcriber=BurstCounter(), workers=workers
-        )
+        means = burst_means(SlowAtFirst(), transcriber=BurstCounter(), workers=workers)
+        return prepare_dataset(Given(given), SPEC, folder, means, lambda _: None)
 
     alone = heard(tmp_path / "alone", 1)
     assert alone.train() and all(c.transcript.source == "burst counter" for c in alone.clips)

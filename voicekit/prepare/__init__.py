@@ -12,7 +12,7 @@ review    a prepared folder, to be decided on         summary    what there is, 
 readings  a clip's grades for people
 """
 
-from voicekit.prepare.dataset import prepare_dataset
+from voicekit.prepare.dataset import Given, Means, prepare_dataset
 from voicekit.prepare.folder import load_dataset, load_notes, load_recordings
 
-__all__ = ["load_dataset", "load_notes", "load_recordings", "prepare_dataset"]
+__all__ = ["Given", "Means", "load_dataset", "load_notes", "load_recordings", "prepare_dataset"]

@@ -19,7 +19,7 @@ from voicekit.prepare.matching import differences
 from voicekit.prepare.pieces import NothingToCutError, Piece, pieces_of
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.spans import inside, total_s
-from voicekit.prepare.spoken import normalise, spoken_form
+from voicekit.prepare.spoken import normalise, primary, spoken_form
 from voicekit.records import Clip, FloatArray, Grades, Recording, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
@@ -42,6 +42,11 @@ class Tools:
     transcriber: Transcriber | None = None
     second_opinion: Transcriber | None = None
     quality: Quality | None = None
+
+    def knowing(self, language: str) -> Tools:
+        """Without the aligners that do not know the language."""
+        able = [a for a in self.aligners if primary(language) in getattr(a, "languages", (primary(language),))]
+        return replace(self, aligners=able)
 
     def names(self) -> list[str]:
         """What the clips depend on."""

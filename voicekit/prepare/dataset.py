@@ -9,17 +9,18 @@ import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voicekit import manifest
 from voicekit.errors import LanguageError, ScriptError
-from voicekit.ports import Aligner, OnProgress, Progress, Quality, SpeakerEncoder, Transcriber, VoiceActivityDetector
+from voicekit.ports import OnProgress, Progress, SpeakerEncoder, Transcriber
 from voicekit.prepare import decisions, edits
 from voicekit.prepare.clips import CLIPS, Tools, refused
 from voicekit.prepare.cutting import cut_all
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
+from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted
 from voicekit.prepare.intake import Intake, left_aside, take_in
 from voicekit.prepare.scripts import Script, find_script
 from voicekit.prepare.split import held_out_recordings
@@ -34,47 +35,56 @@ from voicekit.specs import PrepareSpec
 _INTAKE_SHARE = 0.15
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was handed in: recordings, what files say of them (`script`, and `turns`: who talks when), and whose are wanted."""
+
+    recordings: Path
+    script: Path | None = None
+    turns: Path | None = None
+    whose: Wanted = WHO_SPEAKS_MOST
+
+
+@dataclass(frozen=True)
+class Means:
+    """What makes a dataset here. `speaker` compares every clip with the rest, or with a reference; `listening` knows who talks
+    when, from the turns that are told. `languages` are those the base model speaks; `with_less` (what was missing) and the
+    `models` of each step are kept with the dataset; how many `workers` make clips changes nothing."""
+
+    tools: Tools
+    speaker: SpeakerEncoder | None = None
+    listening: Callable[[Turns], Listening] | None = None
+    languages: Sequence[str] = ("en",)
+    with_less: Sequence[str] = ()
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    workers: int = 1
+
+
 def prepare_dataset(
-    recordings: Path,
-    script: Path | None,
+    given: Given,
     spec: PrepareSpec,
     folder: Path,
-    vad: VoiceActivityDetector,
-    aligners: Sequence[Aligner],
+    means: Means,
     report: OnProgress,
-    transcriber: Transcriber | None = None,
-    languages: Sequence[str] = ("en",),
-    speaker: SpeakerEncoder | None = None,
-    reference: Path | None = None,
-    second_opinion: Transcriber | None = None,
-    quality: Quality | None = None,
-    listening: Callable[[Turns], Listening] | None = None,
     strict: bool = True,
-    with_less: Sequence[str] = (),
-    label: str = "",
-    models: Mapping[str, str] | None = None,
-    turns: Path | None = None,
-    workers: int = 1,
     taken: Intake | None = None,
 ) -> Dataset:
     """Make, or continue to make, the dataset of one speaker in `folder`.
 
-    `languages` are those the base model speaks. Without a script, given or found beside the recordings, `transcriber` says what
-    is said; what `second_opinion` hears is compared with the script. `speaker` compares every clip with the rest, or with the
-    sound in `reference`; `listening` knows who talks when, from the turns that the file `turns` and files beside the recordings
-    tell; `quality` predicts how good a clip sounds. What a person decided is applied last. Without `strict` a dataset may be too
-    small. `with_less` (what was missing here), `label` and the `models` of each step are kept with the dataset. How many
-    `workers` make clips changes nothing. `taken`: what `take_in` made of them before. Raises InputError or UsageError, all kept.
+    What a person decided is applied last. Without `strict` a dataset may be too small. `taken`: what `take_in` made of the
+    recordings before. Raises InputError or UsageError, all kept.
     """
-    _check_language(spec.language, languages)
-    work = folder / WORK
-    intake = taken or take_in(recordings, spec.language, work, spec.max_failed_ratio, _part(report, 0.0, _INTAKE_SHARE))
-    found = _script_of(script, intake, spec, transcriber)
-    told = _turns_of(turns, intake, label)
-    tools = tools_for(spec.language, vad, aligners, transcriber, second_opinion, quality)
-    instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening and listening(told.of))
+    recordings, whose = given.recordings, given.whose
+    tools, speaker = means.tools.knowing(spec.language), means.speaker
+    _check_language(spec.language, means.languages)
+    intake_part, cutting_part = _part(report, 0.0, _INTAKE_SHARE), _part(report, _INTAKE_SHARE, 1.0)
+    intake = taken or take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, intake_part)
+    found = _script_of(given.script, intake, spec, tools.transcriber)
+    told = _turns_of(given, intake)
+    listening = means.listening and means.listening(told.of)
+    instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
     bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
-    clips = cut_all(intake, found, spec, instruments, bench, folder, _part(report, _INTAKE_SHARE, 1.0), workers)
+    clips = cut_all(intake, found, spec, instruments, bench, folder, cutting_part, means.workers)
     clips = _with_refused(clips, intake)
     manifest.write_records(folder / RECORDINGS, intake.everything())
     made = Made(
@@ -83,10 +93,10 @@ def prepare_dataset(
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
         notes=_remarks(found, told, left_aside(recordings, told.files)),
-        with_less=tuple(with_less),
-        reference=str(reference.absolute()) if reference else "",
-        label=label,
-        models=dict(models or {}),
+        with_less=tuple(means.with_less),
+        reference=str(whose.reference.absolute()) if whose.reference else "",
+        label=whose.label,
+        models=dict(means.models),
         turns=dict(told.of),
     )
     write_made(folder, made, tuple(clips))
@@ -125,19 +135,6 @@ def settle(folder: Path, instruments: Instruments, strict: bool = False) -> Data
 def held_decisions(made: Made) -> tuple[Decision, ...]:
     """What holds of all that was decided, with the recordings and since."""
     return decisions.effective((*made.before, *decisions.read_log(Path(made.log))))
-
-
-def tools_for(
-    language: str,
-    vad: VoiceActivityDetector,
-    aligners: Sequence[Aligner],
-    transcriber: Transcriber | None = None,
-    second_opinion: Transcriber | None = None,
-    quality: Quality | None = None,
-) -> Tools:
-    """Without the aligners that do not know the language."""
-    able = [a for a in aligners if primary(language) in getattr(a, "languages", (primary(language),))]
-    return Tools(vad, able, transcriber, second_opinion, quality)
 
 
 def _with_refused(clips: Sequence[Clip], intake: Intake) -> list[Clip]:
@@ -192,9 +189,9 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
     return script
 
 
-def _turns_of(given: Path | None, intake: Intake, label: str) -> FoundTurns:
-    told = find_turns(given, intake.root, intake.recordings, [r.recording for r in intake.refused])
-    check_label(label, told.of, everywhere=len(told.of) == len(intake.recordings))
+def _turns_of(given: Given, intake: Intake) -> FoundTurns:
+    told = find_turns(given.turns, intake.root, intake.recordings, [r.recording for r in intake.refused])
+    check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
     return told
 
 
