@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +27,7 @@ from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samp
 
 FESTIVAL_VOICE = "ked_diphone"
 _FRAME_S = 0.05
+_VOWELS = "aeiou"
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,45 @@ class WordErrors:
 
 def words_of(bank: str, text: str) -> list[Span]:
     """Where flite's voice says each word, in seconds: its phones are those of the words by themselves, but for some that change
-    between neighbours, which go with the phone before them."""
+    between neighbours."""
     phones = _phones(bank, text)
     alone = [(phone, k) for k, word in enumerate(re.findall(r"[a-z']+", text.lower())) for phone, _, _ in _phones(bank, word)]
-    matched = SequenceMatcher(None, [p for p, _ in alone], [p for p, _, _ in phones], autojunk=False).get_matching_blocks()
-    word_of = {block.b + i: alone[block.a + i][1] for block in matched for i in range(block.size)}
     spans: dict[int, Span] = {}
-    word = 0
-    for i, (_, start_s, end_s) in enumerate(phones):
-        word = word_of.get(i, word)
+    for (_, start_s, end_s), said in zip(phones, likest([p for p, _, _ in phones], [p for p, _ in alone]), strict=True):
+        word = alone[said][1]
         spans[word] = (spans[word][0] if word in spans else start_s, end_s)
     return list(spans.values())
+
+
+def likest(phones: Sequence[str], alone: Sequence[str]) -> list[int]:
+    """For each of `phones` the one of `alone` that it stands for, in order, with the fewest changes; one too many goes with the
+    one before it."""
+    costs = np.full((len(phones) + 1, len(alone) + 1), np.inf)
+    back = np.zeros(costs.shape, int)
+    costs[0] = np.arange(len(alone) + 1)
+    for i, phone in enumerate(phones, start=1):
+        costs[i, 0] = i
+        for j, other in enumerate(alone, start=1):
+            options = (costs[i - 1, j - 1] + _change(phone, other), costs[i - 1, j] + 1.0, costs[i, j - 1] + 1.0)
+            back[i, j] = int(np.argmin(options))
+            costs[i, j] = options[back[i, j]]
+    found: list[int] = []
+    i, j = len(phones), len(alone)
+    while i > 0:
+        step = back[i, j] if j > 0 else 1
+        if step != 2:
+            i -= 1
+            found.append(max(j - 1, 0))
+        if step != 1:
+            j -= 1
+    return found[::-1]
+
+
+def _change(phone: str, other: str) -> float:
+    """A vowel becomes another ("a" alone and before a noun), hardly ever a consonant."""
+    if phone == other:
+        return 0.0
+    return 0.6 if (phone[0] in _VOWELS) == (other[0] in _VOWELS) else 1.6
 
 
 @cache
