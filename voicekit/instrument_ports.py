@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from voicekit.records import FloatArray, Heard, SpeakerTurn, Waveform, Word
 
@@ -20,6 +20,22 @@ class Aligner(Protocol):
 
         An aligner with an attribute `languages` is asked only about texts of these. Several threads may ask at once.
         """
+        ...
+
+
+class Reading(NamedTuple):
+    """How surely a word is in a sound, 0..1: a letter of it in the mean, and that it is parted from the word before it."""
+
+    letters: float
+    parted: float
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Hears letters, so that it can say of any words whether they are there; an Aligner may be one too."""
+
+    def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:
+        """One Reading for each space-separated word of `text`; None if this reader cannot tell."""
         ...
 
 

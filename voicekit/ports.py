@@ -15,6 +15,8 @@ from voicekit.instrument_ports import Aligner as Aligner
 from voicekit.instrument_ports import Diarizer as Diarizer
 from voicekit.instrument_ports import PitchTracker as PitchTracker
 from voicekit.instrument_ports import Quality as Quality
+from voicekit.instrument_ports import Reader as Reader
+from voicekit.instrument_ports import Reading as Reading
 from voicekit.instrument_ports import Separator as Separator
 from voicekit.instrument_ports import SpeakerEncoder as SpeakerEncoder
 from voicekit.instrument_ports import Transcriber as Transcriber

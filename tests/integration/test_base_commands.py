@@ -16,6 +16,7 @@ from voicekit.cli import run
 from voicekit.covo import load_base
 from voicekit.covo.checkpoint import read_weights, save_weights
 from voicekit.errors import BaseModelError, InputError
+from voicekit.records import Waveform
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -109,6 +110,7 @@ def test_a_missing_part_is_an_error_when_it_is_used(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             use()
+    assert base.read_words(Waveform(np.zeros((1, 24_000), np.float32), 24_000), "hello") is None, "it is asked, not needed"
     with pytest.raises(BaseModelError, match=r"speech_tokenizer") as caught:
         base.read_speech(np.arange(3))
     assert str(tmp_path / "speech_tokenizer") in caught.value.remedy

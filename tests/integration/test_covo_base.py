@@ -16,7 +16,7 @@ from tests.tiny import hum
 from voicekit.conversations import Weights, encode
 from voicekit.covo import Base, load_base
 from voicekit.errors import BaseModelError, InputError, RecordingsError, UsageError
-from voicekit.ports import BaseModel, Progress
+from voicekit.ports import BaseModel, Progress, Reader
 from voicekit.records import Conversation, Question, Reply, TrainingExample, Turn, Waveform
 from voicekit.specs import Full, Lora, TrainSpec
 from voicekit.storage import base_revision
@@ -153,6 +153,9 @@ def test_speech_in_and_out(base: Base) -> None:
     assert base.copy_synthesis(wave(1.01)).num_samples == wave(1.01).num_samples
     words = base.align(wave(), "hello you")
     assert words is not None and [w.text for w in words[0]] == ["hello", "you"]
+    readings = base.read_words(wave(), "hello you") if isinstance(base, Reader) else None
+    assert readings is not None and all(0.0 <= share <= 1.0 for reading in readings for share in reading)
+    assert len(readings) == 2
     decoded = base.voice("low").decode(tokens)
     assert decoded.sample_rate_hz == 24_000 and decoded.samples.shape == (1, 960 * 63)
 

@@ -30,7 +30,7 @@ from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.covo.token2wav import Token2Wav, load_token2wav
 from voicekit.covo.vocoder import Vocoder
 from voicekit.errors import BaseModelError, RecordingsError
-from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Reading, TrainOutcome
 from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
 from voicekit.specs import HarvestSpec, TrainSpec
 from voicekit.storage import base_revision, file_sha256, tree_sha256
@@ -185,6 +185,11 @@ class Base:
 
     def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
         return self._tokenizer.align(samples_24k(wave), text)
+
+    def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:
+        """As a Reader; None without a tokenizer and with a distilled one, which reads only what its texts reached."""
+        tokenizer = self.own_tokenizer()
+        return tokenizer.read_words(samples_24k(wave), text) if isinstance(tokenizer, SpeechTokenizer) else None
 
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""

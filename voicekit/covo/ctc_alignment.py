@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voicekit.covo.speech_tokenizer import ALPHABET, BLANK, text_symbols
+from voicekit.instrument_ports import Reading
 from voicekit.records import FloatArray, IntArray, Word
 
 FRAME_S = 0.02
@@ -60,3 +61,30 @@ def align_words(log_probs: FloatArray, text: str) -> tuple[tuple[Word, ...], flo
             words.append(Word(letters, float(frames[0]) * FRAME_S, float(frames[-1] + 1) * FRAME_S))
         first = i + 1
     return tuple(words), float(np.clip(1.0 - loss / 2.0, 0.0, 1.0))
+
+
+def read_words(log_probs: FloatArray, text: str) -> tuple[Reading, ...] | None:
+    """How surely each word of `text` is what the emissions say where it fits them best; None if it cannot fit.
+
+    A letter counts with what the path loses on it against the best one without any text; a word is parted from the one before
+    it as surely as the space between them is heard in any frame.
+    """
+    words = [text_symbols(word) for word in text.split()]
+    symbols = [symbol for word in words for symbol in (*word, SPACE)][:-1]
+    if not words or not all(words) or len(log_probs) < 2:
+        return None
+    found = viterbi(log_probs, symbols)
+    if found is None:
+        return None
+    path, _ = found
+    taken = log_probs[np.arange(len(path)), np.where(path % 2, np.array([*symbols, BLANK])[path // 2], BLANK)]
+    lost = log_probs.max(-1) - taken
+    readings: list[Reading] = []
+    first = 0
+    for word in words:
+        frames = np.flatnonzero((path > 2 * first) & (path < 2 * (first + len(word))))
+        space = taken[path == 2 * first - 1]
+        letters = float(np.exp(-lost[frames].sum() / len(word)))
+        readings.append(Reading(letters, float(np.exp(space.max())) if first else 1.0))
+        first += len(word) + 1
+    return tuple(readings)

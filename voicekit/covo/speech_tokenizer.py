@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voicekit.covo.features import NUM_MELS, log_mel
+from voicekit.instrument_ports import Reading
 from voicekit.records import FloatArray, IntArray, Word
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
@@ -187,6 +188,12 @@ class SpeechTokenizer(nn.Module):
         from voicekit.covo.ctc_alignment import align_words
 
         return align_words(self.emissions(self.encode(samples_24k)), text)
+
+    def read_words(self, samples_24k: FloatArray, text: str) -> tuple[Reading, ...] | None:
+        """How surely each word of `text` is said; None if it cannot fit."""
+        from voicekit.covo.ctc_alignment import read_words
+
+        return read_words(self.emissions(self.encode(samples_24k)), text)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,11 @@ class Loudness:
         lowest = np.flatnonzero(powers <= powers.min())
         return min(max((first + int(lowest[len(lowest) // 2]) + 0.5) * _STEP_S, start_s), end_s)
 
+    def usual(self, start_s: float, end_s: float) -> float:
+        """The median level between two times; 0 where there is none."""
+        _, powers = self._between(start_s, end_s)
+        return float(np.median(powers)) if len(powers) else 0.0
+
     def settled(self, start_s: float, towards_s: float) -> float:
         """The first time from one towards another (after or before it) at which it is about as quiet as between them."""
         first, powers = self._between(min(start_s, towards_s), max(start_s, towards_s))

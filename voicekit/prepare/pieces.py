@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from voicekit.ports import Aligner, Transcriber
+from voicekit.ports import Aligner, Reader, Transcriber
 from voicekit.prepare import segment
 from voicekit.prepare.align import align
 from voicekit.prepare.sound import Sound
 from voicekit.prepare.spans import Span, common, free_around, merged, total_s, without
 from voicekit.prepare.spoken import normalise, spoken_form
-from voicekit.prepare.turnover import drawn_back
+from voicekit.prepare.turnover import Said, drawn_back
 from voicekit.records import Word
 from voicekit.specs import PrepareSpec
 
@@ -102,7 +102,9 @@ def _piece(
 
 def _transcribed(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner], transcriber: Transcriber) -> Iterator[Piece]:
     others = merged([*sound.others, *sound.both])
-    mine, left = drawn_back(sound.mine, others, sound.loudness, lambda a, b: _words_in(sound, a, b, aligners, transcriber))
+    mine, left = drawn_back(
+        sound.mine, others, sound.loudness, sound.noise_power, lambda a, b: _words_in(sound, a, b, aligners, transcriber)
+    )
     for start_s, end_s in left:
         if end_s - start_s >= _MIN_OTHER_S:
             yield Piece(start_s, end_s, "", "", INTO_ANOTHER)
@@ -113,14 +115,22 @@ def _transcribed(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner], t
 
 def _words_in(
     sound: Sound, start_s: float, end_s: float, aligners: Sequence[Aligner], transcriber: Transcriber
-) -> tuple[Word, ...]:
-    """What a transcriber hears between two times, as sure as it is, at the times that an aligner finds, if one can."""
+) -> tuple[Said, ...]:
+    """What a transcriber hears between two times, at the times that an aligner finds, if one can, and as surely as a reader
+    among the aligners finds it."""
     wave = sound.track.heard(start_s, end_s)
     heard = transcriber.hear(wave, sound.recording.language).words
-    found = align(wave, " ".join(w.text for w in heard), sound.recording.language, aligners)
+    text = " ".join(w.text for w in heard)
+    found = align(wave, text, sound.recording.language, aligners)
     placed = found[0] if found and len(found[0]) == len(heard) else heard
+    reader = next((a for a in aligners if isinstance(a, Reader)), None)
+    read = reader.read_words(wave, text) if reader and heard else None
+    readings = read if read and len(read) == len(heard) else [None] * len(heard)
     return tuple(
-        Word(w.text, start_s + at.start_s, start_s + at.end_s, w.confidence) for w, at in zip(heard, placed, strict=True)
+        Said(
+            Word(w.text, start_s + at.start_s, start_s + at.end_s, w.confidence), start_s + w.start_s, start_s + w.end_s, reading
+        )
+        for w, at, reading in zip(heard, placed, readings, strict=True)
     )
 
 
