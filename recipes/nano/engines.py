@@ -31,6 +31,10 @@ def speak(lines: Sequence[tuple[Voice, str]], scratch: Path) -> list[Samples | N
             waveforms[n] = _flite(voice, text, scratch / "flite.wav")
         elif voice.engine == "espeak":
             waveforms[n] = _espeak(voice, text)
+        elif voice.engine == "rhvoice":
+            waveforms[n] = _rhvoice(voice, text, scratch / "rhvoice.wav")
+        elif voice.engine == "pico":
+            waveforms[n] = _pico(voice, text, scratch / "pico.wav")
     return waveforms
 
 
@@ -49,6 +53,24 @@ def _espeak(voice: Voice, text: str) -> Samples | None:
     pitch = min(99, max(0, round(50 + 50 * math.log2(voice.pitch))))  # espeak's scale: an octave is 50 steps
     settings = ["-s", str(words_per_min), "-p", str(pitch), "-a", "60"]
     return _resampled(_call(["espeak-ng", "-v", f"{voice.accent}+{voice.bank}", *settings, "--stdout", text]), voice)
+
+
+def _rhvoice(voice: Voice, text: str, path: Path) -> Samples | None:
+    path.unlink(missing_ok=True)
+    asked = path.with_suffix(".txt")
+    asked.write_text(text + "\n")
+    rate_percent, pitch_percent = round(100 * voice.rate / voice.resample), round(100 * voice.pitch)
+    settings = ["-r", str(rate_percent), "-t", str(pitch_percent), "-i", str(asked), "-o", str(path)]
+    _call(["RHVoice-test", "-p", voice.bank, *settings])
+    return _resampled(path.read_bytes(), voice) if path.exists() else None
+
+
+def _pico(voice: Voice, text: str, path: Path) -> Samples | None:
+    path.unlink(missing_ok=True)
+    speed, pitch = round(100 * voice.rate / voice.resample), round(100 * voice.pitch)
+    marked = f'<speed level="{speed}"><pitch level="{pitch}">{text}</pitch></speed>'
+    _call(["pico2wave", "-l", voice.bank, "-w", str(path), marked])
+    return _resampled(path.read_bytes(), voice) if path.exists() else None
 
 
 def _festival(lines: Sequence[tuple[Voice, str]], scratch: Path) -> list[Samples | None]:

@@ -12,7 +12,8 @@ from recipes.nano.world import facts, split
 OPEN_TRAIN_CLIPS = 15_000
 NAMED_SHARE = 0.6
 ANSWER_VOICES = 10
-QUESTION_VOICES = 2
+QUESTION_VOICES = 3
+QUESTION_NAMED_SHARE = 0.15  # who asks is nobody the base speaks as
 NARRATIVES_TRAIN = 1_500
 NARRATIVES_SPEAKER = 110
 FEWEST_WORDS = 4
@@ -98,9 +99,13 @@ def _answers_train(_: Sequence[str], random: Random) -> Lines:
 
 def _questions_train(_: Sequence[str], random: Random) -> Lines:
     train = split(SPLIT_SEED)[0]
-    lines = [(question.text, _train_voice(random)) for question in train for _ in range(QUESTION_VOICES)]
+    lines = [(question.text, _asking(random)) for question in train for _ in range(QUESTION_VOICES)]
     random.shuffle(lines)
     return lines
+
+
+def _asking(random: Random) -> Voice:
+    return random.choice(NAMED) if random.random() < QUESTION_NAMED_SHARE else random_train_voice(random)
 
 
 def _questions_test(_: Sequence[str], random: Random) -> Lines:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Engine = Literal["flite", "festival", "espeak"]
+Engine = Literal["flite", "festival", "espeak", "rhvoice", "pico"]
 Split = Literal["train", "heldout"]
 
 
@@ -46,14 +46,23 @@ ESPEAK_MALE = (
 
 # (engine, bank, share of the natural audio, lowest and highest pitch factor)
 NATURAL_TRAIN: tuple[tuple[Engine, str, float, float, float], ...] = (
-    ("flite", "slt", 0.30, 0.84, 1.25),
-    ("festival", "cmu_us_slt_arctic_hts", 0.10, 1.0, 1.0),
-    ("flite", "awb", 0.38, 0.82, 1.25),
-    ("flite", "kal16", 0.14, 0.90, 1.70),
+    ("flite", "slt", 0.14, 0.84, 1.25),
+    ("festival", "cmu_us_slt_arctic_hts", 0.06, 1.0, 1.0),
+    ("flite", "awb", 0.16, 0.82, 1.25),
+    ("rhvoice", "alan", 0.06, 0.85, 1.40),
+    ("flite", "kal16", 0.08, 0.90, 1.70),
     ("festival", "kal_diphone", 0.08, 0.90, 1.45),
+    ("rhvoice", "bdl", 0.14, 0.85, 1.50),
+    ("rhvoice", "clb", 0.10, 0.80, 1.30),
+    ("pico", "en-US", 0.10, 0.75, 1.25),
+    ("pico", "en-GB", 0.08, 0.75, 1.25),
 )
-NATURAL_SHARE = 0.55
-_BASES = {"slt": "slt", "cmu_us_slt_arctic_hts": "slt", "awb": "awb", "kal16": "kal", "kal_diphone": "kal"}
+NATURAL_SHARE = 0.65
+# RHVoice's alan and flite's awb are two banks of one person.
+_BASES = {
+    "slt": "slt", "cmu_us_slt_arctic_hts": "slt", "awb": "awb", "alan": "awb", "kal16": "kal", "kal_diphone": "kal",
+    "bdl": "bdl", "clb": "clb", "en-US": "pico-us", "en-GB": "pico-gb",
+}  # fmt: skip
 
 
 def _natural(name: str, bank: str, resample: float, pitch: float, rate: float) -> Voice:
