@@ -1,11 +1,12 @@
 """Is a learned tokenizer, and a learned prompt extractor, as good as the original? Tried on a base that has the originals.
 
-python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minutes 60] [--steps 1500] [--out DIR] [--docs DIR]
+python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minutes 60] [--steps 3000] [--seeds 3] [--out DIR]
+    [--docs DIR]
 
-The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then a voice
-is made of each speaker with either tokenizer (the report's recipe, recipes/decoupling/pseudo_masked.toml), and speech is decoded
-with either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on.
-Other options need another OUT.
+The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then voices
+are made of each speaker with either tokenizer (the default recipe, as `voicekit create` makes them), and speech is decoded with
+either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on. Other
+options need another OUT.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -48,6 +49,7 @@ SHOWN = {
     "text_kl_nats": "text KL, nats",
 }
 GOAL = 0.97
+AIMED_AT = ("speaker_cosine", "retention")
 DECODED_CLIPS = 12
 
 
@@ -86,7 +88,11 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
         "original": engines.open_base(original),
         "distilled": engines.open_base(engines.find_base(str(tokenizer.folder))),
     }
-    cells = [_cell(engines, base, name, r, recipe, options) for r in options.speakers for name, base in bases.items()]
+    cells = {
+        (name, r): [_cell(engines, base, name, r, recipe, options, seed) for seed in _seeds(options)]
+        for r in options.speakers
+        for name, base in bases.items()
+    }
     wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
     prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, progress("prompts"))
     print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
@@ -96,19 +102,25 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    """The report's, with other numbers of steps where they were asked for."""
-    known = read_recipe(shipped("recipes") / "decoupling" / "pseudo_masked.toml")
+    """The default recipe, with other numbers of steps where they were asked for."""
+    known = read_recipe(shipped("recipes") / "lora.toml")
     asked = {"steps": options.voice_steps, "decoder_steps": options.decoder_steps}
     train = known.train.model_copy(update={key: value for key, value in asked.items() if value})
     return known.model_copy(update={"train": train})
 
 
-def _cell(engines: Engines, base: BaseModel, name: str, recordings: Path, recipe: Recipe, options: argparse.Namespace) -> Cell:
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.seed, options.seed + options.seeds)
+
+
+def _cell(
+    engines: Engines, base: BaseModel, name: str, recordings: Path, recipe: Recipe, options: argparse.Namespace, seed: int
+) -> Cell:
     """A voice of these recordings with one base's tokenizer, measured."""
     label = f"{name}, {speaker_name(recordings)}"
     speaker = _speaker(engines, base, name, recordings, recipe, options)
     spec = EvaluateSpec(questions=options.questions, spoken=options.spoken)
-    return run_cell(base, engines, speaker, (name, recipe), options.seed, spec, options.out / "cells", progress(label))
+    return run_cell(base, engines, speaker, (name, recipe), seed, spec, options.out / "cells", progress(label))
 
 
 def _speaker(
@@ -166,7 +178,7 @@ def section(
     tokenizer: DistilledPart,
     prompts: DistilledPart,
     decoded: Sequence[dict[str, Metric]],
-    cells: Sequence[Cell],
+    cells: Mapping[tuple[str, Path], Sequence[Cell]],
     base: BaseModel,
 ) -> str:
     """The Markdown section: voices with either tokenizer, speech with either kind of prompt, the parts by themselves."""
@@ -176,13 +188,13 @@ def section(
         f"Base {base.info.name} @ {base.info.revision[:12]}, its tokenizer and prompt extractor replaced by ones learned from "
         f"its decoder ({options.minutes:g} minutes of decoded speech, {options.steps} steps each, seed {options.seed}). "
         f"Speakers: {who}. "
-        f"Voices by recipes/decoupling/pseudo_masked.toml ({train.steps} steps, the decoder {train.decoder_steps}); "
-        f"{options.questions} questions, {options.spoken} replies heard. "
+        f"Voices by the default recipe ({train.steps} steps and its harvest, the decoder {train.decoder_steps}); "
+        f"{options.questions} questions, {options.spoken} replies heard; seeds {', '.join(map(str, _seeds(options)))}: mean "
+        f"(lowest-highest). "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}."
     )
     parts = ["## Learned from the decoder", intro]
-    for original, distilled in zip(cells[::2], cells[1::2], strict=True):
-        parts.append(_voices(original, distilled))
+    parts += [_voices(speaker_name(r), cells["original", r], cells["distilled", r]) for r in options.speakers]
     for recordings, numbers in zip(options.speakers, decoded, strict=True):
         parts.append(_prompts(speaker_name(recordings), numbers))
     for part in (tokenizer, prompts):
@@ -191,16 +203,23 @@ def section(
     return "\n\n".join(parts) + "\n"
 
 
-def _voices(original: Cell, distilled: Cell) -> str:
+def _voices(speaker: str, originals: Sequence[Cell], distilled: Sequence[Cell]) -> str:
     rows: dict[str, list[str]] = {}
+    kept: dict[str, float] = {}
     for name, title in SHOWN.items():
-        before, after = original.metrics[name], distilled.metrics[name]
-        kept = f"{100 * after.value / before.value:.1f} %" if name in ("speaker_cosine", "retention") else ""
-        rows[title] = [f"{before.value:.3f} ({_spread(before)})", f"{after.value:.3f} ({_spread(after)})", kept]
-    table = _table(f"a voice of {original.speaker}", ["original tokenizer", "distilled tokenizer", "of the original"], rows)
-    reached = [distilled.metrics[n].value / original.metrics[n].value >= GOAL for n in ("speaker_cosine", "retention")]
-    said = "reached" if all(reached) else "**not reached**"
+        before, after = _over_seeds(originals, name), _over_seeds(distilled, name)
+        kept[name] = after.value / before.value
+        share = f"{100 * kept[name]:.1f} %" if name in AIMED_AT else ""
+        rows[title] = [f"{before.value:.3f} ({_spread(before)})", f"{after.value:.3f} ({_spread(after)})", share]
+    table = _table(f"a voice of {speaker}", ["original tokenizer", "distilled tokenizer", "of the original"], rows)
+    said = "reached" if all(kept[name] >= GOAL for name in AIMED_AT) else "**not reached**"
     return f"{table}\n\nAim (97 % of the original's similarity and retention): {said}."
+
+
+def _over_seeds(cells: Sequence[Cell], name: str) -> Metric:
+    """Mean, lowest and highest."""
+    values = [cell.metrics[name].value for cell in cells]
+    return Metric(float(np.mean(values)), min(values), max(values), n=len(values))
 
 
 def _prompts(name: str, numbers: dict[str, Metric]) -> str:
@@ -227,7 +246,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", default="nano", help="name or folder of a base that has the originals")
     parser.add_argument("--speakers", nargs="+", type=Path, metavar="DIR", help="folders or zips with audio and metadata.csv")
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--reader-steps", type=int, default=400)
     parser.add_argument("--replies", type=int, default=48)
     parser.add_argument("--measured", type=int, default=48)
@@ -236,6 +255,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--spoken", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3, help="voices with either tokenizer, of seeds from --seed on")
     parser.add_argument("--out", type=Path, default=Path("build/distillation"))
     parser.add_argument("--docs", type=Path, help="folder of a benchmarks.md to put the section into")
     options = parser.parse_args(arguments)
