@@ -2,10 +2,10 @@
 
 python -m recipes.nano.build --work DIR --sentences FILE --readers DIR [--device cpu] [--part prepare|train|all] [--packed FILE]
 
-`prepare` needs the synthesisers (flite, festival, espeak-ng, RHVoice, SVOX Pico) and only the CPU; `train` needs torch, transformers, numpy, scipy
-and safetensors, and takes what `prepare` left in --work. To prepare here and train there, `--part prepare --packed FILE` leaves
-all that training reads in one file, and `--part train --packed FILE` begins with that file alone. --scale shrinks data and
-steps for a quick trial.
+`prepare` needs the synthesisers (flite, festival, espeak-ng, RHVoice, SVOX Pico) and only the CPU; `train` needs torch,
+transformers, numpy, scipy and safetensors, and takes what `prepare` left in --work. To prepare here and train there,
+`--part prepare --packed FILE` leaves all that training reads in one file, and `--part train --packed FILE` begins with that file
+alone. --scale shrinks data and steps for a quick trial.
 """
 
 from __future__ import annotations
