@@ -92,7 +92,8 @@ def test_packed_and_chunked_equals_one_by_one_and_whole(
         terms = losses_of(ours, packed(some), 0.05, 0.4)
         terms.loss.backward()
         assert kl > 1e-3
-        assert terms.sums[:2].tolist() == pytest.approx([ce, kl], rel=1e-5)
+        # A divergence is the small difference of large numbers: its last digits are the processor's.
+        assert terms.sums[:2].tolist() == pytest.approx([ce, kl], rel=1e-5, abs=5e-6)
         assert float(terms.loss.detach()) == pytest.approx(0.05 * ce + 0.4 * kl, rel=1e-5)
         expected = gradients(theirs)
         assert float((gradients(ours) - expected).norm() / expected.norm()) < 1e-5
