@@ -48,8 +48,8 @@ number still to be improved.
 - Questions and answers: a grammar (`recipes/nano/world.py`), 1,218 facts in 23 domains, seven phrasings each; held out are 161
   questions of phrasings never trained, and 161 + 161 unseen pairs of fact and phrasing for choosing and reporting.
 - Speech, about 30 hours: rendered with flite (voices slt, awb, kal16), festival (kal_diphone, cmu_us_slt_arctic_hts) and 56
-  espeak-ng variants, varied in pitch, rate and vocal tract; for the last runs also with RHVoice (alan, bdl, clb) and SVOX Pico
-  (en-US, en-GB). Never used in training in any form: flite rms, festival ked_diphone, eight espeak-ng variants.
+  espeak-ng variants, varied in pitch, rate and vocal tract; for the last run of the ears also with RHVoice (alan, bdl, clb) and
+  SVOX Pico (en-US, en-GB). Never used in training in any form: flite rms, festival ked_diphone, eight espeak-ng variants.
 - Open text: sentences of the LJ Speech corpus, spoken by the synthesisers.
 - 252 real readers (LibriSpeech, 52 minutes): tokenizer (30 minutes of runs that pocketsphinx is
   sure of), ears (the same runs) and decoder.
@@ -69,12 +69,12 @@ float32 masters.
 """
 
 COST = """
-Trained in five runs, the second from the weights of the first (`--init`), the third and fourth of the ears alone, the fifth of
-ears and tokenizer (`recipes.nano.sharpening`) with more natural voices:
+Trained in five runs, the second from the weights of the first (`--init`), the others of the ears alone, the fifth with more
+natural voices:
 
 | part | parameters | steps | minutes of one thread, the machine busy |
 |---|---|---|---|
-| speech tokenizer | 7.4 M | 3,500 + 3,000 + 2,500 | 44 + 47 + 40 |
+| speech tokenizer | 7.4 M | 3,500 + 3,000 | 44 + 47 |
 | Whisper encoder and adapter | 2.8 M | 1,100 + 2,400 | 35 + 58 |
 | decoder | 3.5 M | 3,000 + 2,400 | 22 + 26 |
 | language model, words alone | 6.3 M | 1,000 | 22 |
