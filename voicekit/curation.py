@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress
-from voicekit.prepare import Given, load_dataset, load_notes
+from voicekit.prepare import load_dataset, load_notes
 from voicekit.prepare.compare import Comparison as Comparison
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
@@ -19,7 +19,7 @@ from voicekit.prepare.summary import Summary
 from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset
-from voicekit.request import existing, find_recipe, wanted_speaker
+from voicekit.request import existing, find_recipe, handed_in
 from voicekit.shelf import Shelf, silent
 from voicekit.specs import PrepareSpec, Recipe
 from voicekit.storage import enough_room
@@ -66,12 +66,7 @@ class Curation(Shelf):
         if target.is_file():
             raise UsageError(f"{target} is a file.", "Name a folder for the dataset.")
         spec = _with(find_recipe(recipe, language).prepare, cleaning, num_speakers)
-        given = Given(
-            existing(recordings, "recordings"),
-            None if script is None else existing(script, "script"),
-            None if turns is None else existing(turns, "file of turns"),
-            wanted_speaker(reference, speaker),
-        )
+        given = handed_in(recordings, script, turns, reference, speaker)
         with enough_room(self._home, "run the same command again."):
             prepare_with(self._engines, base, given, spec, target, report, strict=False)
         return self.dataset(target)

@@ -18,7 +18,7 @@ from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
 from voicekit.records import JobState, JobStatus, Voice, VoiceState
-from voicekit.request import Request, checked_name, existing, find_recipe, wanted_speaker
+from voicekit.request import Request, checked_name, find_recipe, handed_in
 from voicekit.results import VoiceDetails
 from voicekit.shelf import Shelf, silent
 from voicekit.specs import Recipe
@@ -221,11 +221,7 @@ class Making(Shelf):
     def _check_row(self, row: onboarding.Row) -> None:
         """Raises what would make the row's job fail before it has begun."""
         checked_name(row.name)
-        existing(row.recordings, "recordings")
-        for path, what in ((row.script, "script"), (row.turns, "file of turns")):
-            if path:
-                existing(path, what)
-        wanted_speaker(row.reference or None, row.speaker)
+        handed_in(row.recordings, row.script or None, row.turns or None, row.reference or None, row.speaker)
         find_recipe(row.recipe, row.language)
         self._engines.find_base(row.base or self._base_wanted)
         consent = self._catalog.consent(row.consent) if row.consent else None
@@ -273,15 +269,15 @@ class Making(Shelf):
         base: str,
         questions: Path | str | None,
     ) -> Request:
-        whose = wanted_speaker(reference, speaker)
+        slug, given = checked_name(name), handed_in(recordings, script, turns, reference, speaker)
         return Request(
-            slug=checked_name(name),
-            recordings=existing(recordings, "recordings"),
-            script=None if script is None else existing(script, "script"),
+            slug=slug,
+            recordings=given.recordings,
+            script=given.script,
             recipe=find_recipe(recipe, language),
             base=self._engines.find_base(base or self._base_wanted),
             questions=() if questions is None else read_questions(Path(questions)),
-            reference=whose.reference,
-            speaker=whose.label,
-            turns=None if turns is None else existing(turns, "file of turns"),
+            reference=given.whose.reference,
+            speaker=given.whose.label,
+            turns=given.turns,
         )

@@ -122,6 +122,22 @@ def wanted_speaker(reference: Path | str | None, speaker: str) -> Wanted:
     return Wanted(None if reference is None else existing(reference, "sound of the speaker"), speaker.strip())
 
 
+def handed_in(
+    recordings: Path | str,
+    script: Path | str | None,
+    turns: Path | str | None,
+    reference: Path | str | None,
+    speaker: str,
+) -> Given:
+    """All of it there, or UsageError."""
+    return Given(
+        existing(recordings, "recordings"),
+        None if script is None else existing(script, "script"),
+        None if turns is None else existing(turns, "file of turns"),
+        wanted_speaker(reference, speaker),
+    )
+
+
 def find_recipe(recipe: str | Recipe, language: str) -> Recipe:
     """A shipped recipe by name, a file, or one at hand; in the language given."""
     if isinstance(recipe, str):

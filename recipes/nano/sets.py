@@ -76,8 +76,8 @@ def _open_heldout(start: int, count: int, voices: Callable[[Random], Sequence[Vo
     return make
 
 
-def _train_voice(random: Random) -> Voice:
-    return random.choice(NAMED) if random.random() < NAMED_SHARE else random_train_voice(random)
+def _train_voice(random: Random, named_share: float = NAMED_SHARE) -> Voice:
+    return random.choice(NAMED) if random.random() < named_share else random_train_voice(random)
 
 
 def _some_train_voices(random: Random) -> list[Voice]:
@@ -99,13 +99,9 @@ def _answers_train(_: Sequence[str], random: Random) -> Lines:
 
 def _questions_train(_: Sequence[str], random: Random) -> Lines:
     train = split(SPLIT_SEED)[0]
-    lines = [(question.text, _asking(random)) for question in train for _ in range(QUESTION_VOICES)]
+    lines = [(question.text, _train_voice(random, QUESTION_NAMED_SHARE)) for question in train for _ in range(QUESTION_VOICES)]
     random.shuffle(lines)
     return lines
-
-
-def _asking(random: Random) -> Voice:
-    return random.choice(NAMED) if random.random() < QUESTION_NAMED_SHARE else random_train_voice(random)
 
 
 def _questions_test(_: Sequence[str], random: Random) -> Lines:
