@@ -135,8 +135,9 @@ def _of_logits(
         pull = batch.kl_weight[chunk.rows][rows]
         of_ours = log_p if len(chunk.held) == len(log_p) else log_p[rows]
         p = base.exp()
-        # p (log p - log q), summed; log p is not needed afterwards.
-        sums[1] = (pull * base.sub_(of_ours).mul_(p).sum(dim=-1)).sum()
+        # p (log p - log q) + q - p, summed: q and p both sum to one, and so the rounding of the logarithms cancels. log p is
+        # not needed afterwards.
+        sums[1] = (pull * of_ours.exp().sub_(p).addcmul_(base.sub_(of_ours), p).sum(dim=-1)).sum()
         base = p
     stacked = torch.stack([s.double() for s in sums])
     if not wanted:
