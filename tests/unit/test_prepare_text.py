@@ -1,5 +1,6 @@
 """How a script is read, and how written words become spoken ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,7 @@ def test_one_recording_may_have_any_text_file(tmp_path: Path) -> None:
         ("speaker,age\nanna,7\n", "no column for the file and one for the text; it has: speaker, age"),
         ("a|one\na|two\n", r"s\.csv, line 2: another text for a"),
         ('file,text\nb 2,"two\nlines"\n\na\n', r"s\.csv, line 5 has no file or no text: a"),
+        ("file,text\na\nb 2,two\nc\nd\n", r"line 2 has no file or no text: a\. Likewise line 4, 5\."),
         (b"a|\x00\x01\x81\n", "is not text: neither UTF-8, UTF-16 nor Windows-1252"),
         (b"a|caf\xe9 \x81\n", "is not text"),
     ],
@@ -148,6 +150,21 @@ def test_names_are_found_by_path_first_and_never_by_guess(tmp_path: Path) -> Non
     assert found and found.texts == {one.id: "one", two.id: "two"}
     with pytest.raises(ScriptError, match=r"names a\.wav, which may be x/a\.wav and y/a\.wav"):
         script_of(tmp_path, "s.csv", "file,text\na.wav,one\n", one, two)
+
+
+def test_a_text_of_a_copy_is_the_recordings(tmp_path: Path) -> None:
+    """Of two equal files the first is taken; the one with a script may be the other."""
+    copies = tuple(replace(A, path=path) for path in ("wavs/z.wav", "old/z.wav"))
+    (tmp_path / "s.csv").write_text("file,text\nz,doctor a\n")
+    found = find_script(tmp_path / "s.csv", tmp_path, (A,), copies)
+    assert found and found.texts == {A.id: "doctor a"} and not found.unused
+    (tmp_path / "s.csv").write_text("file,text\nz,other\na,own\nwavs/z.wav,third\n")
+    found = find_script(tmp_path / "s.csv", tmp_path, (A,), copies)
+    assert found and found.texts == {A.id: "own"}
+    (tmp_path / "wavs").mkdir()
+    (tmp_path / "wavs" / "z.txt").write_text("beside the copy")
+    found = find_script(tmp_path / "wavs", tmp_path, (A, B), copies)
+    assert found and found.texts == {A.id: "beside the copy"}
 
 
 def test_names_of_no_recording_are_reported_but_refused_ones_are_known(tmp_path: Path) -> None:

@@ -22,13 +22,14 @@ def find_script(
 ) -> Script | None:
     """The script of `recordings`, from `given` or from what lies beside them; None if there is none.
 
-    `others` are recordings that the script may name without harm (refused ones). Raises ScriptError when a script is there but
+    `others` are recordings that the script may name without harm: refused ones, among them copies of `recordings` under their
+    ids, of which the text is as good. Raises ScriptError when a script is there but
     cannot be read or fits no recording.
     """
     if given is None:
         return _beside(root, recordings, others)
     if given.is_dir():
-        found = _side_files(given, recordings, "text files")
+        found = _side_files(given, recordings, others, "text files")
         if found is None:
             paths = some([r.path for r in recordings])
             raise ScriptError(f"No text file in {given} has the name of a recording, such as {paths}.", tables.HELP)
@@ -52,7 +53,7 @@ def _beside(root: Path, recordings: Sequence[Recording], others: Sequence[Record
             return _from_tables(metadata, recordings, others)
         except ScriptError as error:
             problem = error
-    found = _side_files(root, recordings, "text files beside the recordings")
+    found = _side_files(root, recordings, others, "text files beside the recordings")
     if found is not None:
         return found
     if problem:
@@ -82,14 +83,18 @@ def _metadata(root: Path, recordings: Sequence[Recording]) -> list[Path]:
 def _from_tables(given: Sequence[Path], recordings: Sequence[Recording], others: Sequence[Recording]) -> Script:
     index, known = Names(recordings), Names(others)
     texts: dict[str, str] = {}
+    of_others: dict[str, str] = {}
     unused: list[str] = []
     for table in given:
         for said in tables.read_table(table, index):
-            found = index.find(said.name, said.where)
-            if found is None:
-                unused.extend([] if known.find(said.name, said.where) else [said.name])
-            elif texts.setdefault(found, said.text) != said.text:
-                raise ScriptError(f"{said.where}: another text for {said.name}.", "Keep one line for each recording.")
+            if (found := index.find(said.name, said.where)) is not None:
+                if texts.setdefault(found, said.text) != said.text:
+                    raise ScriptError(f"{said.where}: another text for {said.name}.", "Keep one line for each recording.")
+            elif (other := known.find(said.name, said.where)) is not None:
+                of_others.setdefault(other, said.text)
+            else:
+                unused.append(said.name)
+    texts = {**{r.id: of_others[r.id] for r in recordings if r.id in of_others}, **texts}
     source = ", ".join(t.name for t in given)
     if not texts:
         names, paths = some(unused), some([r.path for r in recordings])
@@ -110,12 +115,16 @@ def _of_one(given: Path, recordings: Sequence[Recording]) -> Script:
     return Script({found: timed.joined(cues)}, given.name, (), {found: cues})
 
 
-def _side_files(folder: Path, recordings: Sequence[Recording], source: str) -> Script | None:
-    """Files of the recordings' names, each beside its recording or all in `folder`; those with times before those without."""
+def _side_files(folder: Path, recordings: Sequence[Recording], others: Sequence[Recording], source: str) -> Script | None:
+    """Files of the recordings' names, each beside its recording or all in `folder`; those with times before those without.
+    Where a recording has none, a copy's will do."""
+    taken = {recording.id for recording in recordings}
     texts: dict[str, str] = {}
     cues: dict[str, tuple[Cue, ...]] = {}
     names = SideNames(folder)
-    for recording in recordings:
+    for recording in (*recordings, *(r for r in others if r.id in taken)):
+        if recording.id in texts:
+            continue
         path = next((p for s in (*timed.SUFFIXES, *_PLAIN) if (p := names.beside(recording, s)) is not None), None)
         if path is None:
             continue

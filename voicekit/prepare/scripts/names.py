@@ -33,8 +33,8 @@ class Names:
         for start in range(len(parts)):
             key = "/".join(parts[start:])
             ids = self._by_name.get(key) or (self._by_name.get(key.rsplit(".", 1)[0], []) if "." in key else [])
-            if len(ids) > 1:
-                both = " and ".join(self._paths[i] for i in ids[:2])
+            if len(set(ids)) > 1:
+                both = " and ".join(self._paths[i] for i in list(dict.fromkeys(ids))[:2])
                 raise ScriptError(f"{where} names {name}, which may be {both}.", "Write the path in the script.")
             if ids:
                 return ids[0]

@@ -33,6 +33,7 @@ TEXT_COLUMNS = (
     "normalized",
     "normalised",
 )
+SHOWN_LINES = 10
 HELP = (
     'Give a table with a header "file,text", LJSpeech\'s metadata.csv (id|text|normalised), subtitles (srt, vtt) or a TextGrid '
     "for a long recording, or a .txt beside each recording with the same name."
@@ -156,12 +157,18 @@ def _joined(row: Sequence[str], width: int, sign: str) -> Sequence[str]:
 def _cells(table: Path, rows: Cells, file_column: int, text_columns: Sequence[int], unit: str) -> list[Said]:
     """File and the first text column that is filled, of each row."""
     found: list[Said] = []
+    faulty: list[tuple[int, Sequence[str]]] = []
     for number, row in rows:
         texts = [normalise(row[c]) for c in text_columns if c < len(row)]
-        where = f"{table.name}, {unit} {number}"
         if file_column >= len(row) or not row[file_column].strip() or not texts:
-            raise ScriptError(f"{where} has no file or no text: {' | '.join(row)[:120]}.", "Complete it.")
-        found.append(Said(where, row[file_column].strip(), next((t for t in texts if t), "")))
+            faulty.append((number, row))
+            continue
+        found.append(Said(f"{table.name}, {unit} {number}", row[file_column].strip(), next((t for t in texts if t), "")))
+    if faulty:
+        (number, row), others = faulty[0], ", ".join(str(n) for n, _ in faulty[1:][:SHOWN_LINES])
+        rest = f" Likewise {unit} {others}{', ...' if len(faulty) > SHOWN_LINES + 1 else ''}." if others else ""
+        said = f"{table.name}, {unit} {number} has no file or no text: {' | '.join(row)[:120]}.{rest}"
+        raise ScriptError(said, "Complete or remove it." if not rest else f"Complete or remove them ({len(faulty)} in all).")
     return found
 
 
