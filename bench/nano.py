@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from recipes.nano.text import normalise
-from voicekit.adapt import error_rate
 from voicekit.audio import read
 from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.covo import load_base
 from voicekit.covo.base import Base
 from voicekit.evaluate import same_answer, word_errors
 from voicekit.evaluate.statistics import mean, ratio, share
+from voicekit.evaluate.text import character_error_rate
 from voicekit.records import Metric, Question, Waveform
 
 Clip = tuple[Waveform, dict]
@@ -56,7 +56,7 @@ def scripted(folder: Path) -> list[Clip]:
 
 def tokenizer_cer(base: Base, clips: Sequence[Clip]) -> Metric:
     """Letters read back from the tokens of recordings, against their script."""
-    rates = [error_rate(row["text"], base.read_speech(base.encode_speech(wave))) for wave, row in clips]
+    rates = [character_error_rate(row["text"], base.read_speech(base.encode_speech(wave))) for wave, row in clips]
     letters = [len(row["text"]) for _, row in clips]
     return ratio([r * n for r, n in zip(rates, letters, strict=True)], letters, 0)
 
@@ -72,7 +72,7 @@ def dialogue(
         for question, reply in zip(part, voice.reply_many([q.text for q in part]), strict=True):
             hits.append(same_answer(reply.text, question.answer))
             letters.append(len(reply.text))
-            errors.append(len(reply.text) * error_rate(reply.text, base.read_speech(reply.speech)))
+            errors.append(len(reply.text) * character_error_rate(reply.text, base.read_speech(reply.speech)))
             heard.append((reply.text, voice.decode(reply.speech)))
     return {"text_exact_match": share(hits), "speech_cer": ratio(errors, letters, 0)}, heard
 

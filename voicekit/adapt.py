@@ -23,7 +23,7 @@ import numpy as np
 from voicekit import audio, files
 from voicekit.conversations import Item, Kept, Lesson, encode, examples_for, held_out_lessons, refining_lessons, voice_lessons
 from voicekit.errors import RecordingsError, UsageError
-from voicekit.evaluate.text import spoken_words
+from voicekit.evaluate.text import character_error_rate
 from voicekit.ports import BaseModel, OnProgress, Progress, TrainOutcome, so_far
 from voicekit.records import IntArray, Question, Reply
 from voicekit.specs import TrainSpec
@@ -223,7 +223,7 @@ class _Adaptation:
             show(Progress("train", 0.9 * len(replies) / len(questions)))
         ended = [(_kept(q, r), r) for q, r in zip(questions, replies, strict=True) if r.finished and len(r.speech)]
         self._keep_sample(path.parent.name, step, [*(r for _, r in ended), *replies], show)
-        read = [(kept, r, error_rate(kept.text, self.base.read_speech(r.speech))) for kept, r in ended]
+        read = [(kept, r, character_error_rate(kept.text, self.base.read_speech(r.speech))) for kept, r in ended]
         legible = [(kept, r, cer) for kept, r, cer in read if cer <= harvest.relaxed_cer]
 
         def in_voice(some: Sequence[tuple[Kept, Reply, float]]) -> list[tuple[Kept, float]]:
@@ -259,16 +259,6 @@ class _Adaptation:
             file = self.folder / "samples" / f"{name}-{step:06d}.wav"
             audio.write_wav(file, self.base.voice(self.speaker).decode(codes, self.base.neutral_prompt()))
             show(Progress("train", 0.95, sample=str(file)))
-
-
-def error_rate(truth: str, heard: str) -> float:
-    """Character error rate of spoken words, 0 when both are empty; it can exceed 1."""
-    said, found = (" ".join(spoken_words(text)) for text in (truth, heard))
-    if not said:
-        return float(len(found) > 0)
-    from jiwer import cer
-
-    return float(cer(said, found))
 
 
 def _kept(question: Question, reply: Reply) -> Kept:

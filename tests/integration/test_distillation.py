@@ -100,7 +100,7 @@ def test_a_distilled_tokenizer_is_the_bases_own(base: Path, distilled: Distilled
 
 
 def test_its_numbers_are_on_the_card(distilled: DistilledPart, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = {"token_accuracy", "token_accuracy_unheard_voices", "leakage", "decoded_wer", "round_trip_wer"}
+    wanted = {"token_accuracy", "token_accuracy_unheard_voices", "leakage", "decoded_wer", "round_trip_wer", "reader_cer"}
     assert wanted | {f"original_{name}" for name in wanted - {"decoded_wer"}} == set(distilled.metrics)
     card = (distilled.folder / "README.md").read_text()
     assert all(name.replace("_", " ") in card for name in distilled.metrics)

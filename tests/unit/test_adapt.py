@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_base import FORMAT, STEPS_TO_THE_VOICE, FakeBase, FakeSpeaker, chance, codes_of, pitch_hz
-from voicekit.adapt import adapt_chat, error_rate
+from voicekit.adapt import adapt_chat
 from voicekit.conversations import Item
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import OnProgress, Progress, TrainOutcome
@@ -239,24 +239,6 @@ def test_questions_are_spread_over_domains(tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"harvest": SPEC.harvest.model_copy(update={"questions": 10, "rounds_at": (30,)})})
     adapt(tmp_path, base, spec)
     assert len(asked) == 10 and {q.text for q in rare} <= set(asked)
-
-
-@pytest.mark.parametrize(
-    ("truth", "heard", "rate"),
-    [
-        ("five", "five", 0.0),
-        ("Five.", "five", 0.0),
-        ("five", "fine", 0.25),
-        ("ab", "", 1.0),
-        ("ab", "xabx", 1.0),
-        ("it's so", "its so", 1 / 7),
-        ("It is 5!", "it is five", 0.0),
-        ("", "", 0.0),
-        ("", "a", 1.0),
-    ],
-)
-def test_error_rate(truth: str, heard: str, rate: float) -> None:
-    assert error_rate(truth, heard) == pytest.approx(rate)
 
 
 def test_the_voice_so_far_is_heard_every_so_many_steps_without_moving_the_bar(tmp_path: Path) -> None:

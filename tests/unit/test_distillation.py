@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 from torch import nn
 
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
+from voicekit.covo.distillation import pairs
 from voicekit.covo.distillation.learning import Course, learn
 from voicekit.covo.distillation.measure import speaker_leakage
 from voicekit.covo.distillation.pairs import PAIR_TOKENS, Source, decoded, made_pairs, one_pair
 from voicekit.covo.distillation.sequences import Spoken, parted
-from voicekit.covo.distillation.sound import at_speed, disturbed, tempo
+from voicekit.covo.distillation.sound import at_speed, disturbed, mean_f0_hz, other_speaker, tempo
 from voicekit.covo.distillation.voices import voice_prompts, without_prefix
 from voicekit.covo.distilled_tokenizer import DistilledConfig, DistilledTokenizer, fresh
 from voicekit.covo.prompt_extractor import _crops, fit_speaker, mel_24k
@@ -68,6 +70,30 @@ def test_tempo_leaves_pitch_and_level_alone() -> None:
         assert np.sqrt((middle**2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
 
 
+@pytest.mark.parametrize(("tract", "f0"), [(0.82, 1.0), (1.0, 1.0), (1.22, 1.0), (1.0, 1.4), (1.22, 0.8)])
+def test_another_speaker_has_other_formants_or_another_pitch_at_the_same_tempo(tract: float, f0: float) -> None:
+    made = other_speaker(vowel(125.0, (700.0, 2100.0)), tract, f0)
+    assert made.shape == (MODEL_RATE_HZ,) and made.dtype == np.float32
+    assert mean_f0_hz(made) == pytest.approx(125 * f0, rel=0.02)
+    spectrum = np.abs(np.fft.rfft(made[4000:-4000] * np.hanning(len(made) - 8000)))
+    hz = np.arange(len(spectrum)) * MODEL_RATE_HZ / (len(made) - 8000)
+    step_hz = 125 * f0
+    harmonics = np.array([spectrum[np.abs(hz - step_hz * k) < step_hz / 4].max() for k in range(1, int(3200 / step_hz))])
+    first = int(1300 / step_hz)
+    assert step_hz * (1 + harmonics[:first].argmax()) == pytest.approx(700 * tract, abs=step_hz / 2 + 20)
+    assert step_hz * (1 + first + harmonics[first:].argmax()) == pytest.approx(2100 * tract, abs=step_hz / 2 + 60)
+
+
+def vowel(f0_hz: float, formants_hz: tuple[float, ...]) -> FloatArray:
+    """A second of pulses through resonances of 80 Hz width."""
+    made = np.zeros(MODEL_RATE_HZ)
+    made[:: int(MODEL_RATE_HZ / f0_hz)] = 1.0
+    for formant_hz in formants_hz:
+        radius = np.exp(-np.pi * 80 / MODEL_RATE_HZ)
+        made = np.asarray(lfilter([1.0], [1.0, -2 * radius * np.cos(2 * np.pi * formant_hz / MODEL_RATE_HZ), radius**2], made))
+    return (0.3 * made / np.abs(made).max()).astype(np.float32)
+
+
 def test_disturbed_speech_is_as_long_and_another_each_time() -> None:
     samples = tones(np.arange(30) % 7)
     made = [disturbed(samples, np.random.default_rng(seed)) for seed in range(12)]
@@ -97,28 +123,42 @@ def source() -> Source:
     moments = Moments(np.r_[np.full(59, -1.0), np.full(3, -5.0), 4.8, 0.5].astype(np.float32), np.full(64, 0.1, np.float32))
     synthesis = Synthesis(Token2Latent(config).eval(), moments, 40)
     spoken = [Spoken(np.random.default_rng(i).integers(0, 32, 20 + i), f"number {i}", "low") for i in range(24)]
-    return Source(synthesis, spoken, voice_prompts([NEUTRAL], 10, 0), 1, 0)
+    return Source(synthesis, spoken, voice_prompts([NEUTRAL], 10, 0), 1, 0, NEUTRAL)
 
 
 def test_a_pair_is_what_its_number_says(source: Source, tmp_path: Path) -> None:
-    pairs = made_pairs(source, 23, tmp_path, silent)
-    assert len(pairs) == 23 and len(list(tmp_path.glob("*.npz"))) == 2
+    known = made_pairs(source, 23, tmp_path, silent)
+    assert len(known) == 23 and len(list(tmp_path.glob("*.npz"))) == 2
     last = one_pair(source, 22)
-    assert np.array_equal(last.samples, pairs[22].samples) and np.array_equal(last.tokens, pairs[22].tokens)
-    assert all(len(p.samples) == SAMPLES_PER_TOKEN * len(p.tokens) for p in pairs)
-    assert {len(p.tokens) for p in pairs} != {PAIR_TOKENS} and len({p.voice for p in pairs}) > 3
+    assert np.array_equal(last.samples, known[22].samples) and np.array_equal(last.tokens, known[22].tokens)
+    assert all(len(p.samples) == SAMPLES_PER_TOKEN * len(p.tokens) for p in known)
+    assert {len(p.tokens) for p in known} != {PAIR_TOKENS} and len({p.voice for p in known}) > 3
     (tmp_path / "00001-3.npz").unlink()
     again = made_pairs(source, 23, tmp_path, silent)
-    assert all(np.array_equal(a.samples, b.samples) and a.voice == b.voice for a, b in zip(pairs, again, strict=True))
+    assert all(np.array_equal(a.samples, b.samples) and a.voice == b.voice for a, b in zip(known, again, strict=True))
 
 
-def test_latents_are_kept_where_the_speed_is(source: Source) -> None:
-    plain = Source(source.synthesis, source.spoken, source.voices, source.own, source.seed, change_speed=False)
+def test_latents_are_kept_where_the_speech_is_as_decoded(source: Source) -> None:
+    plain = Source(source.synthesis, source.spoken, source.voices, source.own, source.seed)
     pair = one_pair(plain, 3)
     assert pair.latents is not None and pair.latents.shape == (4 * PAIR_TOKENS, 64) and len(pair.tokens) == PAIR_TOKENS
     samples, latents = decoded(source.synthesis, pair.tokens, source.voices[0], place=7)
     other = decoded(source.synthesis, pair.tokens, source.voices[0], place=8)[1]
     assert len(samples) == SAMPLES_PER_TOKEN * PAIR_TOKENS and not np.allclose(latents, other)
+
+
+def test_varied_speech_is_as_high_as_in_the_neutral_voice(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pitch belongs to the tokens; made-up voices moved it, and a deep speaker's tokens were heard as another's."""
+
+    def decoded_at(_: Synthesis, tokens: IntArray, voice: VoicePrompt, place: int) -> tuple[FloatArray, FloatArray]:
+        sound = vowel(125.0 if voice is NEUTRAL else 180.0, (700.0, 2100.0))
+        return np.resize(sound, SAMPLES_PER_TOKEN * len(tokens)), np.zeros((4 * len(tokens), 64), np.float32)
+
+    monkeypatch.setattr(pairs, "decoded", decoded_at)
+    monkeypatch.setattr(pairs, "SPED", 0.0)
+    made = [one_pair(source, number) for number in range(6)]
+    assert len({pair.voice for pair in made} - {0}) > 2
+    assert [mean_f0_hz(pair.wave) for pair in made] == pytest.approx([125.0] * 6, rel=0.02)
 
 
 def test_what_is_held_out_is_never_learned_from() -> None:

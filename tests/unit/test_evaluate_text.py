@@ -1,6 +1,6 @@
 import pytest
 
-from voicekit.evaluate import same_answer, spoken_words, wer, word_errors
+from voicekit.evaluate.text import character_error_rate, same_answer, spoken_words, wer, word_errors
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_words_are_compared_without_case_and_marks() -> None:
     assert spoken_words("\u201cDon\u2019t!\u201d she said \u2013 twice.") == ["don't", "she", "said", "twice"]
     assert same_answer("Nine.", "nine") and same_answer("the  capital is Rome", "The capital is Rome.")
     assert not same_answer("nine", "nineteen") and not same_answer("", "nine")
+
+
+@pytest.mark.parametrize(
+    ("truth", "heard", "rate"),
+    [
+        ("five", "five", 0.0),
+        ("Five.", "five", 0.0),
+        ("five", "fine", 0.25),
+        ("ab", "", 1.0),
+        ("ab", "xabx", 1.0),
+        ("it's so", "its so", 1 / 7),
+        ("It is 5!", "it is five", 0.0),
+        ("", "", 0.0),
+        ("", "a", 1.0),
+    ],
+)
+def test_character_character_error_rate(truth: str, heard: str, rate: float) -> None:
+    assert character_error_rate(truth, heard) == pytest.approx(rate)

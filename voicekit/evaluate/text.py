@@ -39,3 +39,13 @@ def wer(reference: str, hypothesis: str) -> float:
     """Word error rate of one pair, 0 when both are empty; it can exceed 1."""
     errors, words = word_errors(reference, hypothesis)
     return errors / max(words, 1)
+
+
+def character_error_rate(reference: str, hypothesis: str) -> float:
+    """Character error rate of the spoken words of one pair, 0 when both are empty; it can exceed 1."""
+    said, heard = (" ".join(spoken_words(text)) for text in (reference, hypothesis))
+    if not said:
+        return float(len(heard) > 0)
+    import jiwer
+
+    return float(jiwer.cer(said, heard))

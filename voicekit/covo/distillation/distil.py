@@ -15,6 +15,7 @@ from voicekit.covo.distillation.pairs import Source
 from voicekit.covo.distillation.tokenizer import PEAK_RATE, PRETRAINED_RATE, READER_RATE, teach, teach_reader
 from voicekit.covo.distilled_tokenizer import DistilledTokenizer, fresh
 from voicekit.covo.layout import SPEECH_TOKENIZER
+from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress, Progress, Transcriber
 from voicekit.records import Metric
@@ -27,7 +28,8 @@ STORY = """This base's speech tokenizer was learned by `voicekit base distill-to
 {minutes:.0f} minutes in {voices} voices (own prompts and invented speakers), {steps} steps, WavLM with {parameters:.1f} M
 parameters, seed {seed}. Measured on token sequences it never saw. "leakage" is how often a linear probe finds the speaker in the
 tokens when all say the same; by chance it finds them {chance:.3f} of the time. WER is the embedded judge's of decoded texts;
-after the round trip they were tokenized and decoded once more."""
+after the round trip they were tokenized and decoded once more. "reader cer" is how wrong its reader is about the letters
+of tokens that the chat model said; by it `create` chooses the answers that a voice goes on to learn from."""
 
 
 def distil_tokenizer(
@@ -92,16 +94,18 @@ def _measured(
         "token_accuracy_unheard_voices": measure.held_out_pairs(source, new, spec.measured),
     }
     same = measure.same_words(source, new[:PROBED_VOICES], max(4, spec.measured // 3))
-    tokenizers = {"": tokenizer.encode}
+    tokenizers: dict[str, SpeechTokenizer | DistilledTokenizer] = {"": tokenizer}
     if (own := base.own_tokenizer()) is not None:
-        tokenizers["original_"] = own.encode
+        tokenizers["original_"] = own
     numbers: dict[str, Metric] = {}
-    for done, (whose, encode) in enumerate(tokenizers.items()):
+    for done, (whose, one) in enumerate(tokenizers.items()):
         report(Progress("measure", 0.4 + 0.3 * done, "tokens, speakers and words"))
         for name, pairs in sets.items():
-            numbers[whose + name] = measure.accuracy(encode, pairs, spec.seed)
-        numbers[f"{whose}leakage"] = measure.speaker_leakage(encode, same, source.synthesis.decoder.config.num_codes)
-        once, twice = measure.round_trip(encode, source, base.neutral_prompt(), judge, spec.measured)
+            numbers[whose + name] = measure.accuracy(one.encode, pairs, spec.seed)
+        numbers[f"{whose}leakage"] = measure.speaker_leakage(one.encode, same, source.synthesis.decoder.config.num_codes)
+        once, twice = measure.round_trip(one.encode, source, base.neutral_prompt(), judge, spec.measured)
         numbers["decoded_wer"], numbers[f"{whose}round_trip_wer"] = once, twice
+        if any(spoken.text for spoken in source.spoken):
+            numbers[f"{whose}reader_cer"] = measure.reader_error(one.read, source.spoken, spec.seed)
     report(Progress("measure", 1.0))
     return numbers

@@ -34,10 +34,11 @@ class Lessons:
     known: int
     report: OnProgress
 
-    def pairs(self, change_speed: bool = True) -> list[Pair]:
-        """Speech and tokens to learn from, in the known voices."""
+    def pairs(self, varied: bool = True) -> list[Pair]:
+        """Speech and tokens to learn from, in the known voices; as decoded unless `varied`."""
         own = min(self.known, len(self.prompts))
-        source = Source(self.base.decoder, self.learned_from, self.voices[: self.known], own, self.spec.seed, change_speed)
+        neutral = self.base.neutral_prompt() if varied else None
+        source = Source(self.base.decoder, self.learned_from, self.voices[: self.known], own, self.spec.seed, neutral)
         return made_pairs(source, num_pairs(self.spec.minutes), self.work / "pairs", self.report)
 
 

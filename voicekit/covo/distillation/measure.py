@@ -9,7 +9,7 @@ import numpy as np
 from voicekit.covo.distillation.pairs import PAIR_TOKENS, Pair, Source, decoded, one_pair
 from voicekit.covo.distillation.sequences import Spoken
 from voicekit.evaluate import statistics
-from voicekit.evaluate.text import word_errors
+from voicekit.evaluate.text import character_error_rate, word_errors
 from voicekit.ports import Transcriber
 from voicekit.records import FloatArray, IntArray, Metric, VoicePrompt, Waveform
 from voicekit.timebase import MODEL_RATE_HZ
@@ -26,9 +26,9 @@ def accuracy(tokenize: Tokenize, pairs: Sequence[Pair], seed: int) -> Metric:
 
 
 def held_out_pairs(source: Source, voices: Sequence[int], count: int) -> list[Pair]:
-    """`count` pairs at their own speed in these voices of the source, in turn."""
+    """`count` pairs as they were decoded, in these voices of the source, in turn."""
     chosen = [source.voices[i] for i in voices]
-    only = Source(source.synthesis, source.spoken, chosen, 0, source.seed + 1, change_speed=False)
+    only = Source(source.synthesis, source.spoken, chosen, 0, source.seed + 1)
     return [one_pair(only, number) for number in range(count)]
 
 
@@ -78,6 +78,12 @@ def round_trip(
         twice.append(float(word_errors(spoken.text, ears.transcribe(_wave(again)))[0]))
         words.append(float(number))
     return statistics.ratio(once, words, source.seed), statistics.ratio(twice, words, source.seed)
+
+
+def reader_error(read: Callable[[IntArray], str], spoken: Sequence[Spoken], seed: int) -> Metric:
+    """Character error rate of what a reader makes of tokens whose words are known. A voice's answers are chosen by it."""
+    said = [s for s in spoken if s.text]
+    return statistics.mean([character_error_rate(s.text, read(s.codes)) for s in said], seed)
 
 
 def _wave(samples: FloatArray) -> Waveform:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voicekit.covo.decoder import Before
 from voicekit.covo.distillation.sequences import Spoken
-from voicekit.covo.distillation.sound import SHIFT, TEMPO, at_speed
+from voicekit.covo.distillation.sound import SHIFT, TEMPO, TRACT, at_speed, mean_f0_hz, other_speaker
 from voicekit.covo.synthesis import KEPT_TOKENS, Synthesis
 from voicekit.files import beside
 from voicekit.ports import OnProgress, Progress
@@ -24,13 +24,15 @@ PAIRS_IN_SHARD = 20
 # Starting noise belongs to a place in the speech: another place, other noise.
 PLACES = 400
 SPLICED, OWN = 0.3, 0.25
+SPED, SHIFTED, OTHER_TRACTS = 0.7, 0.5, 0.5
+FARTHEST_F0 = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Samples int16 [960 N] at 24 kHz, the tokens int64 [N] they were decoded from, in which voice.
 
-    `latents` float16 [4N, L] are there where the speed was left alone.
+    `latents` float16 [4N, L] are there where the speech was left as it was decoded.
     """
 
     samples: NDArray[np.int16]
@@ -45,14 +47,18 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What pairs are made of: a synthesis, token sequences, voices (the first `own` are no inventions)."""
+    """What pairs are made of: a synthesis, token sequences, voices (the first `own` are no inventions).
+
+    With `neutral` the speech is varied: its pitch is put where that voice has it, and tract and tempo are others. A voice prompt
+    moves the pitch of what it says; heard in voices made up, the tokens of a deep voice would be those of a higher one.
+    """
 
     synthesis: Synthesis
     spoken: Sequence[Spoken]
     voices: Sequence[VoicePrompt]
     own: int
     seed: int
-    change_speed: bool = True
+    neutral: VoicePrompt | None = None
 
 
 def num_pairs(minutes: float) -> int:
@@ -78,13 +84,24 @@ def one_pair(source: Source, number: int) -> Pair:
     tokens = _sequence(source.spoken, rng)
     own = source.own > 0 and rng.random() < OWN
     voice = int(rng.integers(source.own if own else len(source.voices)))
-    samples, latents = decoded(source.synthesis, tokens, source.voices[voice], int(rng.integers(PLACES)))
-    if not source.change_speed:
+    place = int(rng.integers(PLACES))
+    samples, latents = decoded(source.synthesis, tokens, source.voices[voice], place)
+    if source.neutral is None:
         return Pair(_int16(samples), tokens, voice, latents.astype(np.float16))
-    if rng.random() < 0.7:
-        shift = float(rng.uniform(*SHIFT)) if rng.random() < 0.5 else 1.0
+    tract = float(rng.uniform(*TRACT)) if rng.random() < OTHER_TRACTS else 1.0
+    f0 = _times_to(decoded(source.synthesis, tokens, source.neutral, place)[0], samples)
+    if tract != 1.0 or f0 != 1.0:
+        samples = other_speaker(samples, tract, f0)
+    if rng.random() < SPED:
+        shift = float(rng.uniform(*SHIFT)) if rng.random() < SHIFTED else 1.0
         samples, tokens = at_speed(samples, tokens, float(rng.uniform(*TEMPO)) * shift, shift)
     return Pair(_int16(samples), tokens, voice, None)
+
+
+def _times_to(like: FloatArray, samples: FloatArray) -> float:
+    """How many times as high `samples` must be for the pitch of `like`; 1 where either has none."""
+    wanted_hz, found_hz = mean_f0_hz(like), mean_f0_hz(samples)
+    return float(np.clip(wanted_hz / found_hz, 1 / FARTHEST_F0, FARTHEST_F0)) if wanted_hz and found_hz else 1.0
 
 
 def decoded(synthesis: Synthesis, tokens: IntArray, voice: VoicePrompt, place: int = 0) -> tuple[FloatArray, FloatArray]:

@@ -46,11 +46,11 @@ def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str
 
 def _learned(lessons: Lessons, device: str) -> Learned:
     base, spec, voices, known = lessons.base, lessons.spec, lessons.voices, lessons.known
-    pairs = lessons.pairs(change_speed=False)
+    pairs = lessons.pairs(varied=False)
     extractor = fresh_extractor(base, lessons.prompts, spec).to(device)
     course = Course("extractor", spec.steps, PEAK_RATE, spec.seed)
     teach(extractor, pairs, voices, course, lessons.work / "extractor.pt", lessons.report)
-    apart = Source(base.decoder, lessons.held_out, voices[known:], 0, spec.seed, change_speed=False)
+    apart = Source(base.decoder, lessons.held_out, voices[known:], 0, spec.seed)
     numbers = _measured(extractor, apart, spec, lessons.report)
     parameters = sum(p.numel() for p in extractor.parameters()) / 1e6
     story = STORY.format(minutes=spec.minutes, voices=known, steps=spec.steps, parameters=parameters, seed=spec.seed)
@@ -117,7 +117,7 @@ def _measured(extractor: PromptExtractor, source: Source, spec: DistilSpec, repo
     numbers = {"latent_error": Metric(squared.value**0.5, squared.low**0.5, squared.high**0.5, squared.n)}
     first, fitted = [], []
     for i in range(min(FITTED_VOICES, len(source.voices))):
-        only = Source(source.synthesis, source.spoken, [source.voices[i]], 0, spec.seed + i, change_speed=False)
+        only = Source(source.synthesis, source.spoken, [source.voices[i]], 0, spec.seed + i)
         clips = held_out_pairs(only, [0], FITTED_CLIPS)
         start = extractor.speaker([p.wave for p in clips])
         heard = [(p.tokens, extractor.latents(p.wave)) for p in clips]

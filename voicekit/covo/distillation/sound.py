@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
 from voicekit.records import FloatArray, IntArray
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
+from voicekit.world import pyworld
 
 fft: Any = scipy_fft  # its types name dispatching, not arrays
 FRAME_SAMPLES, STEP_SAMPLES, SEARCH_SAMPLES = 1024, 512, 256
-TEMPO, SHIFT = (0.82, 1.2), (0.95, 1.05)
+PITCH_EVERY_MS = 10.0
+TEMPO, SHIFT, TRACT = (0.82, 1.2), (0.95, 1.05), (0.82, 1.22)
 
 
 def at_speed(samples: FloatArray, tokens: IntArray, speed: float, shift: float = 1.0) -> tuple[FloatArray, IntArray]:
@@ -50,6 +53,36 @@ def tempo(samples: FloatArray, speed: float) -> FloatArray:
         at = wanted
         out[k * STEP_SAMPLES : k * STEP_SAMPLES + FRAME_SAMPLES] += window * source[at : at + FRAME_SAMPLES]
     return out[FRAME_SAMPLES // 2 :][: int(len(samples) / speed)]
+
+
+def other_speaker(samples: FloatArray, tract: float, f0: float = 1.0) -> FloatArray:
+    """As if spoken with a vocal tract 1 / `tract` as long: formants `tract` times as high, the pitch `f0` times, the tempo kept.
+
+    Analysis and synthesis by WORLD (Morise et al., 2016).
+    """
+    wave = samples.astype(np.float64)
+    f0_hz, times_s = _pitch_hz(wave)
+    shapes = [analysis(wave, f0_hz, times_s, MODEL_RATE_HZ) for analysis in (pyworld.cheaptrick, pyworld.d4c)]
+    bins = shapes[0].shape[1]
+    source = np.minimum(np.arange(bins) / tract, bins - 1)
+    low = np.minimum(source.astype(np.int64), bins - 2)
+    part = source - low
+    envelope, aperiodicity = (np.ascontiguousarray(s[:, low] * (1 - part) + s[:, low + 1] * part) for s in shapes)
+    made = pyworld.synthesize(f0_hz * f0, envelope, aperiodicity, MODEL_RATE_HZ, PITCH_EVERY_MS)
+    return np.pad(made, (0, max(0, len(samples) - len(made))))[: len(samples)].astype(np.float32)
+
+
+def mean_f0_hz(samples: FloatArray) -> float:
+    """The geometric mean of the F0 of what is voiced; 0 if nothing is."""
+    f0_hz, _ = _pitch_hz(samples.astype(np.float64))
+    voiced = f0_hz[f0_hz > 0]
+    return float(np.exp(np.log(voiced).mean())) if len(voiced) else 0.0
+
+
+def _pitch_hz(wave: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """F0 every PITCH_EVERY_MS, 0 where unvoiced, and the times in seconds."""
+    rough_hz, times_s = pyworld.dio(wave, MODEL_RATE_HZ, frame_period=PITCH_EVERY_MS)
+    return pyworld.stonemask(wave, rough_hz, times_s, MODEL_RATE_HZ), times_s
 
 
 def disturbed(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
