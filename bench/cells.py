@@ -53,13 +53,18 @@ def ready(recordings: Path, base: BaseModel, engines: Engines, recipe: Recipe, f
     dataset = prepare_with(engines, base, Given(recordings), recipe.prepare, folder / "dataset", report)
     train = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.train()]
     held_out = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.held_out()]
-    waves = [wave for _, wave in train]
-    prompt = base.extract_prompt(waves)
-    weights = base.adapt_decoder(waves, prompt, recipe.train, folder / "decoder", report)
+    spoken = tuple((wave, clip.transcript.text) for clip, wave in [*held_out, *train])
+    codes = list(base.encode_clips(spoken))[len(held_out) :]
+    prompt = base.extract_prompt([wave for _, wave in train])
+    heard = [(wave, found) for (_, wave), found in zip(train, codes, strict=True)]
+    weights = base.adapt_decoder(heard, prompt, recipe.train, folder / "decoder", report)
     return Speaker(
         name=speaker_name(recordings),
-        recordings=tuple((wave, clip.transcript.text) for clip, wave in [*held_out, *train]),
-        items=tuple(Item(clip.id, clip.transcript.text, tuple(int(c) for c in base.encode_speech(wave))) for clip, wave in train),
+        recordings=spoken,
+        items=tuple(
+            Item(clip.id, clip.transcript.text, tuple(int(c) for c in found))
+            for (clip, _), found in zip(train, codes, strict=True)
+        ),
         speech_s=dataset.speech_s,
         prompt=prompt,
         decoder_weights=weights,

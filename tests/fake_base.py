@@ -156,6 +156,9 @@ class FakeBase:
         letter = bins[:, 40 : 40 + 4 * LETTERS : 4].argmax(axis=1)
         return (LETTERS * pitch + letter).astype(np.int64)
 
+    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
+        return (self.encode_speech(wave) for wave, _ in clips)
+
     def read_speech(self, tokens: IntArray) -> str:
         return "".join((ALPHABET + " " * LETTERS)[int(c) % LETTERS] for c in tokens).strip()
 
@@ -202,12 +205,17 @@ class FakeBase:
         return TrainOutcome(folder / "adapter", spec.steps, 0.5, 1000, losses, snapshots)
 
     def adapt_decoder(
-        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+        self,
+        clips: Sequence[tuple[Waveform, IntArray]],
+        prompt: VoicePrompt,
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
     ) -> Path | None:
         if spec.decoder_steps == 0:
             return None
         report(Progress("decoder", 1.0))
-        return _write(folder / "decoder.json", {"clips": len(waves)})
+        return _write(folder / "decoder.json", {"clips": len(clips)})
 
     def voice(
         self,

@@ -158,11 +158,11 @@ def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
 def tokens(job: Job, folder: Path, report: OnProgress) -> Facts:
     """The speech tokens of every accepted clip, in one file."""
     dataset = job.dataset()
-    clips = [*dataset.train(), *dataset.held_out()]
+    clips = [*dataset.held_out(), *dataset.train()]  # in the order in which an evaluation hears them
     codes: list[IntArray] = []
-    for number, clip in enumerate(clips):
-        codes.append(job.base.encode_speech(job.wave(clip)))
-        report(Progress("tokens", (number + 1) / len(clips)))
+    for found in job.base.encode_clips([(job.wave(clip), clip.transcript.text) for clip in clips]):
+        codes.append(found)
+        report(Progress("tokens", len(codes) / len(clips)))
     lengths = np.array([len(c) for c in codes], np.int64)
     with files.beside(folder / TOKENS) as tmp, tmp.open("wb") as file:
         np.savez(file, ids=np.array([c.id for c in clips]), lengths=lengths, codes=np.concatenate(codes))
@@ -209,13 +209,14 @@ def f0_of_codes(base: BaseModel, engines: Engines) -> F0OfCodes:
 
 def decoder(job: Job, folder: Path, report: OnProgress) -> Facts:
     """The voice prompt, and the few decoder weights that are fitted to the speaker."""
-    waves = [job.wave(clip) for clip in job.dataset().train()]
+    codes = read_tokens(job.folder / "tokens" / TOKENS)
+    clips = [(job.wave(clip), np.array(codes[clip.id], np.int64)) for clip in job.dataset().train()]
     file = folder / voice_files.PROMPT
     if not file.exists():
-        write_prompt(file, job.base.extract_prompt(waves))
+        write_prompt(file, job.base.extract_prompt([wave for wave, _ in clips]))
     prompt = read_prompt(file)
     started_s = time.monotonic()
-    weights = job.base.adapt_decoder(waves, prompt, job.request.recipe.train, folder / "run", report)
+    weights = job.base.adapt_decoder(clips, prompt, job.request.recipe.train, folder / "run", report)
     return {
         "weights": "" if weights is None else weights.relative_to(job.folder).as_posix(),
         "seconds": time.monotonic() - started_s,

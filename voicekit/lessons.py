@@ -58,7 +58,8 @@ def sample_lessons(base: BaseModel, clips: Sequence[tuple[Clip, Waveform]], spea
     """Of the first epoch over these clips: every clip's conversation, then one of each other kind."""
     if not clips:
         raise RecordingsError("No clip is accepted yet.", "Accept at least one clip in the review.")
-    items = [Item(c.id, c.transcript.text, tuple(int(t) for t in base.encode_speech(wave))) for c, wave in clips]
+    codes = base.encode_clips([(wave, c.transcript.text) for c, wave in clips])
+    items = [Item(c.id, c.transcript.text, tuple(int(t) for t in found)) for (c, _), found in zip(clips, codes, strict=True)]
     lessons: list[Lesson] = []
     seen: set[str] = set()
     for conversation, weights in voice_lessons(items, base.material, speaker, spec, epoch=0):

@@ -163,6 +163,10 @@ class BaseModel(Protocol):
         """Speech tokens int64 [N], 0 <= code < prompt.num_codes, at 25 Hz."""
         ...
 
+    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
+        """The same of one speaker's utterances whose words are known, in order; the first ones may settle how all are heard."""
+        ...
+
     def read_speech(self, tokens: IntArray) -> str:
         """What speech tokens say, letters only, by the speech tokenizer's CTC head."""
         ...
@@ -202,9 +206,15 @@ class BaseModel(Protocol):
         ...
 
     def adapt_decoder(
-        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+        self,
+        clips: Sequence[tuple[Waveform, IntArray]],
+        prompt: VoicePrompt,
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
     ) -> Path | None:
-        """Fit a few decoder weights to a speaker; the file written, or None when spec.decoder_steps is 0."""
+        """Fit a few decoder weights to a speaker's clips and their speech tokens; the file written, or None when
+        spec.decoder_steps is 0."""
         ...
 
     def voice(

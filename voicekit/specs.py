@@ -272,12 +272,12 @@ class DistilSpec(_Spec):
 
     minutes: float = Field(default=60.0, gt=0)
     steps: int = Field(default=1500, ge=1)
-    reader_steps: int = Field(default=400, ge=1)
+    reader_steps: int = Field(default=2500, ge=1)
     size: Literal["tiny", "base"] = "tiny"
     init: Path | None = None
     voices: int = Field(default=200, ge=10)
     prompts: tuple[Path, ...] = ()
-    replies: int = Field(default=200, ge=0)
+    replies: int = Field(default=2000, ge=0)
     texts: Path | None = None
     measured: int = Field(default=48, ge=2)
     seed: int = 0

@@ -232,7 +232,8 @@ def test_full_fine_tuning_leaves_the_base_as_it_was(base: Base, tmp_path: Path) 
 def test_decoder_weights_belong_to_one_voice(base: Base, tmp_path: Path) -> None:
     prompt = base.extract_prompt([wave()])
     spec = TrainSpec(decoder_steps=3, decoder_learning_rate=1e-1)
-    file = base.adapt_decoder([wave()], prompt, spec, tmp_path, quiet)
+    clips = [(wave(), base.encode_speech(wave()))]
+    file = base.adapt_decoder(clips, prompt, spec, tmp_path, quiet)
     assert file is not None and file.is_file()
     tokens = base.encode_speech(wave(1.0))
     plain, tuned = base.voice("anna", prompt), base.voice("anna", prompt, decoder_weights=file)
@@ -241,7 +242,7 @@ def test_decoder_weights_belong_to_one_voice(base: Base, tmp_path: Path) -> None
     assert np.array_equal(plain.decode(tokens).samples, before)
     neutral = base.neutral_prompt()
     assert np.array_equal(tuned.decode(tokens, neutral).samples, plain.decode(tokens, neutral).samples)
-    assert base.adapt_decoder([wave()], prompt, TrainSpec(decoder_steps=0), tmp_path / "none", quiet) is None
+    assert base.adapt_decoder(clips, prompt, TrainSpec(decoder_steps=0), tmp_path / "none", quiet) is None
 
 
 def test_the_revision_is_of_what_the_base_does(folder: Path, tmp_path: Path) -> None:

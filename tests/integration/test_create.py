@@ -57,10 +57,15 @@ class CountingBase(FakeBase):
         return super().extract_prompt(waves)
 
     def adapt_decoder(
-        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+        self,
+        clips: Sequence[tuple[Waveform, IntArray]],
+        prompt: VoicePrompt,
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
     ) -> Path | None:
         self._count("adapt_decoder")
-        return super().adapt_decoder(waves, prompt, spec, folder, report)
+        return super().adapt_decoder(clips, prompt, spec, folder, report)
 
     def text_kl(self, adapter: Path, speaker: str, questions: Sequence[Question]) -> list[float]:
         self._count("text_kl")

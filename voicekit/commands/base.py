@@ -68,7 +68,7 @@ def distill_tokenizer(
     voices: Voices = None,
     invented: Invented = 200,
     texts: Texts = None,
-    replies: Replies = 200,
+    replies: Replies = 2000,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

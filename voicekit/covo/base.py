@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from voicekit.covo.config import REMEDY, first_line, read_chat_config
 from voicekit.covo.direct import DirectChat
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.finetune import finetune, forecast, text_kl
+from voicekit.covo.known_words import KnownWords, Utterance
 from voicekit.covo.layout import PROMPT_EXTRACTOR, PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
 from voicekit.covo.material import read_material
 from voicekit.covo.prompt_extractor import PromptExtractor, fit_speaker
@@ -180,6 +181,17 @@ class Base:
         """Speech tokens int64 [N] at 25 Hz, N = ceil(samples at 24 kHz / 960)."""
         return _at_hand(self._codes, wave.digest(), lambda: self._tokenizer.encode(samples_24k(wave)))
 
+    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
+        """Speech tokens of each utterance of one speaker and what is said in it, in order.
+
+        A tokenizer learned from the decoder is helped by the words (voicekit.covo.known_words).
+        """
+        tokenizer = self._tokenizer
+        if isinstance(tokenizer, SpeechTokenizer):
+            return (self.encode_speech(wave) for wave, _ in clips)
+        heard = [Utterance(self.encode_text(text), tokenizer.log_probs(samples_24k(wave))) for wave, text in clips]
+        return KnownWords(self._chat, self._words).tokens(heard)
+
     def read_speech(self, tokens: IntArray) -> str:
         return self._tokenizer.read(tokens)
 
@@ -251,13 +263,19 @@ class Base:
         return replace(self._forecasts[key], seconds=spec.steps * self._forecasts[key].seconds)
 
     def adapt_decoder(
-        self, waves: Sequence[Waveform], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
+        self,
+        clips: Sequence[tuple[Waveform, IntArray]],
+        prompt: VoicePrompt,
+        spec: TrainSpec,
+        folder: Path,
+        report: OnProgress,
     ) -> Path | None:
         from voicekit.covo.decoder_adaptation import adapt_decoder, drawn_from_s
 
-        used = _first_seconds(waves, drawn_from_s(spec.decoder_steps)) if spec.decoder_steps else []
-        clips = [self._analysed(wave) for wave in used]
-        return adapt_decoder(self._synthesis.decoder, clips, prompt, spec, folder, report)
+        heard = [(wave, codes) for wave, codes in clips if wave.num_samples]
+        used = _first_seconds([wave for wave, _ in heard], drawn_from_s(spec.decoder_steps)) if spec.decoder_steps else []
+        spoken = [(codes, self._latents_of(wave)) for wave, codes in heard[: len(used)]]
+        return adapt_decoder(self._synthesis.decoder, spoken, prompt, spec, folder, report)
 
     def voice(
         self,

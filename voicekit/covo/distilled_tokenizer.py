@@ -111,18 +111,22 @@ class DistilledTokenizer(nn.Module):
         padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - len(samples_24k)))
         return np.asarray(soxr.resample(padded, MODEL_RATE_HZ, MEL_RATE_HZ), np.float32)[: tokens * TOKEN_SAMPLES_16K]
 
-    @torch.inference_mode()
     def encode(self, samples_24k: FloatArray) -> IntArray:
-        """Codes int64 [N] of mono samples [T] at 24 kHz, N = ceil(T / 960). Long audio goes through overlapping windows."""
+        """Codes int64 [N] of mono samples [T] at 24 kHz, N = ceil(T / 960): the likeliest ones."""
+        return self.log_probs(samples_24k).argmax(-1).cpu().numpy()
+
+    @torch.inference_mode()
+    def log_probs(self, samples_24k: FloatArray) -> Tensor:
+        """Of each code at each place, float32 [N, num_codes]. Long audio goes through overlapping windows."""
         total = num_tokens(len(samples_24k))
-        out = np.zeros(total, np.int64)
+        out = torch.zeros(total, self.config.num_codes, device=self.codebook.device)
         start = 0
         while start < total:
             stop = min(total, start + LONG_TOKENS)
             heard = self.hearing(samples_24k[start * SAMPLES_PER_TOKEN : stop * SAMPLES_PER_TOKEN])
-            codes = self.logits(torch.from_numpy(heard)[None].to(self.codebook))[0].argmax(-1).cpu().numpy()
+            logits = self.logits(torch.from_numpy(heard)[None].to(self.codebook))[0].float()
             skip = OVERLAP_TOKENS // 2 if start else 0
-            out[start + skip : stop] = codes[skip:]
+            out[start + skip : stop] = torch.log_softmax(logits[skip:], dim=-1)
             start = total if stop == total else stop - OVERLAP_TOKENS
         return out
 

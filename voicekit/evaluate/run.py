@@ -154,7 +154,7 @@ class _Bench:
         waves = [wave for wave, _ in recordings]
         self._embeddings = list(instruments.each(instruments.speaker.embed, waves))
         self._speaker = _unit(np.sum(self._embeddings, axis=0))
-        self._tokens = list(instruments.each(base.encode_speech, waves))
+        self._tokens = list(base.encode_clips(recordings))
         self._listened_to = _first_seconds(recordings)
         self._pitch = list(instruments.each(self._track, self._tokens[: len(self._listened_to)]))
         found = [f0 for pitch in self._pitch if np.isfinite(f0 := f0_hz(pitch))]

@@ -1,0 +1,109 @@
+"""Speech tokens of utterances whose words are known: what a tokenizer hears, weighed with what the chat model would say.
+
+A tokenizer learned from the decoder hears real speakers in tokens that the chat model hardly ever says; a voice made of them
+has to unlearn the model's own speech. By Bayes' rule p(token | sound, words) is proportional to p(sound | token) times
+p(token | words, tokens before): the tokenizer gives the first, the chat model the second, under the name of that speaker of
+its own whom the recordings are most like. Tokens are taken one after the other, each the likeliest of the few that the tokenizer
+hears best: among all of them the chat model would run ahead of the sound, and go on where it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from voicekit.covo.chat import CovoChat
+from voicekit.covo.speaking import Words
+from voicekit.covo.text import Said, dialogue_ids
+from voicekit.records import IntArray
+
+# How much the chat model's word counts beside the tokenizer's: in full it puts words before sounds.
+PRIOR = 0.3
+CANDIDATES = 5
+REQUEST = "Tell me something."
+ROWS = 16
+NAMED_BY = 8
+
+
+class Utterance(NamedTuple):
+    """Its words' ids and the log-probabilities of the tokens heard, float32 [N, num_codes]."""
+
+    text: Sequence[int]
+    heard: Tensor
+
+
+class KnownWords:
+    """The tokens of one speaker's utterances. All of them are heard under one name, which the first utterances settle."""
+
+    def __init__(self, chat: CovoChat, words: Words) -> None:
+        self._chat, self._words = chat, words
+
+    def tokens(self, utterances: Sequence[Utterance]) -> Iterator[IntArray]:
+        """int64 [N] of each utterance, in order; one that is too long for the chat model keeps what was heard alone."""
+        name = self.name(utterances[:NAMED_BY])
+        for start in range(0, len(utterances), ROWS):
+            yield from self._together(name, utterances[start : start + ROWS])
+
+    def name(self, utterances: Sequence[Utterance]) -> str:
+        """Of the base's speakers the one who would say most probably what is heard."""
+        names = self._words.card.speakers
+        if len(names) == 1:
+            return names[0]
+        costs = [sum(self._surprise(name, u) for u in utterances if self._fits(name, u)) for name in names]
+        return names[int(np.argmin(costs))]
+
+    @torch.inference_mode()
+    def _surprise(self, name: str, utterance: Utterance) -> float:
+        """Cross-entropy in nats between the tokens heard and those expected under a name, after the likeliest ones heard."""
+        ids, places = self._laid_out(name, utterance)
+        off, heard = self._words.prompt.audio_offset, utterance.heard
+        sequence = np.array(ids)
+        sequence[places] = heard.argmax(-1).cpu().numpy() + off
+        logits = self._chat.logits(sequence.tolist())[[p - 1 for p in places]]
+        expected = torch.log_softmax(logits[:, off : off + heard.shape[1]], -1)
+        return -float((heard.exp().to(expected) * expected).sum())
+
+    @torch.inference_mode()
+    def _together(self, name: str, utterances: Sequence[Utterance]) -> list[IntArray]:
+        """Rows of one prompt, a token of each at a time; what comes after a row's end is thrown away."""
+        made = [u.heard.argmax(-1).cpu().numpy().astype(np.int64) for u in utterances]
+        rows = [i for i, u in enumerate(utterances) if self._fits(name, u)]
+        if not rows:
+            return made
+        laid = [self._laid_out(name, utterances[i]) for i in rows]
+        first, off, device = len(self._prompt(name)), self._words.prompt.audio_offset, self._chat.device
+        longest = max(len(ids) for ids, _ in laid)
+        sequences = np.zeros((len(rows), longest), np.int64)
+        turn = np.full((len(rows), longest), -1)  # which of its tokens stands where in a row
+        for row, (ids, places) in enumerate(laid):
+            sequences[row, : len(ids)] = ids
+            turn[row, places] = np.arange(len(places))
+        cache, given = DynamicCache(), torch.from_numpy(sequences[:, :first]).to(device)
+        for place in range(first, longest):
+            logits = self._chat.llm(input_ids=given, past_key_values=cache, use_cache=True).logits[:, -1].float()
+            expected = torch.log_softmax(logits[:, off : off + self._words.prompt.num_codes], -1)
+            for row in np.flatnonzero(turn[:, place] >= 0):
+                heard, codes = utterances[rows[row]].heard[turn[row, place]].to(logits).topk(CANDIDATES)
+                sequences[row, place] = off + int(codes[(heard + PRIOR * expected[row, codes]).argmax()])
+            given = torch.from_numpy(sequences[:, place : place + 1]).to(device)
+        for row, (_, places) in enumerate(laid):
+            made[rows[row]] = sequences[row, places] - off
+        return made
+
+    def _prompt(self, name: str) -> list[int]:
+        return dialogue_ids(self._words.prompt, self._words.tokenizer.encode, name, [Said("user", REQUEST)])
+
+    def _laid_out(self, name: str, utterance: Utterance) -> tuple[list[int], list[int]]:
+        """Prompt, words and a place for each token, as the chat model would say them; and these places."""
+        prompt = self._prompt(name)
+        answer = self._words.prompt.interleave(utterance.text, [0] * len(utterance.heard))
+        ids = [*prompt, *answer]
+        return ids, [i for i in range(len(prompt), len(ids)) if self._words.prompt.is_audio(ids[i])]
+
+    def _fits(self, name: str, utterance: Utterance) -> bool:
+        return len(utterance.heard) > 0 and len(self._laid_out(name, utterance)[0]) <= self._chat.config.max_positions
