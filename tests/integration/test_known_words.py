@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.makers import tiny_base
 from tests.tiny import hum
 from voicekit.covo import Base, known_words, load_base
-from voicekit.covo.distilled_tokenizer import fresh
+from voicekit.covo.distilled_tokenizer import DistilledTokenizer, fresh
 from voicekit.covo.known_words import CANDIDATES, PRIOR, REQUEST, KnownWords, Utterance
 from voicekit.covo.layout import SPEECH_TOKENIZER
 from voicekit.covo.text import Said, dialogue_ids
@@ -53,9 +53,12 @@ def test_each_token_is_the_likeliest_after_those_before(base: Base, known: Known
     for one, codes in zip(said, known.tokens(said), strict=True):
         assert codes.shape == (len(one.heard),) and codes.dtype == np.int64
         ids = [*prompt, *base.prompt.interleave(one.text, codes.tolist())]
-        expected = torch.log_softmax(base._chat.logits(ids)[:, off : off + base.prompt.num_codes], -1)
+        logits = base._chat.logits(ids)
+        expected = torch.log_softmax(logits[:, off : off + base.prompt.num_codes], -1)
+        speaking = logits.softmax(-1)[:, off : off + base.prompt.num_codes].sum(-1, keepdim=True)
+        assert float(speaking.min()) < 0.9
         places = [i for i in range(len(prompt), len(ids)) if base.prompt.is_audio(ids[i])]
-        weighed = one.heard + PRIOR * expected[[p - 1 for p in places]]
+        weighed = one.heard + (PRIOR * speaking * expected)[[p - 1 for p in places]]
         worst = one.heard.topk(CANDIDATES, -1).values[:, -1:]
         assert weighed.masked_fill(one.heard < worst, -torch.inf).argmax(-1).tolist() == codes.tolist()
     assert any(codes.tolist() != one.heard.argmax(-1).tolist() for one, codes in zip(said, known.tokens(said), strict=True))
@@ -99,8 +102,13 @@ def test_only_a_learned_tokenizer_needs_the_words(base: Base, tmp_path: Path) ->
     folder = tiny_base(tmp_path / "learned")
     for file in (folder / SPEECH_TOKENIZER).iterdir():
         file.unlink()
+    torch.manual_seed(0)
     fresh("tiny", base.prompt.num_codes, base.decoder.decoder.token_embedding.weight.detach()).save(folder / SPEECH_TOKENIZER)
     learned = load_base(folder)
-    codes = list(learned.encode_clips(clips))
-    assert [len(c) for c in codes] == [30, 13] == [len(learned.encode_speech(w)) for w, _ in clips]
-    assert codes[0].tolist() != learned.encode_speech(clips[0][0]).tolist()
+    tokenizer = learned.own_tokenizer()
+    assert isinstance(tokenizer, DistilledTokenizer)
+    heard = [tokenizer.log_probs(w.samples[0]) for w, _ in clips]
+    assert [h.argmax(-1).tolist() for h in heard] == [learned.encode_speech(w).tolist() for w, _ in clips]
+    told = [Utterance(learned.encode_text(text), h) for (_, text), h in zip(clips, heard, strict=True)]
+    helped = [c.tolist() for c in KnownWords(learned._chat, learned._words).tokens(told)]
+    assert [c.tolist() for c in learned.encode_clips(clips)] == helped and [len(c) for c in helped] == [30, 13]
