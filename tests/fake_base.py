@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from voicekit.audio import resample
-from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, TrainOutcome, so_far
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Progress, SpeechDelta, Tokenized, TrainOutcome, so_far
 from voicekit.prompt import PromptFormat
 from voicekit.records import IntArray, Question, Reply, TrainingExample, Turn, VoicePrompt, Waveform, Word
 from voicekit.specs import TrainSpec
@@ -156,7 +156,7 @@ class FakeBase:
         letter = bins[:, 40 : 40 + 4 * LETTERS : 4].argmax(axis=1)
         return (LETTERS * pitch + letter).astype(np.int64)
 
-    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
+    def encode_clips(self, clips: Iterable[tuple[Waveform, str]]) -> Iterator[IntArray]:
         return (self.encode_speech(wave) for wave, _ in clips)
 
     def read_speech(self, tokens: IntArray) -> str:
@@ -205,12 +205,7 @@ class FakeBase:
         return TrainOutcome(folder / "adapter", spec.steps, 0.5, 1000, losses, snapshots)
 
     def adapt_decoder(
-        self,
-        clips: Sequence[tuple[Waveform, IntArray]],
-        prompt: VoicePrompt,
-        spec: TrainSpec,
-        folder: Path,
-        report: OnProgress,
+        self, clips: Sequence[Tokenized], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
     ) -> Path | None:
         if spec.decoder_steps == 0:
             return None

@@ -160,7 +160,7 @@ def tokens(job: Job, folder: Path, report: OnProgress) -> Facts:
     dataset = job.dataset()
     clips = [*dataset.held_out(), *dataset.train()]  # in the order in which an evaluation hears them
     codes: list[IntArray] = []
-    for found in job.base.encode_clips([(job.wave(clip), clip.transcript.text) for clip in clips]):
+    for found in job.base.encode_clips((job.wave(clip), clip.transcript.text) for clip in clips):
         codes.append(found)
         report(Progress("tokens", len(codes) / len(clips)))
     lengths = np.array([len(c) for c in codes], np.int64)

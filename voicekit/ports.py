@@ -6,7 +6,7 @@ voicekit.errors inside the implementation. What hears recordings is in `instrume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -71,6 +71,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+Tokenized = tuple[Waveform, IntArray]  # a clip and its speech tokens
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class BaseModel(Protocol):
         """Speech tokens int64 [N], 0 <= code < prompt.num_codes, at 25 Hz."""
         ...
 
-    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
+    def encode_clips(self, clips: Iterable[tuple[Waveform, str]]) -> Iterator[IntArray]:
         """The same of one speaker's utterances whose words are known, in order; the first ones may settle how all are heard."""
         ...
 
@@ -206,12 +207,7 @@ class BaseModel(Protocol):
         ...
 
     def adapt_decoder(
-        self,
-        clips: Sequence[tuple[Waveform, IntArray]],
-        prompt: VoicePrompt,
-        spec: TrainSpec,
-        folder: Path,
-        report: OnProgress,
+        self, clips: Sequence[Tokenized], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
     ) -> Path | None:
         """Fit a few decoder weights to a speaker's clips and their speech tokens; the file written, or None when
         spec.decoder_steps is 0."""

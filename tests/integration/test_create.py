@@ -25,7 +25,7 @@ from voicekit.errors import (
     UsageError,
     VoiceNotFound,
 )
-from voicekit.ports import OnProgress, Progress
+from voicekit.ports import OnProgress, Progress, Tokenized
 from voicekit.records import IntArray, Question, VoicePrompt, VoiceState, Waveform
 from voicekit.specs import TrainSpec
 from voicekit.storage import tree_sha256
@@ -57,12 +57,7 @@ class CountingBase(FakeBase):
         return super().extract_prompt(waves)
 
     def adapt_decoder(
-        self,
-        clips: Sequence[tuple[Waveform, IntArray]],
-        prompt: VoicePrompt,
-        spec: TrainSpec,
-        folder: Path,
-        report: OnProgress,
+        self, clips: Sequence[Tokenized], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
     ) -> Path | None:
         self._count("adapt_decoder")
         return super().adapt_decoder(clips, prompt, spec, folder, report)

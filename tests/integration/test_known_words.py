@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,20 @@ def test_an_utterance_is_heard_alike_alone_and_among_others(known: KnownWords, s
     name = known.name(said)
     alone = [known._together(name, [one])[0].tolist() for one in said]
     assert [codes.tolist() for codes in known._together(name, said)] == alone
+
+
+def test_few_utterances_are_held_at_a_time(base: Base, known: KnownWords, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_words, "ROWS", 3)
+    asked: list[int] = []
+
+    def coming() -> Iterator[Utterance]:
+        for number in range(8):
+            asked.append(number)
+            yield utterance(base, "yes.", 5 + number, number)
+
+    tokens = known.tokens(coming())
+    assert len(next(tokens)) == 5 and asked == [0, 1, 2]
+    assert [len(codes) for codes in tokens] == [6, 7, 8, 9, 10, 11, 12]
 
 
 def test_what_was_heard_for_certain_stays(base: Base, known: KnownWords) -> None:

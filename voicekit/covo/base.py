@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.covo.token2wav import Token2Wav, load_token2wav
 from voicekit.covo.vocoder import Vocoder
 from voicekit.errors import BaseModelError, RecordingsError
-from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Reading, TrainOutcome
+from voicekit.ports import BaseInfo, BaseMaterial, Forecast, OnProgress, Reading, Tokenized, TrainOutcome
 from voicekit.records import FloatArray, IntArray, Question, TrainingExample, VoicePrompt, Waveform, Word
 from voicekit.specs import HarvestSpec, TrainSpec
 from voicekit.storage import base_revision, file_sha256, tree_sha256
@@ -181,15 +181,15 @@ class Base:
         """Speech tokens int64 [N] at 25 Hz, N = ceil(samples at 24 kHz / 960)."""
         return _at_hand(self._codes, wave.digest(), lambda: self._tokenizer.encode(samples_24k(wave)))
 
-    def encode_clips(self, clips: Sequence[tuple[Waveform, str]]) -> Iterator[IntArray]:
-        """Speech tokens of each utterance of one speaker and what is said in it, in order.
+    def encode_clips(self, clips: Iterable[tuple[Waveform, str]]) -> Iterator[IntArray]:
+        """Speech tokens of each utterance of one speaker, given with what is said in it, in order; a few are held at a time.
 
         A tokenizer learned from the decoder is helped by the words (voicekit.covo.known_words).
         """
         tokenizer = self._tokenizer
         if isinstance(tokenizer, SpeechTokenizer):
             return (self.encode_speech(wave) for wave, _ in clips)
-        heard = [Utterance(self.encode_text(text), tokenizer.log_probs(samples_24k(wave))) for wave, text in clips]
+        heard = (Utterance(self.encode_text(text), tokenizer.log_probs(samples_24k(wave))) for wave, text in clips)
         return KnownWords(self._chat, self._words).tokens(heard)
 
     def read_speech(self, tokens: IntArray) -> str:
@@ -263,12 +263,7 @@ class Base:
         return replace(self._forecasts[key], seconds=spec.steps * self._forecasts[key].seconds)
 
     def adapt_decoder(
-        self,
-        clips: Sequence[tuple[Waveform, IntArray]],
-        prompt: VoicePrompt,
-        spec: TrainSpec,
-        folder: Path,
-        report: OnProgress,
+        self, clips: Sequence[Tokenized], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress
     ) -> Path | None:
         from voicekit.covo.decoder_adaptation import adapt_decoder, drawn_from_s
 

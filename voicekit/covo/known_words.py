@@ -10,7 +10,8 @@ speech in its expectation. Without that a voice learns to go on where its words 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -44,11 +45,17 @@ class KnownWords:
     def __init__(self, chat: CovoChat, words: Words) -> None:
         self._chat, self._words = chat, words
 
-    def tokens(self, utterances: Sequence[Utterance]) -> Iterator[IntArray]:
-        """int64 [N] of each utterance, in order; one that is too long for the chat model keeps what was heard alone."""
-        name = self.name(utterances[:NAMED_BY])
-        for start in range(0, len(utterances), ROWS):
-            yield from self._together(name, utterances[start : start + ROWS])
+    def tokens(self, utterances: Iterable[Utterance]) -> Iterator[IntArray]:
+        """int64 [N] of each utterance, in order; one that is too long for the chat model keeps what was heard alone.
+
+        ROWS utterances are held at a time.
+        """
+        waiting = iter(utterances)
+        some = list(islice(waiting, ROWS))
+        name = self.name(some[:NAMED_BY])
+        while some:
+            yield from self._together(name, some)
+            some = list(islice(waiting, ROWS))
 
     def name(self, utterances: Sequence[Utterance]) -> str:
         """Of the base's speakers the one who would say most probably what is heard."""
