@@ -42,5 +42,5 @@ def test_words_are_compared_without_case_and_marks() -> None:
         ("", "a", 1.0),
     ],
 )
-def test_character_character_error_rate(truth: str, heard: str, rate: float) -> None:
+def test_character_error_rate(truth: str, heard: str, rate: float) -> None:
     assert character_error_rate(truth, heard) == pytest.approx(rate)

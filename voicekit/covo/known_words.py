@@ -62,13 +62,16 @@ class KnownWords:
         names = self._words.card.speakers
         if len(names) == 1:
             return names[0]
-        costs = [sum(self._surprise(name, u) for u in utterances if self._fits(name, u)) for name in names]
+        costs = [sum(self._surprise(name, utterance) for utterance in utterances) for name in names]
         return names[int(np.argmin(costs))]
 
     @torch.inference_mode()
     def _surprise(self, name: str, utterance: Utterance) -> float:
-        """Cross-entropy in nats between the tokens heard and those expected under a name, after the likeliest ones heard."""
-        ids, places = self._laid_out(name, utterance)
+        """Cross-entropy in nats between the tokens heard and those expected under a name, after the likeliest ones heard; 0 for
+        an utterance that is too long."""
+        ids, places = self._laid_out(self._prompt(name), utterance)
+        if not places:
+            return 0.0
         off, heard = self._words.prompt.audio_offset, utterance.heard
         sequence = np.array(ids)
         sequence[places] = heard.argmax(-1).cpu().numpy() + off
@@ -80,11 +83,13 @@ class KnownWords:
     def _together(self, name: str, utterances: Sequence[Utterance]) -> list[IntArray]:
         """Rows of one prompt, a token of each at a time; what comes after a row's end is thrown away."""
         made = [u.heard.argmax(-1).cpu().numpy().astype(np.int64) for u in utterances]
-        rows = [i for i, u in enumerate(utterances) if self._fits(name, u)]
+        prompt = self._prompt(name)
+        every = [self._laid_out(prompt, utterance) for utterance in utterances]
+        rows = [i for i, (_, places) in enumerate(every) if places]
         if not rows:
             return made
-        laid = [self._laid_out(name, utterances[i]) for i in rows]
-        first, off, device = len(self._prompt(name)), self._words.prompt.audio_offset, self._chat.device
+        laid = [every[i] for i in rows]
+        first, off, device = len(prompt), self._words.prompt.audio_offset, self._chat.device
         longest = max(len(ids) for ids, _ in laid)
         sequences = np.zeros((len(rows), longest), np.int64)
         turn = np.full((len(rows), longest), -1)  # which of its tokens stands where in a row
@@ -108,12 +113,11 @@ class KnownWords:
     def _prompt(self, name: str) -> list[int]:
         return dialogue_ids(self._words.prompt, self._words.tokenizer.encode, name, [Said("user", REQUEST)])
 
-    def _laid_out(self, name: str, utterance: Utterance) -> tuple[list[int], list[int]]:
-        """Prompt, words and a place for each token, as the chat model would say them; and these places."""
-        prompt = self._prompt(name)
+    def _laid_out(self, prompt: list[int], utterance: Utterance) -> tuple[list[int], list[int]]:
+        """Prompt, words and a place for each token, as the chat model would say them; and these places, none where all of it is
+        too long for the chat model."""
         answer = self._words.prompt.interleave(utterance.text, [0] * len(utterance.heard))
         ids = [*prompt, *answer]
+        if len(ids) > self._chat.config.max_positions:
+            return ids, []
         return ids, [i for i in range(len(prompt), len(ids)) if self._words.prompt.is_audio(ids[i])]
-
-    def _fits(self, name: str, utterance: Utterance) -> bool:
-        return len(utterance.heard) > 0 and len(self._laid_out(name, utterance)[0]) <= self._chat.config.max_positions

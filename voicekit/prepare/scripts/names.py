@@ -14,7 +14,7 @@ class Names:
 
     def __init__(self, recordings: Iterable[Recording]) -> None:
         self._by_path: dict[str, str] = {}
-        self._by_name: dict[str, list[str]] = {}
+        self._by_name: dict[str, dict[str, None]] = {}  # ids in order, copies of a recording once
         self._paths: dict[str, str] = {}
         for recording in recordings:
             path = _plain(recording.path)
@@ -22,7 +22,7 @@ class Names:
             self._paths[recording.id] = recording.path
             self._by_path[path] = recording.id
             for key in {stem, path.rsplit("/", 1)[-1], stem.rsplit("/", 1)[-1]}:
-                self._by_name.setdefault(key, []).append(recording.id)
+                self._by_name.setdefault(key, {})[recording.id] = None
 
     def find(self, name: str, where: str) -> str | None:
         """The recording's id; a name that fits several recordings is a ScriptError, which says `where` it stands."""
@@ -32,9 +32,9 @@ class Names:
         parts = plain.split("/")
         for start in range(len(parts)):
             key = "/".join(parts[start:])
-            ids = self._by_name.get(key) or (self._by_name.get(key.rsplit(".", 1)[0], []) if "." in key else [])
-            if len(set(ids)) > 1:
-                both = " and ".join(self._paths[i] for i in list(dict.fromkeys(ids))[:2])
+            ids = list(self._by_name.get(key) or (self._by_name.get(key.rsplit(".", 1)[0], {}) if "." in key else {}))
+            if len(ids) > 1:
+                both = " and ".join(self._paths[i] for i in ids[:2])
                 raise ScriptError(f"{where} names {name}, which may be {both}.", "Write the path in the script.")
             if ids:
                 return ids[0]

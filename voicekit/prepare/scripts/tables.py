@@ -165,7 +165,7 @@ def _cells(table: Path, rows: Cells, file_column: int, text_columns: Sequence[in
             continue
         found.append(Said(f"{table.name}, {unit} {number}", row[file_column].strip(), next((t for t in texts if t), "")))
     if faulty:
-        (number, row), others = faulty[0], ", ".join(str(n) for n, _ in faulty[1:][:SHOWN_LINES])
+        (number, row), others = faulty[0], ", ".join(str(n) for n, _ in faulty[1 : SHOWN_LINES + 1])
         rest = f" Likewise {unit} {others}{', ...' if len(faulty) > SHOWN_LINES + 1 else ''}." if others else ""
         said = f"{table.name}, {unit} {number} has no file or no text: {' | '.join(row)[:120]}.{rest}"
         raise ScriptError(said, "Complete or remove it." if not rest else f"Complete or remove them ({len(faulty)} in all).")
