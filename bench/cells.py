@@ -55,8 +55,8 @@ def ready(recordings: Path, base: BaseModel, engines: Engines, recipe: Recipe, f
     held_out = [(clip, read(folder / "dataset" / clip.audio)) for clip in dataset.held_out()]
     spoken = tuple((wave, clip.transcript.text) for clip, wave in [*held_out, *train])
     codes = list(base.encode_clips(spoken))[len(held_out) :]
-    prompt = base.extract_prompt([wave for _, wave in train])
     heard = [(wave, found) for (_, wave), found in zip(train, codes, strict=True)]
+    prompt = base.extract_prompt(heard)
     weights = base.adapt_decoder(heard, prompt, recipe.train, folder / "decoder", report)
     return Speaker(
         name=speaker_name(recordings),

@@ -154,7 +154,8 @@ def _decoded(
     tested = [(read(place / clip.audio), clip.transcript.text) for clip in [*dataset.held_out(), *dataset.train()]][
         :DECODED_CLIPS
     ]
-    prompts = {"original": original.extract_prompt(train), "distilled": bases["prompts"].extract_prompt(train)}
+    heard = [(wave, original.encode_speech(wave)) for wave in train]
+    prompts = {"original": original.extract_prompt(heard), "distilled": bases["prompts"].extract_prompt(heard)}
     # Of the two halves of a prompt, each learned alone.
     prompts["learned embedding"] = replace(prompts["original"], speaker=prompts["distilled"].speaker)
     prompts["learned latents"] = replace(prompts["original"], latents=prompts["distilled"].latents)
@@ -245,11 +246,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="nano", help="name or folder of a base that has the originals")
     parser.add_argument("--speakers", nargs="+", type=Path, metavar="DIR", help="folders or zips with audio and metadata.csv")
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--minutes", type=float, default=DistilSpec().minutes)
+    parser.add_argument("--steps", type=int, default=DistilSpec().steps)
     parser.add_argument("--reader-steps", type=int, default=DistilSpec().reader_steps)
     parser.add_argument("--replies", type=int, default=DistilSpec().replies)
-    parser.add_argument("--measured", type=int, default=48)
+    parser.add_argument("--measured", type=int, default=DistilSpec().measured)
     parser.add_argument("--voice-steps", type=int, default=0, help="of the chat model; default: the recipe's")
     parser.add_argument("--decoder-steps", type=int, default=0, help="of the decoder; default: the recipe's")
     parser.add_argument("--questions", type=int, default=120)

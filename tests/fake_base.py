@@ -170,9 +170,9 @@ class FakeBase:
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         return wave
 
-    def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
-        tokens = self.encode_speech(waves[0])
-        statistics = [[w.duration_s, float(w.mono().std())] for w in waves]
+    def extract_prompt(self, clips: Sequence[Tokenized]) -> VoicePrompt:
+        tokens = clips[0][1]
+        statistics = [[w.duration_s, float(w.mono().std())] for w, _ in clips]
         return VoicePrompt(tokens, np.zeros((4 * len(tokens), 64), np.float32), np.mean(statistics, axis=0).astype(np.float32))
 
     def neutral_prompt(self) -> VoicePrompt:

@@ -14,6 +14,7 @@ from tests.fake_base import FakeBase as FakeBase
 from tests.fake_base import codes_of as codes_of
 from tests.fake_base import pitch_hz as pitch_hz
 from tests.tiny import write_tiny_base
+from voicekit.ports import BaseModel, Tokenized
 from voicekit.records import (
     Clip,
     Dataset,
@@ -27,11 +28,17 @@ from voicekit.records import (
     Verdict,
     Voice,
     VoiceState,
+    Waveform,
 )
 
 
 def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def tokenized(base: BaseModel, *waves: Waveform) -> list[Tokenized]:
+    """Clips with the speech tokens that a base hears in them."""
+    return [(wave, base.encode_speech(wave)) for wave in waves]
 
 
 def recording(name: str = "a.wav", **changes: object) -> Recording:

@@ -213,7 +213,7 @@ def decoder(job: Job, folder: Path, report: OnProgress) -> Facts:
     clips = [(job.wave(clip), np.array(codes[clip.id], np.int64)) for clip in job.dataset().train()]
     file = folder / voice_files.PROMPT
     if not file.exists():
-        write_prompt(file, job.base.extract_prompt([wave for wave, _ in clips]))
+        write_prompt(file, job.base.extract_prompt(clips))
     prompt = read_prompt(file)
     started_s = time.monotonic()
     weights = job.base.adapt_decoder(clips, prompt, job.request.recipe.train, folder / "run", report)

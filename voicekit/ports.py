@@ -180,8 +180,8 @@ class BaseModel(Protocol):
         """The vocoder's ceiling: waveform -> latents -> waveform, no tokens involved."""
         ...
 
-    def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
-        """The decoder's voice prompt of a speaker from their clips."""
+    def extract_prompt(self, clips: Sequence[Tokenized]) -> VoicePrompt:
+        """The decoder's voice prompt of a speaker from their clips and their speech tokens."""
         ...
 
     def neutral_prompt(self) -> VoicePrompt:

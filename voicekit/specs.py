@@ -271,7 +271,7 @@ class DistilSpec(_Spec):
     """
 
     minutes: float = Field(default=60.0, gt=0)
-    steps: int = Field(default=1500, ge=1)
+    steps: int = Field(default=3000, ge=1)
     reader_steps: int = Field(default=2500, ge=1)
     size: Literal["tiny", "base"] = "tiny"
     init: Path | None = None

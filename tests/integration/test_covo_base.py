@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.makers import tiny_base
+from tests.makers import tiny_base, tokenized
 from tests.tiny import hum
 from voicekit.conversations import Weights, encode
 from voicekit.covo import Base, load_base
@@ -161,7 +161,7 @@ def test_speech_in_and_out(base: Base) -> None:
 
 
 def test_a_voice_prompt_is_short_and_colours_the_sound(base: Base, folder: Path) -> None:
-    prompt = base.extract_prompt([wave(2.0, 200.0), wave(1.0, 200.0), wave(0.3, 200.0)])
+    prompt = base.extract_prompt(tokenized(base, wave(2.0, 200.0), wave(1.0, 200.0), wave(0.3, 200.0)))
     assert len(prompt.tokens) == 24 and prompt.latents.shape == (96, 64) and prompt.speaker.shape == (128,)
     tokens = base.encode_speech(wave(1.0))
     own, neutral = base.voice("anna", prompt).decode(tokens), base.voice("anna").decode(tokens)
@@ -170,6 +170,13 @@ def test_a_voice_prompt_is_short_and_colours_the_sound(base: Base, folder: Path)
     assert np.array_equal(with_neutral.samples, neutral.samples)
     with pytest.raises(RecordingsError):
         base.extract_prompt([])
+
+
+def test_a_voice_prompt_holds_the_tokens_that_came_with_the_clip(base: Base) -> None:
+    """Those of a clip whose words are known differ from what is heard of its sound alone; the decoder is fitted to the same."""
+    clip = wave(1.0, 200.0)
+    given = np.arange(25)
+    assert base.extract_prompt([(clip, given)]).tokens.tolist() == given[-24:].tolist()
 
 
 def test_adapters_do_not_leak(base: Base, adapters: tuple[Path, Path], tmp_path: Path) -> None:
@@ -230,9 +237,9 @@ def test_full_fine_tuning_leaves_the_base_as_it_was(base: Base, tmp_path: Path) 
 
 
 def test_decoder_weights_belong_to_one_voice(base: Base, tmp_path: Path) -> None:
-    prompt = base.extract_prompt([wave()])
+    clips = tokenized(base, wave())
+    prompt = base.extract_prompt(clips)
     spec = TrainSpec(decoder_steps=3, decoder_learning_rate=1e-1)
-    clips = [(wave(), base.encode_speech(wave()))]
     file = base.adapt_decoder(clips, prompt, spec, tmp_path, quiet)
     assert file is not None and file.is_file()
     tokens = base.encode_speech(wave(1.0))

@@ -52,9 +52,9 @@ class CountingBase(FakeBase):
         self._count("finetune")
         return super().finetune(*args, **kwargs)
 
-    def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
+    def extract_prompt(self, clips: Sequence[Tokenized]) -> VoicePrompt:
         self._count("extract_prompt")
-        return super().extract_prompt(waves)
+        return super().extract_prompt(clips)
 
     def adapt_decoder(
         self, clips: Sequence[Tokenized], prompt: VoicePrompt, spec: TrainSpec, folder: Path, report: OnProgress

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.makers import tiny_base
+from tests.makers import tiny_base, tokenized
 from tests.released import write_released
 from tests.tiny import hum
 from voicekit import audio
@@ -94,7 +94,7 @@ def test_a_distilled_tokenizer_is_the_bases_own(base: Path, distilled: Distilled
     assert codes.dtype == np.int64 and len(codes) == -(-int(1.3 * 24_000) // SAMPLES_PER_TOKEN)
     assert codes.min() >= 0 and codes.max() < loaded.prompt.num_codes
     assert isinstance(loaded.read_speech(codes), str)
-    assert len(loaded.extract_prompt([wave()]).tokens) > 0
+    assert len(loaded.extract_prompt(tokenized(loaded, wave())).tokens) > 0
     assert base_revision(distilled.folder) != base_revision(base)
     assert np.array_equal(load_base(base).neutral_prompt().speaker, loaded.neutral_prompt().speaker)
 
@@ -224,7 +224,7 @@ def test_the_released_layout_gets_both_and_can_make_voices(tmp_path: Path) -> No
     tokenizer_of(folder, None, spec)
     distil_prompts(folder, None, spec, "cpu", silent)
     base = load_base(folder)
-    prompt = base.extract_prompt([wave(), wave(0.9)])
+    prompt = base.extract_prompt(tokenized(base, wave(), wave(0.9)))
     assert prompt.latents.shape == (4 * len(prompt.tokens), 8) and prompt.speaker.shape == (16,)
     assert np.isfinite(prompt.speaker).all() and base.copy_synthesis(wave()).num_samples == wave().num_samples
     assert len(base.decoder.decode([1, 2, 3], prompt)) > 0
@@ -233,10 +233,11 @@ def test_the_released_layout_gets_both_and_can_make_voices(tmp_path: Path) -> No
 def test_a_learned_extractor_is_used_once_it_is_there(base: Path, tmp_path: Path) -> None:
     made = distil_prompts(base, tmp_path / "out", LITTLE, "cpu", silent)
     assert {"latent_error", "first_embedding_likeness", "fitted_embedding_likeness"} == set(made.metrics)
-    own, learned = load_base(base).extract_prompt([wave()]), load_base(made.folder).extract_prompt([wave()])
+    clips = tokenized(load_base(base), wave())
+    own, learned = load_base(base).extract_prompt(clips), load_base(made.folder).extract_prompt(clips)
     assert np.array_equal(own.tokens, learned.tokens) and own.latents.shape == learned.latents.shape
     assert not np.allclose(own.latents, learned.latents)
-    assert np.array_equal(learned.speaker, load_base(made.folder).extract_prompt([wave()]).speaker)
+    assert np.array_equal(learned.speaker, load_base(made.folder).extract_prompt(clips).speaker)
 
 
 def test_texts_and_more_voices_are_used(base: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from scipy.signal import lfilter
 from torch import nn
 
+from voicekit.commands.base import distill_prompts, distill_tokenizer
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
 from voicekit.covo.distillation import pairs
 from voicekit.covo.distillation.learning import Course, learn
@@ -19,11 +21,12 @@ from voicekit.covo.distillation.sequences import Spoken, parted
 from voicekit.covo.distillation.sound import at_speed, disturbed, mean_f0_hz, other_speaker, tempo
 from voicekit.covo.distillation.voices import voice_prompts, without_prefix
 from voicekit.covo.distilled_tokenizer import DistilledConfig, DistilledTokenizer, fresh
-from voicekit.covo.prompt_extractor import _crops, fit_speaker, mel_24k
+from voicekit.covo.prompt_extractor import EARLY, _crops, fit_speaker, mel_24k
 from voicekit.covo.synthesis import Moments, Synthesis
 from voicekit.covo.token_reader import TokenReader, reading_loss
 from voicekit.ports import Progress
 from voicekit.records import FloatArray, IntArray, VoicePrompt
+from voicekit.specs import DistilSpec
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -251,7 +254,7 @@ def test_fitting_finds_the_speaker_and_leaves_the_decoder_alone(source: Source) 
     batch = _crops(clips, np.random.default_rng(5), decoder.cond_proj.weight)
     with torch.no_grad():
         losses = [float(flow_loss(decoder, {**batch, "speaker": torch.from_numpy(s).expand(8, -1)})) for s in (start, one)]
-    assert losses[1] < losses[0]
+    assert losses[1] < losses[0] and float(batch["t"].max()) <= EARLY
     assert np.array_equal(one, two) and one[3] == 0 and not np.allclose(one, start)
     assert all(torch.equal(v, before[k]) for k, v in decoder.state_dict().items())
 
@@ -267,3 +270,13 @@ def test_mel_frames_lie_under_their_latents() -> None:
 def test_a_voice_without_prefix_has_its_embedding_alone() -> None:
     made = without_prefix(np.ones(4, np.float32), NEUTRAL)
     assert made.tokens.shape == (0,) and made.latents.shape == (0, 64) and made.speaker.dtype == np.float32
+
+
+def test_what_is_typed_without_options_is_what_was_measured() -> None:
+    """`bench.distillation` measures the spec's defaults; the commands repeat them for their help."""
+    for command in (distill_tokenizer, distill_prompts):
+        defaults = {name: p.default for name, p in inspect.signature(command).parameters.items()}
+        for name in ("minutes", "steps", "size", "texts", "seed"):
+            assert defaults[name] == getattr(DistilSpec(), name), name
+    typed = inspect.signature(distill_tokenizer).parameters
+    assert (typed["replies"].default, typed["invented"].default) == (DistilSpec().replies, DistilSpec().voices)

@@ -23,7 +23,7 @@ from voicekit.covo.finetune import finetune, forecast, text_kl
 from voicekit.covo.known_words import KnownWords, Utterance
 from voicekit.covo.layout import PROMPT_EXTRACTOR, PROMPTS, SPEECH_TOKENIZER, card_of, decoder_files
 from voicekit.covo.material import read_material
-from voicekit.covo.prompt_extractor import PromptExtractor, fit_speaker
+from voicekit.covo.prompt_extractor import PromptExtractor, Spoken, fit_speaker
 from voicekit.covo.speaking import Speaking, Words, samples_24k
 from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.covo.synthesis import WORLD, Moments, Synthesis
@@ -209,13 +209,13 @@ class Base:
         made = synthesis.sound.synthesise(synthesis.moments.denormalise(self._latents_of(wave)))
         return Waveform(made[None, : len(samples_24k(wave))], MODEL_RATE_HZ)
 
-    def extract_prompt(self, waves: Sequence[Waveform]) -> VoicePrompt:
+    def extract_prompt(self, clips: Sequence[Tokenized]) -> VoicePrompt:
         """Tokens and latents of the last second of one ordinary clip, and the speaker vector of a minute of them all."""
-        used = _first_seconds(waves, SPEAKER_S)
+        used = _first_seconds(clips, SPEAKER_S)
         if not used:
             raise RecordingsError("There is no speech to take a voice from.", "Give recordings with accepted clips.")
-        clips = [self._analysed(wave) for wave in used]
-        ends = [(codes[: _speech_tokens(wave)], latents) for wave, (codes, latents) in zip(used, clips, strict=True)]
+        spoken = self._spoken(used)
+        ends = [(codes[: _speech_tokens(wave)], latents) for (wave, _), (codes, latents) in zip(used, spoken, strict=True)]
         lengths = [len(codes) for codes, _ in ends]
         chosen = int(np.argmin(np.abs(np.array(lengths) - np.median(lengths))))
         codes, latents = ends[chosen]
@@ -223,7 +223,7 @@ class Base:
         return VoicePrompt(
             tokens=codes[first:],
             latents=latents[LATENTS_PER_TOKEN * first : LATENTS_PER_TOKEN * len(codes)].copy(),
-            speaker=self._speaker(used, clips),
+            speaker=self._speaker([wave for wave, _ in used], spoken),
         )
 
     def speaker_of(self, waves: Sequence[Waveform]) -> FloatArray:
@@ -232,11 +232,11 @@ class Base:
             return self._extractor.speaker([samples_24k(wave) for wave in waves])
         return speaker_vector(np.concatenate([self._latents_of(wave) for wave in waves]))
 
-    def _speaker(self, waves: Sequence[Waveform], clips: Sequence[tuple[IntArray, FloatArray]]) -> FloatArray:
+    def _speaker(self, waves: Sequence[Waveform], spoken: Sequence[Spoken]) -> FloatArray:
         """The same by tokens and latents; a learned extractor's is fitted through the decoder."""
         if self._extractor is None:
-            return speaker_vector(np.concatenate([x for _, x in clips]))
-        return fit_speaker(self._synthesis.decoder, clips, self.speaker_of(waves), self._extractor.used.cpu().numpy())
+            return speaker_vector(np.concatenate([latents for _, latents in spoken]))
+        return fit_speaker(self._synthesis.decoder, spoken, self.speaker_of(waves), self._extractor.used.cpu().numpy())
 
     @cached_property
     def _neutral(self) -> VoicePrompt:
@@ -267,10 +267,8 @@ class Base:
     ) -> Path | None:
         from voicekit.covo.decoder_adaptation import adapt_decoder, drawn_from_s
 
-        heard = [(wave, codes) for wave, codes in clips if wave.num_samples]
-        used = _first_seconds([wave for wave, _ in heard], drawn_from_s(spec.decoder_steps)) if spec.decoder_steps else []
-        spoken = [(codes, self._latents_of(wave)) for wave, codes in heard[: len(used)]]
-        return adapt_decoder(self._synthesis.decoder, spoken, prompt, spec, folder, report)
+        used = _first_seconds(clips, drawn_from_s(spec.decoder_steps)) if spec.decoder_steps else []
+        return adapt_decoder(self._synthesis.decoder, self._spoken(used), prompt, spec, folder, report)
 
     def voice(
         self,
@@ -305,9 +303,9 @@ class Base:
             lambda: replace(own, decoder=with_weights(own.decoder, file)),
         )
 
-    def _analysed(self, wave: Waveform) -> tuple[IntArray, FloatArray]:
-        """Codes [N] and normalised latents [4N, 64] of a clip."""
-        return self.encode_speech(wave), self._latents_of(wave)
+    def _spoken(self, clips: Sequence[Tokenized]) -> list[Spoken]:
+        """Codes [N] and normalised latents [4N, 64] of each clip."""
+        return [(codes, self._latents_of(wave)) for wave, codes in clips]
 
     def _latents_of(self, wave: Waveform) -> FloatArray:
         """Normalised latents [4N, 64] of a clip; making a voice asks several times for the same ones."""
@@ -380,13 +378,13 @@ def _at_hand(cache: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
     return _kept(cache, key, lambda: made, CLIPS_AT_HAND)
 
 
-def _first_seconds(waves: Sequence[Waveform], most_s: float) -> list[Waveform]:
-    """Whole waves until they are `most_s` long; empty ones are left out."""
-    chosen: list[Waveform] = []
+def _first_seconds(clips: Sequence[Tokenized], most_s: float) -> list[Tokenized]:
+    """Whole clips until they are `most_s` long; empty ones are left out."""
+    chosen: list[Tokenized] = []
     held_s = 0.0
-    for wave in waves:
+    for wave, codes in clips:
         if wave.num_samples and held_s < most_s:
-            chosen.append(wave)
+            chosen.append((wave, codes))
             held_s += wave.duration_s
     return chosen
 

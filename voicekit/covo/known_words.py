@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from voicekit.covo.chat import CovoChat
@@ -91,23 +92,31 @@ class KnownWords:
         laid = [every[i] for i in rows]
         first, off, device = len(prompt), self._words.prompt.audio_offset, self._chat.device
         longest = max(len(ids) for ids, _ in laid)
-        sequences = np.zeros((len(rows), longest), np.int64)
-        turn = np.full((len(rows), longest), -1)  # which of its tokens stands where in a row
+        sequences = torch.zeros(len(rows), longest, dtype=torch.long)
+        turn = torch.full((len(rows), longest), -1)  # which of its tokens stands where in a row
         for row, (ids, places) in enumerate(laid):
-            sequences[row, : len(ids)] = ids
-            turn[row, places] = np.arange(len(places))
-        speech = slice(off, off + self._words.prompt.num_codes)
-        cache, given = DynamicCache(), torch.from_numpy(sequences[:, :first]).to(device)
+            sequences[row, : len(ids)] = torch.tensor(ids)
+            turn[row, places] = torch.arange(len(places))
+        sequences, turn = sequences.to(device), turn.to(device)
+        heard, codes = (
+            pad_sequence([column.to(device) for column in columns], batch_first=True)
+            for columns in zip(*(utterances[i].heard.topk(CANDIDATES) for i in rows), strict=True)
+        )
+        speech, every_row = slice(off, off + self._words.prompt.num_codes), torch.arange(len(rows), device=device)
+        cache, given = DynamicCache(), sequences[:, :first]
         for place in range(first, longest):
             logits = self._chat.llm(input_ids=given, past_key_values=cache, use_cache=True).logits[:, -1].float()
             expected = torch.log_softmax(logits[:, speech], -1)
-            weight = PRIOR * torch.softmax(logits, -1)[:, speech].sum(-1)
-            for row in np.flatnonzero(turn[:, place] >= 0):
-                heard, codes = utterances[rows[row]].heard[turn[row, place]].to(logits).topk(CANDIDATES)
-                sequences[row, place] = off + int(codes[(heard + weight[row] * expected[row, codes]).argmax()])
-            given = torch.from_numpy(sequences[:, place : place + 1]).to(device)
+            weight = PRIOR * torch.softmax(logits, -1)[:, speech].sum(-1, keepdim=True)
+            now = turn[:, place]
+            among = codes[every_row, now.clamp(min=0)]
+            likely = heard[every_row, now.clamp(min=0)] + weight * expected.gather(1, among)
+            taken = off + among.gather(1, likely.argmax(-1, keepdim=True))[:, 0]
+            sequences[:, place] = torch.where(now >= 0, taken, sequences[:, place])
+            given = sequences[:, place : place + 1]
+        said = sequences.cpu().numpy()
         for row, (_, places) in enumerate(laid):
-            made[rows[row]] = sequences[row, places] - off
+            made[rows[row]] = said[row, places] - off
         return made
 
     def _prompt(self, name: str) -> list[int]:

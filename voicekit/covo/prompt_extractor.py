@@ -28,8 +28,10 @@ NUM_MELS, FFT_SAMPLES, LOG_FLOOR = 100, 1024, 1e-6
 DILATIONS = (1, 2, 4, 8, 1, 2)
 LONG_TOKENS, MARGIN_TOKENS = 250, 8
 # The rate is that of an embedding whose entries have a root mean square of 1.
-FIT_STEPS, FIT_RATE, FIT_BATCH, FIT_TOKENS = 80, 0.05, 8, 50
-STAY = 0.02
+FIT_STEPS, FIT_RATE, FIT_BATCH, FIT_TOKENS = 80, 0.1, 8, 50
+STAY = 0.1
+# Of the flow from noise (0) to speech (1): later the noisy latents themselves tell whose voice it is, and the embedding little.
+EARLY = 0.2
 
 Spoken = tuple[IntArray, FloatArray]
 
@@ -136,8 +138,8 @@ def mel_24k(samples_24k: FloatArray) -> FloatArray:
 def fit_speaker(decoder: Token2Latent, clips: Sequence[Spoken], start: FloatArray, used: FloatArray, seed: int = 0) -> FloatArray:
     """The speaker embedding float32 [S] under which the frozen decoder says these clips best, sought from `start`.
 
-    Clips are tokens int64 [N] and normalised latents [4N, L]; the flow-matching loss is taken without any known prefix, which
-    would tell of the speaker too. The decoder is as it was afterwards.
+    Clips are tokens int64 [N] and normalised latents [4N, L]; the flow-matching loss is taken early in the flow, and without any
+    known prefix, which would tell of the speaker too. The decoder is as it was afterwards.
     """
     rng = np.random.default_rng(seed)
     like = decoder.cond_proj.weight
@@ -172,7 +174,7 @@ def _crops(clips: Sequence[Spoken], rng: np.random.Generator, like: Tensor) -> d
         "hidden": np.ones(shape[:2], bool),
         "real": np.ones(shape[:2], bool),
         "noise": rng.standard_normal(shape).astype(np.float32),
-        "t": rng.uniform(0, 1, FIT_BATCH).astype(np.float32),
+        "t": rng.uniform(0, EARLY, FIT_BATCH).astype(np.float32),
         "keep": np.ones(FIT_BATCH, np.float32),
     }
     return {k: torch.from_numpy(v).to(like.device) for k, v in arrays.items()}
