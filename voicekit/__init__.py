@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voicekit.app import App as App
     from voicekit.wiring import open_app as open_app
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 __all__ = ["App", "__version__", "open_app"]
 
 
