@@ -109,9 +109,9 @@ class KnownWords:
             expected = torch.log_softmax(logits[:, speech], -1)
             weight = PRIOR * torch.softmax(logits, -1)[:, speech].sum(-1, keepdim=True)
             now = turn[:, place]
-            among = codes[every_row, now.clamp(min=0)]
-            likely = heard[every_row, now.clamp(min=0)] + weight * expected.gather(1, among)
-            taken = off + among.gather(1, likely.argmax(-1, keepdim=True))[:, 0]
+            at = every_row, now.clamp(min=0)
+            likely = heard[at] + weight * expected.gather(1, codes[at])
+            taken = off + codes[at].gather(1, likely.argmax(-1, keepdim=True))[:, 0]
             sequences[:, place] = torch.where(now >= 0, taken, sequences[:, place])
             given = sequences[:, place : place + 1]
         said = sequences.cpu().numpy()
