@@ -34,7 +34,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 bench: setup
 	$(BIN)/python -m bench.decoupling $(if $(SPEAKERS),--speakers $(SPEAKERS))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recipes.nano.loop import Run, chosen, options, rate
-from recipes.nano.mixed import MasterAdamW
+from recipes.nano.mixed import MasterAdamW, working_type
 from recipes.nano.shape import NUM_CODES, Places
 from recipes.nano.tokens import read
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
@@ -100,7 +100,7 @@ def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> 
     run = Run(out / "last.pt", steps, opt, rng)
     while not run.over:
         batch = {k: v.to(device) for k, v in draw(clips, by_voice, rng).items()}
-        floats = {k: batch[k].to(torch.bfloat16) for k in ("latents", "known", "noise", "speaker", "keep")}
+        floats = {k: batch[k].to(working_type(device)) for k in ("latents", "known", "noise", "speaker", "keep")}
         loss = flow_loss(model, {**batch, **floats})
         loss.backward()
         opt.step(rate(run.step, steps, PEAK_RATE, WARM_UP_STEPS, floor=0.03))

@@ -21,7 +21,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from recipes.nano.letters import letter_error_rate
 from recipes.nano.loop import Run, chosen, options, rate
-from recipes.nano.mixed import MasterAdamW
+from recipes.nano.mixed import MasterAdamW, working_type
 from recipes.nano.shape import ADAPTER_HIDDEN, ENCODER, ENCODER_MELS, HIDDEN, SEGMENT_POSITIONS, Places
 from recipes.nano.stored import save_arrays
 from voicekit.covo.adapter import AudioAdapter, log_mel_segments
@@ -194,7 +194,7 @@ def train(places: Places, steps: int, device: str, seed: int, init: Path | None)
     while not run.over:
         batch = draw(items, rng, 300 if run.step < 300 and not init else 800)
         frames = torch.tensor([len(m) // 2 for m, _ in batch])
-        made = encode(encoder, collate(batch, rng).to(device, torch.bfloat16))
+        made = encode(encoder, collate(batch, rng).to(device, working_type(device)))
         letters = ctc_of(head(made).float(), [torch.tensor(text_symbols(row["text"])) for _, row in batch], frames, BLANK)
         logits, length = pieces(made)
         wanted = [torch.tensor(text.encode(row["text"])) for _, row in batch]
@@ -244,14 +244,14 @@ def cache(places: Places, device: str, seed: int) -> None:
     encoder = new_encoder(device).eval()
     trained = torch.load(places.hearing / "last.pt", weights_only=False)["encoder"]
     encoder.load_state_dict({k: v.float() for k, v in trained.items()})
-    nn.Module.to(encoder, torch.bfloat16)
+    nn.Module.to(encoder, working_type(device))
     rng = np.random.default_rng(seed)
     made, texts = [], []
     items = load(places.hearing / "questions_train.npz")[:CACHED]
     for start in range(0, len(items), 16):
         for noise in (None, rng):
             batch = items[start : start + 16]
-            mels = collate(batch, noise, SEGMENT_FRAMES).to(device, torch.bfloat16)
+            mels = collate(batch, noise, SEGMENT_FRAMES).to(device, working_type(device))
             frames = encode(encoder, mels).to(torch.float16).cpu().numpy()
             made += [f[: len(m) // 2] for f, (m, _) in zip(frames, batch, strict=True)]
             texts += [row["text"] for _, row in batch]

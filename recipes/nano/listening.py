@@ -34,7 +34,7 @@ from recipes.nano.hearing import (
     prepare,
 )
 from recipes.nano.loop import Run, chosen, options, rate
-from recipes.nano.mixed import MasterAdamW
+from recipes.nano.mixed import MasterAdamW, working_type
 from recipes.nano.pack import put
 from recipes.nano.shape import ENCODER, Places
 from voicekit.covo.chat import CovoChat
@@ -85,7 +85,7 @@ class Listener:
         self._base, self._device = base, device
         self._answers = answers_of(base, chat, seed)
         self.llm = chat.llm
-        nn.Module.to(self.llm, torch.bfloat16)
+        nn.Module.to(self.llm, working_type(device))
         self._right = {q.text: q.answer for q in base.material.train}
 
     def loss(self, heard: Tensor, counts: Tensor, texts: list[str]) -> Tensor:
@@ -166,7 +166,7 @@ def train(places: Places, base: BareBase, steps: int, device: str, seed: int) ->
     run = Run(places.hearing / "listening.pt", steps, opt, rng)
     while not run.over:
         batch, longest = draw(parts, rng)
-        made = encode(ears.encoder, collate(batch, rng, longest).to(device, torch.bfloat16))
+        made = encode(ears.encoder, collate(batch, rng, longest).to(device, working_type(device)))
         heard = ears.pieces.audio_adapter(made)
         letters, words = ears.ctc(batch, made, heard)
         loss = letters + WORDS_WEIGHT * words

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from recipes.nano.bare import BareBase
 from recipes.nano.loop import Run, chosen, options, rate
-from recipes.nano.mixed import MasterAdamW
+from recipes.nano.mixed import MasterAdamW, working_type
 from recipes.nano.names import name_pieces, random_name
 from recipes.nano.pack import put
 from voicekit.covo.chat import CovoChat
@@ -173,7 +173,7 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     base = BareBase.read(args.base)
-    teacher, student = base.chat(args.device, torch.bfloat16), base.chat(args.device, torch.float32)
+    teacher, student = base.chat(args.device, working_type(args.device)), base.chat(args.device, torch.float32)
     student.llm.requires_grad_(True)
     opt, cases = MasterAdamW([student.llm], decay=0.0), Cases(base, name_pieces(base.text))
     args.work.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +26,17 @@ ARGUMENTS = [
 PATIENCE_MS = 180_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House, None, None]:
-    made = _furnished(tmp_path_factory.mktemp("studio") / "home")
-    yield made
-    made.close()
+    with closing(_furnished(tmp_path_factory.mktemp("studio") / "home")) as made:
+        yield made
 
 
 @pytest.fixture
 def new_house(tmp_path: Path) -> Generator[House, None, None]:
     """One in which nothing was done yet."""
-    made = _furnished(tmp_path / "home")
-    yield made
-    made.close()
+    with closing(_furnished(tmp_path / "home")) as made:
+        yield made
 
 
 def _furnished(home: Path) -> House:
@@ -66,13 +64,13 @@ def _served(house: House) -> Generator[str, None, None]:
         served.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(house: House) -> Generator[str, None, None]:
     with _served(house) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(house: House) -> Generator[Browser, None, None]:
     from playwright.sync_api import sync_playwright
 

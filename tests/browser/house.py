@@ -124,10 +124,14 @@ class House:
         self.app = App(home, catalog, self.engines, "fake", self)
         self._carrier = Carrier(home, catalog, self.engines)
         self._closed = threading.Event()
-        threading.Thread(target=self.app.work, daemon=True).start()
+        self._worker = threading.Thread(target=self.app.work, daemon=True)
+        self._worker.start()
 
     def close(self) -> None:
+        """Nobody works here any more: a worker left behind would ask its catalog through all tests to come."""
         self._closed.set()
+        self._worker.join(60)
+        assert not self._worker.is_alive()
 
     def run(self, jobs: JobSource, until_idle: bool = False) -> None:
         """ports.JobRunner: what waits, one job after the other, until the house is closed."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,8 @@ def given(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Generator[Run, None, None]:
     """Runs a command with --json and returns its exit code with what it printed."""
-    app = House(tmp_path / "home").app
-    monkeypatch.setattr(wiring, "open_app", lambda: app)
 
     datasets = typer.Typer()
     datasets.add_typer(dataset_review.review_app, name="dataset")
@@ -43,7 +42,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         out, err = capfd.readouterr()
         return code, json.loads(out) if out and "--json" in arguments else out or err
 
-    return command
+    with closing(House(tmp_path / "home")) as house:
+        monkeypatch.setattr(wiring, "open_app", lambda: house.app)
+        yield command
 
 
 def test_recordings_become_a_dataset_and_what_is_in_it_is_said(run: Run, given: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from voicekit.review import Review
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> App:
-    return House(tmp_path / "home").app
+def app(tmp_path: Path) -> Generator[App, None, None]:
+    with closing(House(tmp_path / "home")) as house:
+        yield house.app
 
 
 def test_a_draft_is_found_again_and_forgotten(app: App) -> None:

@@ -21,7 +21,7 @@ def trained(file: Path, until: int = STEPS) -> list[Tensor]:
     opt = MasterAdamW([module])
     run = Run(file, STEPS, opt, rng)
     while not run.over and run.step < until:
-        loss = module(torch.from_numpy(rng.normal(size=(4, 8))).bfloat16()).float().square().mean()
+        loss = module(torch.from_numpy(rng.normal(size=(4, 8))).to(module.weight)).float().square().mean()
         loss.backward()
         opt.step(rate(run.step, STEPS, 1e-2, 2, floor=0.02))
         run.done({"loss": loss})
