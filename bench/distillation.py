@@ -1,12 +1,12 @@
 """Is a learned tokenizer, and a learned prompt extractor, as good as the original? Tried on a base that has the originals.
 
 python -m bench.distillation [--base NAME|DIR] [--speakers DIR|ZIP ...] [--minutes 60] [--steps 3000] [--seeds 3] [--out DIR]
-    [--docs DIR]
+    [--docs DIR] [--prompts-alone]
 
 The base's own tokenizer is thrown away and another learned from its decoder; likewise what makes its voice prompts. Then voices
 are made of each speaker with either tokenizer (the default recipe, as `voicekit create` makes them), and speech is decoded with
 either kind of voice prompt. Each distillation, voice and prompt leaves its files in OUT: killed and run again, it goes on. Other
-options need another OUT.
+options need another OUT. With --prompts-alone the tokenizer and the voices are left out, and nothing is put into the docs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     files.write_text(options.out / "distillation.md", text)
     print(text)
-    if options.docs is not None:
+    if options.docs is not None and not options.prompts_alone:
         publish_section(SECTION, text, options.docs)
     return 0
 
@@ -81,24 +81,33 @@ def run(engines: Engines, options: argparse.Namespace) -> str:
         measured=options.measured,
         seed=options.seed,
     )
+    recipe = _recipe(options)
+    bases = {"original": engines.open_base(original)}
+    if options.prompts_alone:
+        prompts, decoded = _with_prompts(engines, bases["original"], spec, recipe, options)
+        return "\n\n".join(_of_prompts(options, prompts, decoded)) + "\n"
     tokenizer = engines.distil("tokenizer", original, options.out / "bases" / "tokenizer", spec, progress("tokenizer"))
     print(json.dumps(tokenizer.as_json()), file=sys.stderr, flush=True)
-    recipe = _recipe(options)
-    bases = {
-        "original": engines.open_base(original),
-        "distilled": engines.open_base(engines.find_base(str(tokenizer.folder))),
-    }
+    bases["distilled"] = engines.open_base(engines.find_base(str(tokenizer.folder)))
     cells = {
         (name, r): [_cell(engines, base, name, r, recipe, options, seed) for seed in _seeds(options)]
         for r in options.speakers
         for name, base in bases.items()
     }
-    wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
-    prompts = engines.distil("prompts", original, options.out / "bases" / "prompts", wanted, progress("prompts"))
-    print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
-    bases["prompts"] = engines.open_base(engines.find_base(str(prompts.folder)))
-    decoded = [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
+    prompts, decoded = _with_prompts(engines, bases["original"], spec, recipe, options)
     return section(options, tokenizer, prompts, decoded, cells, bases["original"])
+
+
+def _with_prompts(
+    engines: Engines, original: BaseModel, spec: DistilSpec, recipe: Recipe, options: argparse.Namespace
+) -> tuple[DistilledPart, list[dict[str, Metric]]]:
+    """What makes voice prompts, learned; and speech decoded with them, of each speaker."""
+    wanted = spec.model_copy(update={"voices": 2 * spec.voices, "replies": 0})
+    whole = str(original.info.folder)
+    prompts = engines.distil("prompts", whole, options.out / "bases" / "prompts", wanted, progress("prompts"))
+    print(json.dumps(prompts.as_json()), file=sys.stderr, flush=True)
+    bases = {"original": original, "prompts": engines.open_base(engines.find_base(str(prompts.folder)))}
+    return prompts, [_decoded(engines, bases, r, recipe, options) for r in options.speakers]
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -196,12 +205,18 @@ def section(
     )
     parts = ["## Learned from the decoder", intro]
     parts += [_voices(speaker_name(r), cells["original", r], cells["distilled", r]) for r in options.speakers]
-    for recordings, numbers in zip(options.speakers, decoded, strict=True):
-        parts.append(_prompts(speaker_name(recordings), numbers))
-    for part in (tokenizer, prompts):
-        rows = {n.replace("_", " "): [f"{m.value:.3f}", _spread(m), str(m.n)] for n, m in part.metrics.items()}
-        parts.append(_table(f"the {part.part} by itself", ["value", "95 % interval", "n"], rows))
+    parts += [*_of_prompts(options, prompts, decoded), _by_itself(tokenizer)]
     return "\n\n".join(parts) + "\n"
+
+
+def _of_prompts(options: argparse.Namespace, prompts: DistilledPart, decoded: Sequence[dict[str, Metric]]) -> list[str]:
+    tables = [_prompts(speaker_name(r), numbers) for r, numbers in zip(options.speakers, decoded, strict=True)]
+    return [*tables, _by_itself(prompts)]
+
+
+def _by_itself(part: DistilledPart) -> str:
+    rows = {n.replace("_", " "): [f"{m.value:.3f}", _spread(m), str(m.n)] for n, m in part.metrics.items()}
+    return _table(f"the {part.part} by itself", ["value", "95 % interval", "n"], rows)
 
 
 def _voices(speaker: str, originals: Sequence[Cell], distilled: Sequence[Cell]) -> str:
@@ -258,6 +273,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3, help="voices with either tokenizer, of seeds from --seed on")
     parser.add_argument("--out", type=Path, default=Path("build/distillation"))
+    parser.add_argument("--prompts-alone", action="store_true", help="learn and measure what makes voice prompts, nothing else")
     parser.add_argument("--docs", type=Path, help="folder of a benchmarks.md to put the section into")
     options = parser.parse_args(arguments)
     options.out = options.out.absolute()

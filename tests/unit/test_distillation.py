@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from torch import nn
 from voicekit.commands.base import distill_prompts, distill_tokenizer
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
 from voicekit.covo.distillation import pairs
+from voicekit.covo.distillation.latents import other_latents, solve_directly
 from voicekit.covo.distillation.learning import Course, learn
 from voicekit.covo.distillation.measure import speaker_leakage
-from voicekit.covo.distillation.pairs import PAIR_TOKENS, Source, decoded, made_pairs, one_pair
+from voicekit.covo.distillation.pairs import PAIR_TOKENS, Pair, Source, decoded, made_pairs, one_pair
 from voicekit.covo.distillation.sequences import Spoken, parted
 from voicekit.covo.distillation.sound import at_speed, disturbed, mean_f0_hz, other_speaker, tempo
 from voicekit.covo.distillation.voices import voice_prompts, without_prefix
 from voicekit.covo.distilled_tokenizer import DistilledConfig, DistilledTokenizer, fresh
-from voicekit.covo.prompt_extractor import EARLY, _crops, fit_speaker, mel_24k
+from voicekit.covo.prompt_extractor import EARLY, ExtractorConfig, PromptExtractor, _crops, fit_speaker, mel_24k
 from voicekit.covo.synthesis import Moments, Synthesis
 from voicekit.covo.token_reader import TokenReader, reading_loss
 from voicekit.ports import Progress
@@ -280,3 +282,45 @@ def test_what_is_typed_without_options_is_what_was_measured() -> None:
             assert defaults[name] == getattr(DistilSpec(), name), name
     typed = inspect.signature(distill_tokenizer).parameters
     assert (typed["replies"].default, typed["invented"].default) == (DistilSpec().replies, DistilSpec().voices)
+
+
+@pytest.fixture(scope="module")
+def plain_pairs(source: Source) -> list[Pair]:
+    plain = Source(source.synthesis, source.spoken, source.voices, source.own, source.seed)
+    return [one_pair(plain, number) for number in range(4)]
+
+
+def test_other_latents_come_with_their_own_sound(source: Source, plain_pairs: list[Pair]) -> None:
+    first = plain_pairs[0]
+    assert first.latents is not None
+    made = other_latents(first, source.synthesis, (0, 1))
+    again, another = (other_latents(first, source.synthesis, (0, n)) for n in (1, 2))
+    assert made.latents is not None and another.latents is not None
+    assert np.array_equal(made.samples, again.samples) and not np.array_equal(made.latents, another.latents)
+    raw = source.synthesis.moments.denormalise(made.latents.astype(np.float32))
+    assert np.corrcoef(made.wave, source.synthesis.sound.synthesise(raw))[0, 1] > 0.99
+    assert np.corrcoef(made.wave, first.wave)[0, 1] < 0.5
+    assert np.array_equal(made.tokens, first.tokens) and made.voice == first.voice
+    moved = (made.latents.astype(np.float32) - first.latents.astype(np.float32)).mean(0)
+    assert 0.3 < float(np.abs(moved).mean()) < 3.0 and (moved > 0).any() and (moved < 0).any()
+
+
+def test_what_is_linear_in_the_sound_is_found_without_learning() -> None:
+    """A network alone knew the voices it had heard; of a real speaker's envelope it was as wrong as a guess."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((100, 8))
+    lessons = [4 * rng.standard_normal((400, 100)).astype(np.float32) - 6 for _ in range(25)]
+    torch.manual_seed(0)
+    extractor = PromptExtractor(ExtractorConfig(8, 4, hidden=16, blocks=1, has_direct=True))
+    solve_directly(extractor, [(mel, (mel @ truth).astype(np.float16)) for mel in lessons])
+    far = 8 * rng.standard_normal((1, 40, 100)).astype(np.float32)
+    found = extractor(torch.from_numpy(far))[0].detach().numpy()[0]
+    assert found == pytest.approx(far[0] @ truth, abs=0.05 * np.abs(far[0] @ truth).max())
+
+
+def test_an_extractor_learned_without_the_direct_way_is_still_read(tmp_path: Path) -> None:
+    PromptExtractor(ExtractorConfig(8, 4, hidden=16, blocks=1)).save(tmp_path)
+    known = json.loads((tmp_path / "config.json").read_text())
+    del known["has_direct"]
+    (tmp_path / "config.json").write_text(json.dumps(known))
+    assert PromptExtractor.load(tmp_path).latents(np.zeros(960, np.float32)).shape == (4, 8)

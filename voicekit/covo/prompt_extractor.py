@@ -26,6 +26,7 @@ from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_LATE
 
 NUM_MELS, FFT_SAMPLES, LOG_FLOOR = 100, 1024, 1e-6
 DILATIONS = (1, 2, 4, 8, 1, 2)
+DIRECT_FRAMES = 5
 LONG_TOKENS, MARGIN_TOKENS = 250, 8
 # The rate is that of an embedding whose entries have a root mean square of 1.
 FIT_STEPS, FIT_RATE, FIT_BATCH, FIT_TOKENS = 80, 0.1, 8, 50
@@ -42,11 +43,13 @@ class ExtractorConfig:
     speaker_dim: int
     hidden: int = 192
     blocks: int = 6
+    has_direct: bool = False
 
 
 class PromptExtractor(nn.Module):
     """Log-mel [B, 4N, 100] at 24 kHz -> normalised latents [B, 4N, L] and a speaker embedding [B, S].
 
+    Latents are a linear map of a few frames (those learned before 0.10 have none), `direct`, and what the network adds to it.
     `used` [S] are the entries of the embedding that the base's own prompts use; the others stay 0. `level` is the root mean
     square of those that are used.
     """
@@ -61,16 +64,20 @@ class PromptExtractor(nn.Module):
         self.first = nn.Conv1d(NUM_MELS, d, 5, padding=2)
         self.blocks = nn.ModuleList(_Block(d, DILATIONS[i % len(DILATIONS)]) for i in range(config.blocks))
         self.to_latents = nn.Linear(d, config.latents)
+        self.direct = nn.Linear(DIRECT_FRAMES * NUM_MELS + 1, config.latents, bias=False) if config.has_direct else None
         self.to_speaker = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.GELU(), nn.Linear(2 * d, config.speaker_dim))
         self.register_buffer("used", torch.ones(config.speaker_dim))
         self.register_buffer("level", torch.ones(()))
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.gelu(self.first(((mel + 6.0) / 4.0).transpose(1, 2)))
+        x = F.gelu(self.first(_scaled(mel).transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
         pooled = torch.cat([x.mean(-1), x.std(-1)], dim=-1)
-        return self.to_latents(x.transpose(1, 2)), self.to_speaker(pooled) * self.used * self.level
+        latents = self.to_latents(x.transpose(1, 2))
+        if self.direct is not None:
+            latents = latents + self.direct(direct_rows(mel))
+        return latents, self.to_speaker(pooled) * self.used * self.level
 
     @torch.inference_mode()
     def latents(self, samples_24k: FloatArray) -> FloatArray:
@@ -117,6 +124,19 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.out(F.gelu(self.conv(self.norm(x))))
+
+
+def _scaled(mel: Tensor) -> Tensor:
+    return (mel + 6.0) / 4.0
+
+
+def direct_rows(mel: Tensor) -> Tensor:
+    """Each frame with its neighbours and a 1: [B, M, 100] -> [B, M, 5 x 100 + 1]."""
+    side = DIRECT_FRAMES // 2
+    scaled = _scaled(mel)
+    padded = torch.cat([scaled[:, :1]] * side + [scaled] + [scaled[:, -1:]] * side, dim=1)
+    near = [padded[:, i : i + mel.shape[1]] for i in range(DIRECT_FRAMES)]
+    return torch.cat([*near, torch.ones_like(scaled[:, :, :1])], dim=-1)
 
 
 @lru_cache(maxsize=1)

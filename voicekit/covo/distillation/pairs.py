@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,17 @@ def num_pairs(minutes: float) -> int:
 
 def made_pairs(source: Source, count: int, folder: Path, report: OnProgress) -> list[Pair]:
     """`count` pairs of PAIR_TOKENS tokens (fewer where they were sped up), each the same whenever it is made."""
+    return kept_pairs(lambda number: one_pair(source, number), count, folder, report)
+
+
+def kept_pairs(make: Callable[[int], Pair], count: int, folder: Path, report: OnProgress) -> list[Pair]:
+    """The first `count` of the pairs that `make` makes by their numbers."""
     pairs: list[Pair] = []
     for start in range(0, count, PAIRS_IN_SHARD):
         wanted = range(start, min(count, start + PAIRS_IN_SHARD))
         file = folder / f"{start // PAIRS_IN_SHARD:05d}-{len(wanted)}.npz"
         if not file.is_file():
-            _write(file, [one_pair(source, number) for number in wanted])
+            _write(file, [make(number) for number in wanted])
         pairs += _read(file)
         report(Progress("pairs", len(pairs) / count, f"{len(pairs)} of {count} pairs"))
     return pairs
@@ -87,7 +92,7 @@ def one_pair(source: Source, number: int) -> Pair:
     place = int(rng.integers(PLACES))
     samples, latents = decoded(source.synthesis, tokens, source.voices[voice], place)
     if source.neutral is None:
-        return Pair(_int16(samples), tokens, voice, latents.astype(np.float16))
+        return Pair(int16(samples), tokens, voice, latents.astype(np.float16))
     tract = float(rng.uniform(*TRACT)) if rng.random() < OTHER_TRACTS else 1.0
     f0 = _times_to(decoded(source.synthesis, tokens, source.neutral, place)[0], samples)
     if tract != 1.0 or f0 != 1.0:
@@ -95,7 +100,7 @@ def one_pair(source: Source, number: int) -> Pair:
     if rng.random() < SPED:
         shift = float(rng.uniform(*SHIFT)) if rng.random() < SHIFTED else 1.0
         samples, tokens = at_speed(samples, tokens, float(rng.uniform(*TEMPO)) * shift, shift)
-    return Pair(_int16(samples), tokens, voice, None)
+    return Pair(int16(samples), tokens, voice, None)
 
 
 def _times_to(like: FloatArray, samples: FloatArray) -> float:
@@ -130,7 +135,7 @@ def _sequence(spoken: Sequence[Spoken], rng: np.random.Generator) -> IntArray:
     return np.concatenate(parts)[:PAIR_TOKENS]
 
 
-def _int16(samples: FloatArray) -> NDArray[np.int16]:
+def int16(samples: FloatArray) -> NDArray[np.int16]:
     return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 

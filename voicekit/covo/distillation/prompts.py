@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from voicekit.covo.base import Base
+from voicekit.covo.distillation.latents import other_latents, solve_directly
 from voicekit.covo.distillation.learning import Course, learn
 from voicekit.covo.distillation.lessons import Learned, Lessons, distilled
 from voicekit.covo.distillation.measure import held_out_pairs
-from voicekit.covo.distillation.pairs import Pair, Source
+from voicekit.covo.distillation.pairs import Pair, Source, kept_pairs
 from voicekit.covo.distillation.sound import disturbed
 from voicekit.covo.layout import PROMPT_EXTRACTOR
 from voicekit.covo.prompt_extractor import ExtractorConfig, PromptExtractor, fit_speaker, mel_24k
@@ -30,10 +31,11 @@ DISTURBED = 0.3
 FITTED_VOICES, FITTED_CLIPS = 6, 4
 SIZES = {"tiny": {}, "base": {"hidden": 512, "blocks": 12}}
 TITLE = "Voice prompts, distilled from the decoder"
-STORY = """This base's prompt extractor was learned by `voicekit base distill-prompts` from speech of its own decoder:
-{minutes:.0f} minutes in {voices} voices, {steps} steps, {parameters:.1f} M parameters, seed {seed}. Measured on voices and token
-sequences it never saw: "latent error" is the root mean square error of normalised latents (their variance is 1); the likeness of
-embeddings is their cosine to the true one, as first guessed and after fitting through the frozen decoder."""
+STORY = """This base's prompt extractor was learned by `voicekit base distill-prompts` from speech of its own decoder,
+{minutes:.0f} minutes in {voices} voices, and as much of its vocoder's of latents nearby: {steps} steps, {parameters:.1f} M
+parameters, seed {seed}. Measured on voices and token sequences it never saw: "latent error" is the root mean square error of
+normalised latents (their variance is 1); the likeness of embeddings is their cosine to the true one, as first guessed and after
+fitting through the frozen decoder."""
 
 
 def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str, report: OnProgress) -> DistilledPart:
@@ -47,7 +49,15 @@ def distil_prompts(folder: Path, out: Path | None, spec: DistilSpec, device: str
 def _learned(lessons: Lessons, device: str) -> Learned:
     base, spec, voices, known = lessons.base, lessons.spec, lessons.voices, lessons.known
     pairs = lessons.pairs(varied=False)
-    extractor = fresh_extractor(base, lessons.prompts, spec).to(device)
+    pairs += kept_pairs(
+        lambda number: other_latents(pairs[number], base.decoder, (spec.seed, number)),
+        len(pairs),
+        lessons.work / "other-latents",
+        lessons.report,
+    )
+    extractor = fresh_extractor(base, lessons.prompts, spec)
+    solve_directly(extractor, ((mel_24k(pair.wave), pair.latents) for pair in pairs if pair.latents is not None))
+    extractor = extractor.to(device)
     course = Course("extractor", spec.steps, PEAK_RATE, spec.seed)
     teach(extractor, pairs, voices, course, lessons.work / "extractor.pt", lessons.report)
     apart = Source(base.decoder, lessons.held_out, voices[known:], 0, spec.seed)
@@ -61,7 +71,7 @@ def fresh_extractor(base: Base, prompts: Sequence[VoicePrompt], spec: DistilSpec
     """The untrained extractor of a spec, for the sizes of a base's decoder."""
     sizes = base.decoder.decoder.config
     torch.manual_seed(spec.seed)
-    made = PromptExtractor(ExtractorConfig(sizes.latents, sizes.speaker_dim, **SIZES[spec.size]))
+    made = PromptExtractor(ExtractorConfig(sizes.latents, sizes.speaker_dim, **SIZES[spec.size], has_direct=True))
     known = np.stack([p.speaker for p in prompts])
     used = (known != 0).any(axis=0)
     if used.any():
