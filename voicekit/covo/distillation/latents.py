@@ -45,17 +45,14 @@ def _moved(latents: FloatArray, rng: np.random.Generator) -> FloatArray:
 def solve_directly(extractor: PromptExtractor, pairs: Iterable[tuple[FloatArray, NDArray[np.float16]]]) -> None:
     """Give the extractor's direct way the weights that are best for these log-mels [4N, 100] and latents [4N, L], by ridge
     regression; what it learns beside that begins at nothing."""
-    squares: NDArray[np.float64] = np.zeros((0, 0))
-    products: NDArray[np.float64] = np.zeros((0, 0))
-    for mel, latents in pairs:
-        rows = direct_rows(torch.from_numpy(mel)[None])[0].double().numpy()
-        if not len(squares):
-            squares = RIDGE * np.eye(rows.shape[1])
-            products = np.zeros((rows.shape[1], latents.shape[1]))
-        squares += rows.T @ rows
-        products += rows.T @ latents.astype(np.float64)
     if extractor.direct is None:
         raise ValueError("this extractor has no direct way")
+    squares = RIDGE * np.eye(extractor.direct.in_features)
+    products = np.zeros((extractor.direct.in_features, extractor.direct.out_features))
+    for mel, latents in pairs:
+        rows = direct_rows(torch.from_numpy(mel)[None])[0].double().numpy()
+        squares += rows.T @ rows
+        products += rows.T @ latents.astype(np.float64)
     with torch.no_grad():
         extractor.direct.weight.copy_(torch.from_numpy(np.linalg.solve(squares, products).T))
         extractor.to_latents.weight.zero_()
