@@ -20,8 +20,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("voicekit needs Python 3.11 or newer; say which with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres,recordings]'
+$(READY): pyproject.toml models/pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ./models --editable '.[dev,postgres,recordings]'
 	@touch $@
 
 demo: setup

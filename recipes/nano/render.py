@@ -6,7 +6,6 @@ line a clip, with `start` and `num_samples` into that file). A shard is written 
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 
 from recipes.nano.engines import SAMPLE_RATE_HZ, Samples, speak
 from recipes.nano.sets import SETS, Job, jobs
+from voicekit.files import beside
 
 SHARD_CLIPS = 250
 LEVEL_DBFS = -23.0
@@ -26,8 +26,10 @@ _PEAK = 0.97
 _FRAME_S = 0.01
 _SILENCE_DB = -40.0
 
+Clip = np.ndarray[tuple[int], np.dtype[np.int16]]
 
-def finish(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.int16]] | None:
+
+def finish(samples: Samples) -> Clip | None:
     """Trimmed to 100 ms of silence at either end and levelled to -23 dBFS; None when it is silent, too short or too long."""
     frame = int(_FRAME_S * SAMPLE_RATE_HZ)
     padded = np.pad(samples, (0, -len(samples) % frame))
@@ -52,26 +54,30 @@ def render_shard(folder: Path, number: int, shard: Sequence[Job]) -> int:
         return len(index.read_text().splitlines())
     with tempfile.TemporaryDirectory() as scratch:
         waveforms = speak([(job.voice, job.text) for job in shard], Path(scratch))
-    clips, lines, start = [], [], 0
-    for job, waveform in zip(shard, waveforms, strict=True):
-        clip = None if waveform is None else finish(waveform)
-        if clip is not None:
-            lines.append(json.dumps(_row(folder.name, job, start, len(clip))))
-            clips.append(clip)
-            start += len(clip)
-    audio = folder / f"audio_{number:04d}.i16"
-    beside = audio.with_suffix(f".i16.{os.getpid()}"), index.with_suffix(f".jsonl.{os.getpid()}")
-    beside[0].write_bytes(b"".join(clip.tobytes() for clip in clips))
-    beside[1].write_text("".join(line + "\n" for line in lines))
-    beside[0].rename(audio)
-    beside[1].rename(index)
-    return len(lines)
+    clips = [
+        (job, clip) for job, wave in zip(shard, waveforms, strict=True) if wave is not None and (clip := finish(wave)) is not None
+    ]
+    write_shard(folder, number, [_row(folder.name, job) for job, _ in clips], [clip for _, clip in clips])
+    return len(clips)
 
 
-def _row(set_name: str, job: Job, start: int, num_samples: int) -> dict[str, object]:
+def write_shard(folder: Path, number: int, rows: Sequence[dict[str, object]], clips: Sequence[Clip]) -> None:
+    """One shard: the clips one after the other, and a row each with where it lies. The index appears last, so that it marks a
+    finished shard."""
+    lines, start = [], 0
+    for row, clip in zip(rows, clips, strict=True):
+        lines.append(json.dumps({**row, "start": start, "num_samples": len(clip)}))
+        start += len(clip)
+    with beside(folder / f"audio_{number:04d}.i16") as tmp:
+        tmp.write_bytes(b"".join(clip.tobytes() for clip in clips))
+    with beside(folder / f"index_{number:04d}.jsonl") as tmp:
+        tmp.write_text("".join(line + "\n" for line in lines))
+
+
+def _row(set_name: str, job: Job) -> dict[str, object]:
     voice = job.voice
     whose = {"voice": voice.name, "base": voice.base, "split": voice.split, "named": voice.named}
-    return {"id": job.id, "set": set_name, **whose, "text": job.text, "start": start, "num_samples": num_samples}
+    return {"id": job.id, "set": set_name, **whose, "text": job.text}
 
 
 def render_set(out: Path, name: str, sentences: Sequence[str], processes: int, scale: float) -> None:
