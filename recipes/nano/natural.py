@@ -1,7 +1,8 @@
 """Render natural speech for nano: `python -m recipes.nano.natural --out DIR --sentences FILE --packs FILE.npz --kokoro DIR`.
 
 Kokoro reads open text in its training voices and in mixtures of them. The sets have the form of `recipes.nano.render`. A killed
-run goes on with the shard that was not finished; text, voice and speed of every clip are decided by a seed alone.
+run goes on with the shard that was not finished; text, voice and speed of every clip are decided by a seed alone. A row has
+the clip's phonemes and where each ends (`phoneme_ends`, in samples of the clip): Kokoro decides them before it speaks.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from random import Random
 import numpy as np
 
 from recipes.nano.kokoro import SAMPLE_RATE_HZ, Kokoro
-from recipes.nano.render import finish, write_shard
+from recipes.nano.render import finish, spoken_range, write_shard
 from recipes.nano.text import normalise
 
 SHARD_CLIPS = 100
@@ -26,7 +27,6 @@ _TEST_PEOPLE = (*TEST_VOICES, "bm_v0lewis")
 _SINGLE, _PAIR = 0.5, 0.35  # the rest are mixtures of three, one of them foreign
 _SPEEDS = (0.85, 1.2)
 _FEWEST_WORDS, _MOST_WORDS = 3, 22
-_LONGEST_S = 12.0
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,14 @@ def render_shard(folder: Path, number: int, lines: Sequence[Line], kokoro: Kokor
     """Write one shard; the seconds of speech in it."""
     rows, clips = [], []
     for place, line in enumerate(lines):
-        clip = finish(kokoro.say(line.text, dict(line.mixture), line.speed))
-        if clip is None or len(clip) > _LONGEST_S * SAMPLE_RATE_HZ:
+        said = kokoro.say(line.text, dict(line.mixture), line.speed)
+        clip, found = finish(said.samples), spoken_range(said.samples)
+        if clip is None or found is None:
             continue
         whose = {"voice": line.voice, "base": line.mixture[0][0], "split": "train", "named": False}
-        rows.append(
-            {"id": f"{folder.name}/{number:04d}-{place:03d}", "set": folder.name, **whose, "text": line.text, "speed": line.speed}
-        )
+        ends = [end - found[0] for end in said.ends]
+        sound = {"speed": line.speed, "phonemes": said.phonemes, "phoneme_ends": ends}
+        rows.append({"id": f"{folder.name}/{number:04d}-{place:03d}", "set": folder.name, **whose, "text": line.text, **sound})
         clips.append(clip)
     write_shard(folder, number, rows, clips)
     return sum(map(len, clips)) / SAMPLE_RATE_HZ

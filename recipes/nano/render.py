@@ -29,8 +29,8 @@ _SILENCE_DB = -40.0
 Clip = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
-def finish(samples: Samples) -> Clip | None:
-    """Trimmed to 100 ms of silence at either end and levelled to -23 dBFS; None when it is silent, too short or too long."""
+def spoken_range(samples: Samples) -> tuple[int, int] | None:
+    """From where to where there is speech, in samples, with 100 ms of margin, which may lie outside; None for silence."""
     frame = int(_FRAME_S * SAMPLE_RATE_HZ)
     padded = np.pad(samples, (0, -len(samples) % frame))
     power = (padded.reshape(-1, frame) ** 2).mean(axis=1)
@@ -38,8 +38,16 @@ def finish(samples: Samples) -> Clip | None:
         return None
     spoken = np.flatnonzero(power > power.max() * 10 ** (_SILENCE_DB / 10))
     margin = int(MARGIN_S * SAMPLE_RATE_HZ)
-    first, last = int(spoken[0]) * frame, (int(spoken[-1]) + 1) * frame
-    clip = np.pad(padded, (margin, margin))[first : last + 2 * margin]
+    return int(spoken[0]) * frame - margin, (int(spoken[-1]) + 1) * frame + margin
+
+
+def finish(samples: Samples) -> Clip | None:
+    """Trimmed to `spoken_range` and levelled to -23 dBFS; None when it is silent, too short or too long."""
+    found = spoken_range(samples)
+    if found is None:
+        return None
+    start, end = found
+    clip = np.pad(samples, (max(0, -start), max(0, end - len(samples))))[max(0, start) :][: end - start]
     if not SHORTEST_S <= len(clip) / SAMPLE_RATE_HZ <= LONGEST_S:
         return None
     gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt((clip**2).mean())
