@@ -23,20 +23,34 @@ A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
         ("“Don’t,” she said — softly.", "don't she said softly"),
         ("the forty-two line Bible of about 1455,", "the forty two line bible of about fourteen fifty five"),
         ("1,234 men on 3 May 2015", "one thousand two hundred and thirty four men on three may twenty fifteen"),
-        ("it cost $3.50, or 20%", "it cost three point five dollars or twenty percent"),
+        ("it cost $3.50, or 20%", "it cost three dollars and fifty cents or twenty percent"),
         ("the 2nd of the 1990s", "the second of the nineteen nineties"),
         ("Mr. Smith & Dr. Jones", "mister smith and doctor jones"),
         ("agent 007", "agent zero zero seven"),
         ("Café Zoë", "cafe zoe"),
+        ("at 2:30, at 9:05 or at 12:00", "at two thirty at nine oh five or at twelve o'clock"),
+        ("$5.00 and 50 %", "five dollars and fifty percent"),
     ],
 )
 def test_spoken_form_of_english(written: str, said: str) -> None:
     assert spoken_form(written, "en-GB") == said
 
 
-def test_other_languages_keep_their_letters_and_spell_their_numbers() -> None:
-    assert spoken_form("Zwölf Äpfel und 3 Birnen", "de") == "zwölf äpfel und drei birnen"
-    assert spoken_form("3 χρόνια", "el") == "χρόνια"
+@pytest.mark.parametrize(
+    ("written", "said", "language"),
+    [
+        ("Zwölf Äpfel und 3 Birnen", "zwölf äpfel und drei birnen", "de"),
+        ("1.234,5 Liter für 20 %", "eintausendzweihundertvierunddreißig komma fünf liter für zwanzig prozent", "de"),
+        ("Cela coûte 5 €.", "cela coûte cinq euros", "fr"),
+        ("le 1er mai 1984", "le premier mai mille neuf cent quatre vingt quatre", "fr"),
+        ("$3, ¡qué caro!", "tres dólares qué caro", "es"),
+        ("3 χρόνια", "3 χρόνια", "el"),
+        ("नमस्ते दुनिया", "नमस्ते दुनिया", "hi"),
+    ],
+)
+def test_other_languages_keep_their_letters_and_spell_their_numbers(written: str, said: str, language: str) -> None:
+    """A language whose numbers nobody can spell keeps its digits, and Hindi the vowels on its consonants."""
+    assert spoken_form(written, language) == said
 
 
 @settings(max_examples=100)
