@@ -101,7 +101,7 @@ def run_cell(
         outcome = adapt_chat(base, speaker.items, speaker.name, f0_of_codes(base, engines), train, work, report)
         adapter, train_s, steps = outcome.adapter, outcome.seconds, outcome.steps
     voice = base.voice(speaker.name, speaker.prompt, adapter, speaker.decoder_weights)
-    instruments = Instruments(engines.speaker_encoder(), engines.judge, engines.pitch(), engines.workers)
+    instruments = Instruments(engines.speaker_encoder(), engines.judge(), engines.pitch(), engines.workers)
     asked = spec.model_copy(update={"seed": seed})
     metrics, _ = evaluate_voice(base, voice, adapter, speaker.recordings, base.material.test, asked, instruments, report)
     cell = Cell(name, speaker.name, seed, metrics, train_s, steps, time.monotonic() - started_s)

@@ -169,7 +169,7 @@ def _decoded(
     prompts["learned embedding"] = replace(prompts["original"], speaker=prompts["distilled"].speaker)
     prompts["learned latents"] = replace(prompts["original"], latents=prompts["distilled"].latents)
     prompts["neutral"] = original.neutral_prompt()
-    voice, encoder, judge = original.voice(name), engines.speaker_encoder(), engines.judge([text for _, text in tested])
+    voice, encoder, judge = original.voice(name), engines.speaker_encoder(), engines.judge()
     mean = np.mean([encoder.embed(wave) for wave in train], axis=0)
     spoken = {key: [voice.decode(original.encode_speech(w), p) for w, _ in tested] for key, p in prompts.items()}
     spoken["copy"] = [original.copy_synthesis(wave) for wave, _ in tested]
@@ -177,7 +177,7 @@ def _decoded(
     numbers: dict[str, Metric] = {}
     for key, waves in spoken.items():
         numbers[f"{key}: cosine"] = statistics.mean([statistics.cosine(encoder.embed(w), mean) for w in waves], options.seed)
-        errors = [word_errors(text, judge.transcribe(w)) for w, (_, text) in zip(waves, tested, strict=True)]
+        errors = [word_errors(text, judge.transcribe(w, "en")) for w, (_, text) in zip(waves, tested, strict=True)]
         numbers[f"{key}: wer"] = statistics.ratio([float(e) for e, _ in errors], [float(n) for _, n in errors], options.seed)
     files.write_text(file, json.dumps({key: asdict(m) for key, m in numbers.items()}, indent=1))
     return numbers

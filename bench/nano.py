@@ -20,13 +20,14 @@ import torch
 
 from recipes.nano.text import normalise
 from voicekit.audio import read
-from voicekit.backends.judge import PocketsphinxJudge
+from voicekit.backends.whisper import WhisperTranscriber
 from voicekit.covo import load_base
 from voicekit.covo.base import Base
 from voicekit.evaluate import same_answer, word_errors
 from voicekit.evaluate.statistics import mean, ratio, share
 from voicekit.evaluate.text import character_error_rate
 from voicekit.records import Metric, Question, Waveform
+from voicekit.shipped import shipped_model
 
 Clip = tuple[Waveform, dict]
 TOKENIZER_SETS = {
@@ -91,8 +92,8 @@ def ears(base: Base, args: argparse.Namespace) -> dict[str, Metric]:
     return spoken(base, clips[: 120 if args.quick else 100_000], answers)
 
 
-def judged(judge: PocketsphinxJudge, pairs: Sequence[tuple[str, Waveform]]) -> Metric:
-    counted = [word_errors(text, judge.transcribe(wave)) for text, wave in pairs]
+def judged(judge: WhisperTranscriber, pairs: Sequence[tuple[str, Waveform]]) -> Metric:
+    counted = [word_errors(text, judge.transcribe(wave, "en")) for text, wave in pairs]
     return ratio([errors for errors, _ in counted], [words for _, words in counted], 0)
 
 
@@ -122,7 +123,7 @@ def measure(args: argparse.Namespace) -> dict[str, Metric]:
     numbers, heard = dialogue(base, test, base.info.speakers)
     results |= numbers
     results |= ears(base, args)
-    judge = PocketsphinxJudge([q.answer for q in (*base.material.train, *base.material.dev, *base.material.test)])
+    judge = WhisperTranscriber(shipped_model("whisper-base"))
     results["wer"] = judged(judge, heard[:: max(1, len(heard) // 200)])
     named = [c for c in rendered(args.audio / "answers_train", 100_000)][:: 1 if args.quick else 60][:200]
     results["wer_recordings"] = judged(judge, [(row["text"], wave) for wave, row in named])

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from studio_app.markup import interval, items, meter, shown, tag, text, tile
+from voicekit.evaluation_warnings import warnings
 from voicekit.records import Evaluation, Metric
 
 _UNKNOWN = Metric(math.nan, math.nan, math.nan, 0)
@@ -15,16 +16,18 @@ _UNKNOWN = Metric(math.nan, math.nan, math.nan, 0)
 
 def decision(evaluation: Evaluation) -> str:
     """The gate's decision in words."""
+    warned = "".join(tag("div", tag("b", "Warning: "), text(line), css="say bad") for line in warnings(evaluation.metrics))
     if evaluation.passed:
         lines = (
             tag("b", "This voice passed."),
-            " It sounds more like the speaker than the base does, keeps the base's answers, and is as easy to understand.",
+            " It sounds more like the speaker than the base does, keeps the base's answers, and is no harder to understand than "
+            "the base.",
         )
         more = tag("div", tag("b", "What would make it better"), items(evaluation.advice)) if evaluation.advice else ""
-        return tag("div", *lines, more, css="say good")
+        return warned + tag("div", *lines, more, css="say good")
     lines = tag("b", "This voice was refused and is kept as a draft."), items(evaluation.reasons)
     advice = tag("div", tag("b", "What to do"), items(evaluation.advice), style="margin-top:8px") if evaluation.advice else ""
-    return tag("div", *lines, advice, css="say bad")
+    return warned + tag("div", *lines, advice, css="say bad")
 
 
 def tiles(evaluation: Evaluation) -> str:
@@ -61,10 +64,11 @@ def charts(evaluation: Evaluation) -> str:
         ),
         _chart(
             "Intelligibility",
-            "Words an independent judge mishears: the shorter, the better.",
+            "Words that a recogniser mishears, which knows none of the sentences: the shorter, the better.",
             meter("Base", "base_wer", get("base_wer"), pale=True, full=loud),
             meter("This voice", "wer", get("wer"), full=loud),
             meter("Vocoder copy", "copy_wer", get("copy_wer"), pale=True, full=loud),
+            meter("Recordings", "recording_wer", get("recording_wer"), pale=True, full=loud),
         ),
         _chart(
             "Pitch and pace",

@@ -95,7 +95,7 @@ class FakeJudge:
     def __init__(self, base: FakeBase) -> None:
         self._base = base
 
-    def transcribe(self, wave: Waveform) -> str:
+    def transcribe(self, wave: Waveform, language: str | None = None) -> str:
         at_24k = audio.resample(Waveform(wave.mono()[None], wave.sample_rate_hz), MODEL_RATE_HZ)
         return " ".join(self._base.read_speech(self._base.encode_speech(at_24k)).split())
 
@@ -144,7 +144,7 @@ def fake_engines(base: FakeBase) -> Engines:
         vad=FakeVad,
         aligners=lambda opened: [opened],
         speaker_encoder=FakeEncoder,
-        judge=lambda _: FakeJudge(base),
+        judge=lambda: FakeJudge(base),
         pitch=FakePitch,
         base_revision=lambda _: base.info.revision,
         queue=lambda: "cpu",

@@ -85,7 +85,7 @@ class BurstCounter:
 
     name = "burst counter"
 
-    def transcribe(self, wave: Waveform) -> str:
+    def transcribe(self, wave: Waveform, language: str | None = None) -> str:
         return self.hear(wave).text
 
     def hear(self, wave: Waveform, language: str | None = None) -> Heard:

@@ -15,13 +15,11 @@ import numpy as np
 
 from voicekit import audio, consent, files, voice_files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
-from voicekit.ports import BaseModel
 from voicekit.prepare.intake import SCRIPT_SUFFIXES, find_audio
-from voicekit.prepare.spoken import primary
 from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
 from voicekit.shelf import Shelf
 from voicekit.storage import file_sha256, read_json
-from voicekit.timebase import MODEL_RATE_HZ, utc
+from voicekit.timebase import utc
 
 SCOPES = {
     "read": "see voices, jobs and consents",
@@ -49,9 +47,7 @@ class Access(Shelf):
             raise UsageError("A consent needs to say who gives it.", "Give the speaker's name.")
         text = consent.statement(language)
         wave = audio.read(Path(recording), _CONSENT_S)
-        base = self._base()
-        aligners = self._engines.aligners(base)
-        words = consent.check_words(wave, language, aligners, base.info.languages, lambda w: self._heard(w, language, base))
+        words = consent.check_words(self._engines.judge().transcribe(wave, language), language)
         consent_id = f"consent-{uuid4().hex[:20]}"
         kept = Path("consents") / f"{consent_id}.flac"
         audio.write_flac(self._home / kept, wave)
@@ -232,12 +228,6 @@ class Access(Shelf):
     def drop_answer(self, key: str, owner: str, route: str) -> None:
         """The request failed: it may be made again under the same key."""
         self._catalog.remove_answer(key, owner, route)
-
-    def _heard(self, wave: Waveform, language: str, base: BaseModel) -> str:
-        """What a recording says: by the judge, who hears English, or by the ears of a base that speaks the language."""
-        if primary(language) == "en":
-            return self._engines.judge(consent.sentences(language)).transcribe(wave)
-        return base.read_speech(base.encode_speech(audio.resample(wave, MODEL_RATE_HZ)))
 
 
 def _beginning(recording: Path) -> Waveform:

@@ -1,17 +1,16 @@
-"""Is a recording somebody's spoken consent? Decided from what an aligner and a speaker encoder say; nothing is read or stored."""
+"""Is a recording somebody's spoken consent? Decided from what a recogniser and a speaker encoder say; nothing is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import numpy as np
 
 from voicekit.errors import LanguageError
-from voicekit.ports import Aligner
-from voicekit.prepare.spoken import primary, spoken_form
-from voicekit.records import FloatArray, Waveform
+from voicekit.evaluate.text import spoken_words, text_errors
+from voicekit.records import FloatArray
+from voicekit.verbalization import primary
 
 # What is read aloud, word for word. A language is here when somebody who speaks it wrote its sentence.
 STATEMENTS = {
@@ -21,7 +20,7 @@ STATEMENTS = {
     "es": "Soy la persona a quien pertenece esta voz. Acepto que se use para crear una voz sintética.",
 }
 
-# Words that turn a statement into its opposite. An aligner does not notice them: it looks for the words it was given.
+# Words that turn a statement into its opposite: one of them is few errors.
 DENIALS = {
     "en": "do not don't no not never nobody nothing neither without cannot can't won't isn't refuse disagree",
     "de": "nicht nie niemals kein keine keinen keiner nein ohne",
@@ -29,11 +28,8 @@ DENIALS = {
     "es": "no nunca jamás sin tampoco niego rechazo",
 }
 
-# Five of flite's voices reading the statement: match 0.96 and more, every word found; other texts: 0.4 and less; half of it: no
-# alignment at all. With "not" or "never" put in, the match stays 0.82 to 0.99: these are for the judge to hear, which did.
-MIN_MATCH = 0.6
-MIN_WORD_CONFIDENCE = 0.5
-MIN_WORDS_SAID = 0.85
+# A recogniser mishears a word in ten of some speakers; half of the statement, or another text, is far beyond this.
+MAX_WER = 0.25
 SHOWN_FROM = 0.4
 # Two recordings of one speaker have a cosine of 0.8 to 1, of two speakers 0.4 to 0.7.
 MIN_COSINE = 0.75
@@ -41,7 +37,7 @@ MIN_COSINE = 0.75
 
 @dataclass(frozen=True)
 class Words:
-    """`heard` is what the judge understood, "" where that has little to do with the statement: it expects those words only."""
+    """`heard` is what the recogniser understood, "" where that has little to do with the statement."""
 
     ok: bool
     heard: str
@@ -62,35 +58,12 @@ def statement(language: str) -> str:
     return found
 
 
-def sentences(language: str) -> tuple[str, ...]:
-    """What a judge should expect to hear: the statement, and the words that would deny it."""
-    text, denials = spoken_form(statement(language), language), DENIALS[primary(language)]
-    places = range(1, len(text.split()))
-    denied = [" ".join([*text.split()[:at], word, *text.split()[at:]]) for word in ("not", "never") for at in places]
-    return (text, denials, *(denied if primary(language) == "en" else ()))
-
-
-def check_words(
-    wave: Waveform, language: str, aligners: Sequence[Aligner], languages: Sequence[str], hear: Callable[[Waveform], str]
-) -> Words:
-    """Whether the recording says the statement: an aligner finds its words, and a judge (`hear`) no word against it.
-
-    `languages` are those of the base, for aligners that do not name their own.
-    """
-    wanted, of_base = primary(language), tuple(primary(tag) for tag in languages)
-    able = [a for a in aligners if wanted in getattr(a, "languages", of_base)]
-    if not able:
-        raise LanguageError(f"Nothing here can check what is said in {language!r}.", "Give the consent in another language.")
-    spoken = spoken_form(statement(language), language)
-    heard = hear(wave).split()
-    alike = SequenceMatcher(None, heard, spoken.split(), autojunk=False).ratio()
-    shown = " ".join(heard) if alike >= SHOWN_FROM else ""
-    found = next((found for aligner in able if (found := aligner.align(wave, spoken)) is not None), None)
-    if found is None or set(heard) & set(DENIALS[wanted].split()) - set(spoken.split()):
-        return Words(False, shown)
-    words, match = found
-    said = [word.text for word in words if word.confidence >= MIN_WORD_CONFIDENCE]
-    return Words(match >= MIN_MATCH and len(said) >= MIN_WORDS_SAID * len(spoken.split()), shown)
+def check_words(heard: str, language: str) -> Words:
+    """Whether what a recogniser heard is the statement: with few word errors, and without a word that denies it."""
+    text, denials = statement(language), set(DENIALS[primary(language)].split())
+    alike = text_errors(text, heard, language).wer
+    denied = denials & set(spoken_words(heard, language)) - set(spoken_words(text, language))
+    return Words(alike <= MAX_WER and not denied, heard if alike <= 1 - SHOWN_FROM else "")
 
 
 def compare_voice(consent: FloatArray, recordings: Sequence[FloatArray]) -> Likeness:

@@ -31,9 +31,10 @@ class Engines:
     """What wiring chose, opened when first needed.
 
     `find_base` turns what a user typed into a name or an absolute folder that `open_base` takes, or raises MissingModel;
-    `device` says in words where models run; `judge` makes a transcriber for speech that consists of the words of the
-    given sentences. `base_revision` is what `open_base(...).info.revision` will be, without opening it. `queue` is the
-    kind of this machine's device: cpu or gpu. `phones` pronounces the words of a language; None for one it does not know.
+    `device` says in words where models run. `judge` hears how intelligible speech is, and knows nothing of what is said: the
+    embedded recogniser, whatever transcribes recordings, so that numbers can be compared. `base_revision` is what
+    `open_base(...).info.revision` will be, without opening it. `queue` is the kind of this machine's device: cpu or gpu.
+    `phones` pronounces the words of a language; None for one it does not know.
 
     `separator`, `diarizer` and `transcriber` are asked by choice: "auto", "embedded", a known model's name or a folder (see
     `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
@@ -51,7 +52,7 @@ class Engines:
     vad: Callable[[], VoiceActivityDetector]
     aligners: Callable[[BaseModel], Sequence[Aligner]]
     speaker_encoder: Callable[[], SpeakerEncoder]
-    judge: Callable[[Sequence[str]], Transcriber]
+    judge: Callable[[], Transcriber]
     pitch: Callable[[], PitchTracker]
     base_revision: Callable[[str], str]
     queue: Callable[[], str]

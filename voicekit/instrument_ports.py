@@ -44,8 +44,8 @@ class Transcriber(Protocol):
 
     name: str
 
-    def transcribe(self, wave: Waveform) -> str:
-        """The words alone, to be compared: lower-case, separated by single spaces; "" for silence."""
+    def transcribe(self, wave: Waveform, language: str | None = None) -> str:
+        """The text of an utterance, as it is written; "" where nobody speaks. Cheaper than `hear`, which knows times too."""
         ...
 
     def hear(self, wave: Waveform, language: str | None = None) -> Heard:

@@ -44,7 +44,7 @@ def measure(
         [(audio.read(subject.dataset / clip.audio), clip.transcript.text) for clip in clips],
         questions or subject.base.material.test,
         spec,
-        Instruments(engines.speaker_encoder(), engines.judge, engines.pitch(), engines.workers),
+        Instruments(engines.speaker_encoder(), engines.judge(), engines.pitch(), engines.workers),
         report,
     )
     decision = gate(metrics, spec)

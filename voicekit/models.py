@@ -35,7 +35,8 @@ class KnownModel:
     """A model as its makers publish it. `files` must be there for it to work, relative to its folder.
 
     From `repository` (of huggingface.co) what matches `files` and `wanted` is fetched; from `urls` each file by itself, with
-    the first digits of its sha256. A `bundled` one comes inside the Python package and is never fetched.
+    the first digits of its sha256. A `bundled` one comes inside the Python package and is never fetched. What is no better than
+    the embedded default is used `by_name_only`.
     """
 
     name: str
@@ -51,13 +52,14 @@ class KnownModel:
     texts: tuple[tuple[str, str], ...] = ()
     gated: bool = False
     bundled: bool = False
+    by_name_only: bool = False
 
 
 _DEMUCS = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
 _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json")
 
 
-def _whisper(size: str, megabytes: int, owner: str = "Systran") -> KnownModel:
+def _whisper(size: str, megabytes: int, owner: str = "Systran", by_name_only: bool = False) -> KnownModel:
     repository = f"{owner}/faster-whisper-{size}"
     return KnownModel(
         name=f"faster-whisper-{size}",
@@ -69,6 +71,7 @@ def _whisper(size: str, megabytes: int, owner: str = "Systran") -> KnownModel:
         files=_WHISPER_FILES,
         repository=repository,
         wanted=("preprocessor_config.json", "vocabulary.*"),
+        by_name_only=by_name_only,
     )
 
 
@@ -106,8 +109,8 @@ CATALOGUE: tuple[KnownModel, ...] = (
     _whisper("large-v3", 3090),
     _whisper("medium", 1530),
     _whisper("small", 486),
-    _whisper("base", 148),
-    _whisper("tiny", 78),
+    _whisper("base", 148, by_name_only=True),
+    _whisper("tiny", 78, by_name_only=True),
     KnownModel(
         name="dnsmos",
         step=Step.QUALITY,
@@ -123,7 +126,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
 EMBEDDED_DEFAULTS: dict[Step, str] = {
     Step.SEPARATION: "spectral denoiser: takes steady noise and hum away, leaves music",
     Step.DIARIZATION: "clustering of the bundled speaker encoder: one speaker at a time, good for two to four",
-    Step.TRANSCRIPTION: "pocketsphinx: English only; of a clean reader every fifth word is wrong",
+    Step.TRANSCRIPTION: "Whisper base: 99 languages; of a clean English reader 4 % of the words are wrong",
     Step.QUALITY: "none: clips are judged by noise, clipping and script alone",
 }
 
@@ -141,6 +144,10 @@ class ModelState:
     @property
     def ready(self) -> bool:
         return self.installed and not self.missing
+
+    @property
+    def chosen_automatically(self) -> bool:
+        return not (self.model.bundled or self.model.by_name_only)
 
 
 def states(folder: Path, installed: Sequence[str]) -> tuple[ModelState, ...]:
@@ -172,7 +179,7 @@ def chosen_folder(step: Step, choice: str, folder: Path, installed: Sequence[str
     """
     match choice:
         case "" | "auto":
-            ready = [s for s in states(folder, installed) if s.model.step is step and s.ready and not s.model.bundled]
+            ready = [s for s in states(folder, installed) if s.model.step is step and s.ready and s.chosen_automatically]
             return ready[0].folder if ready else None
         case "embedded":
             return None

@@ -174,7 +174,7 @@ def _sample(path: str, speaker: str) -> str:
 
 
 def _ears(engines: Engines, spec: PrepareSpec) -> Ears:
-    ready = [s.model.name for s in engines.models() if s.ready and not s.model.bundled]
+    ready = [s.model.name for s in engines.models() if s.ready and s.chosen_automatically]
     return Ears(
         identity=" ".join(["ears", *ready]),
         vad=engines.vad,
@@ -187,14 +187,14 @@ def _ears(engines: Engines, spec: PrepareSpec) -> Ears:
 
 def _embedded(engines: Engines, spec: PrepareSpec) -> list[Step]:
     """The steps that what is bundled does, for want of a model or by choice."""
-    there = {s.model.step for s in engines.models() if s.ready}
+    there = {s.model.step for s in engines.models() if s.ready and not s.model.by_name_only}
     choices = {Step.SEPARATION: spec.separator, Step.DIARIZATION: spec.diarizer, Step.TRANSCRIPTION: spec.transcriber}
     return [step for step, choice in choices.items() if choice == EMBEDDED or (choice == AUTO and step not in there)]
 
 
 def _models(engines: Engines, base: BaseModel, spec: PrepareSpec) -> dict[str, str]:
     """What does each step: a model's name or folder, or what is bundled."""
-    ready = {s.model.step: s.model.name for s in reversed(engines.models()) if s.ready}
+    ready = {s.model.step: s.model.name for s in reversed(engines.models()) if s.ready and not s.model.by_name_only}
     embedded = _embedded(engines, spec)
     choices = {Step.SEPARATION: spec.separator, Step.DIARIZATION: spec.diarizer, Step.TRANSCRIPTION: spec.transcriber}
     aligners = ", ".join(getattr(a, "name", base.info.name) for a in engines.aligners(base))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -347,20 +348,38 @@ class Voice:
     description: str = ""
 
 
+class TextErrors(NamedTuple):
+    """Substitutions, deletions and insertions, in words and in characters, and the lengths of the reference."""
+
+    word_errors: int
+    num_words: int
+    character_errors: int
+    num_characters: int
+
+    @property
+    def wer(self) -> float:
+        """Word error rate; it can exceed 1."""
+        return self.word_errors / max(self.num_words, 1)
+
+    @property
+    def cer(self) -> float:
+        """Character error rate, single spaces between words included; it can exceed 1."""
+        return self.character_errors / max(self.num_characters, 1)
+
+
 @dataclass(frozen=True, eq=False)
 class HeardSpeech:
     """One piece of synthetic speech as the instruments found it.
 
-    `cosine` is its likeness to the recordings' speaker; `heard` what the judge understood, with `word_errors` against the
-    `num_words` that should be there; `pitch_hz` float32 [T] is the F0 every 10 ms (0 unvoiced) of its tokens decoded with
+    `cosine` is its likeness to the recordings' speaker; `heard` what the judge understood, with its `errors` against what is
+    said; `pitch_hz` float32 [T] is the F0 every 10 ms (0 unvoiced) of its tokens decoded with
     the base's neutral prompt, and `in_voice` whether its mean is within 10 % of the speaker's.
     """
 
     wave: Waveform
     cosine: float
     heard: str
-    word_errors: int
-    num_words: int
+    errors: TextErrors
     pitch_hz: FloatArray
     in_voice: bool = False
 
@@ -381,11 +400,14 @@ class ReplyRow:
 
 @dataclass(frozen=True, eq=False)
 class ClipRow:
-    """One recording of an evaluation: `cosine` is its likeness to the speaker's other recordings; `copy` its copy synthesis."""
+    """One recording of an evaluation: `cosine` is its likeness to the speaker's other recordings, `heard` what the judge
+    understood; `copy` is its copy synthesis."""
 
     text: str
     wave: Waveform
     cosine: float
+    heard: str
+    errors: TextErrors
     copy: HeardSpeech
 
 

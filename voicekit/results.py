@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voicekit.evaluation_warnings import warnings
 from voicekit.models import ModelState
 from voicekit.records import Evaluation, JobStatus, Metric, Recording, TrainingRun, Voice, VoiceState, Waveform
 
@@ -51,6 +52,7 @@ class VoiceDetails:
             "passed": evaluation.passed,
             "reasons": list(evaluation.reasons),
             "advice": list(evaluation.advice),
+            "warnings": list(warnings(evaluation.metrics)),
             "report": str(self.report),
         }
 

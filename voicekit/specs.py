@@ -230,7 +230,10 @@ class TrainSpec(_Spec):
 
 
 class EvaluateSpec(_Spec):
-    """How much is asked and spoken, and what the gate requires."""
+    """How much is asked and spoken, and what the gate requires.
+
+    `max_wer` is the most of a voice's words that may be misheard, whatever the base does; None: no bound, but a warning.
+    """
 
     questions: int = 120
     spoken: int = 40
@@ -239,6 +242,13 @@ class EvaluateSpec(_Spec):
     min_cosine_gain: float = 0.05
     max_wer_loss: float = 0.10
     rate_range: tuple[float, float] = (0.75, 1.35)
+    max_wer: float | None = None
+
+    _later = frozenset({"max_wer"})
+
+    @model_serializer(mode="wrap")
+    def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return self._only_changed(plainly(self))
 
 
 class Recipe(_Spec):

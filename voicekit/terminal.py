@@ -22,6 +22,7 @@ from rich.text import Text
 from voicekit.app import collect, save
 from voicekit.dialogue import Dialogue, UserText
 from voicekit.errors import VoicekitError
+from voicekit.evaluation_warnings import warnings
 from voicekit.models import ModelState
 from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
@@ -71,6 +72,8 @@ class Results:
         ):
             self._console.print(f"  {name:<11}{value}", markup=False)
         self._console.print(metrics_table(found.evaluation.metrics))
+        for warning in warnings(found.evaluation.metrics):
+            self._console.print(Text(f"  WARNING: {warning}", "bold yellow"))
         for reason in found.evaluation.reasons:
             self._console.print(f"  refused: {reason}", markup=False)
         for advice in found.evaluation.advice:

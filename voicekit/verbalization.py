@@ -16,6 +16,8 @@ WORD = regex.compile(r"[\p{L}\p{M}]+(?:'[\p{L}\p{M}]+)*|\p{Nd}+")
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """A character of a script that puts no spaces between words."""
 
+UNSPACED_LANGUAGES = frozenset("zh yue ja th lo km my".split())
+
 # Group separators and the decimal mark: 1,234.5 in English and East Asia, 1.234,5 or 1 234,5 in most of Europe.
 _POINT = regex.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+")
 _COMMA = regex.compile(r"\d{1,3}(?:[. \u00a0\u202f]\d{3})+(?!\d)(?:,\d+)?|\d+,\d+|\d+")

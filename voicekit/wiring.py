@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from voicekit.app import App
 from voicekit.engines import Engines
 from voicekit.errors import MissingModel, UsageError
-from voicekit.models import CATALOGUE, Step, chosen_folder, known_model, states
+from voicekit.models import CATALOGUE, EMBEDDED, Step, chosen_folder, known_model, states
 from voicekit.ports import (
     Aligner,
     BaseModel,
@@ -32,11 +32,12 @@ from voicekit.ports import (
 )
 from voicekit.results import BaseReport, DistilledPart
 from voicekit.settings import Settings
-from voicekit.shipped import shipped
+from voicekit.shipped import shipped, shipped_model
 from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
 
 NANO = "nano"
+WHISPER = "whisper-base"
 _MOST_WORKERS = 8
 MARKS = ("base.json", "config.json")
 
@@ -118,13 +119,13 @@ def engines(settings: Settings) -> Engines:
         vad=vad,
         aligners=lambda base: [aligner(), base],
         speaker_encoder=speaker_encoder,
-        judge=lambda sentences: _judge(sentences, workers),
+        judge=lambda: heavy(Step.TRANSCRIPTION)(EMBEDDED),
         pitch=cache(_pitch),
         base_revision=revision_of,
         check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
         convert_base=lambda reference, out: _made_anew(base_folder(reference, settings.home), out),
         distil=lambda part, reference, out, spec, report: _distilled(
-            part, base_folder(reference, settings.home), out, spec, device(), report
+            part, base_folder(reference, settings.home), out, spec, heavy(Step.TRANSCRIPTION)(EMBEDDED), device(), report
         ),
         queue=lambda: queue_of(device()),
         phones=cache(_phones),
@@ -164,12 +165,14 @@ def _made_anew(folder: Path, out: Path) -> BaseReport:
     return replace(_look_at(out), not_kept=lost)
 
 
-def _distilled(part: str, folder: Path, out: Path | None, spec: DistilSpec, device: str, report: OnProgress) -> DistilledPart:
+def _distilled(
+    part: str, folder: Path, out: Path | None, spec: DistilSpec, judge: Transcriber, device: str, report: OnProgress
+) -> DistilledPart:
     match part:
         case "tokenizer":
             from voicekit.covo.distillation.distil import distil_tokenizer
 
-            return distil_tokenizer(folder, out, spec, _judge, device, report)
+            return distil_tokenizer(folder, out, spec, judge, device, report)
         case _:
             from voicekit.covo.distillation.prompts import distil_prompts
 
@@ -223,12 +226,6 @@ def _speaker_encoder() -> SpeakerEncoder:
     from voicekit.backends.speaker import Ge2eSpeakerEncoder
 
     return Ge2eSpeakerEncoder()
-
-
-def _judge(sentences: Sequence[str], workers: int = 1) -> Transcriber:
-    from voicekit.backends.judge import PocketsphinxJudge
-
-    return PocketsphinxJudge(sentences, workers)
 
 
 def _pitch() -> PitchTracker:
@@ -292,9 +289,9 @@ def _heavy(
 
             return WhisperTranscriber(folder, device(), threads)
         case _:
-            from voicekit.backends.judge import PocketsphinxJudge
+            from voicekit.backends.whisper import WhisperTranscriber
 
-            return PocketsphinxJudge((), _workers(threads))
+            return WhisperTranscriber(shipped_model(WHISPER), device(), threads)
 
 
 def _quality() -> Quality:

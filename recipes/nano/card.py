@@ -14,7 +14,7 @@ ROWS = {
     "spoken_exact_match": ("right answers to spoken questions, unseen voices", ">= 0.85"),
     "spoken_exact_match_natural": ("the same, unseen natural voices (rms, ked) alone", ""),
     "speech_cer": ("speech tokens against the reply's own text, CER", "<= 0.08"),
-    "wer": ("replies heard by pocketsphinx, WER", "<= 0.18"),
+    "wer": ("replies heard by Whisper base, WER", "<= 0.18"),
     "wer_copy_synthesis": ("its ceiling: training voices through the vocoder, WER", ""),
     "wer_recordings": ("the same voices as rendered, WER", ""),
     "tokenizer_cer_synthetic": ("tokenizer on open text, 8 unseen espeak-ng voices, CER", "<= 0.12"),

@@ -1,4 +1,4 @@
-"""What every transcriber promises, and what predicted quality says. faster-whisper runs for real on tiny random weights."""
+"""What every transcriber promises (the embedded Whisper base and a tiny random one), and what predicted quality says."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,19 +11,17 @@ from tests.fake_speech import burst_means
 from tests.tiny_models import write_tiny_whisper
 from voicekit import audio
 from voicekit.backends.dnsmos import DnsmosQuality, NoQuality
-from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.backends.whisper import WhisperTranscriber
 from voicekit.errors import LanguageError, MissingModel
 from voicekit.evaluate import wer
-from voicekit.evaluate.text import spoken_words
 from voicekit.ports import Quality, Transcriber
 from voicekit.prepare import Given, prepare_dataset
-from voicekit.records import Heard, Waveform
+from voicekit.records import FloatArray, Heard, Waveform
+from voicekit.shipped import shipped_model
 from voicekit.specs import PrepareSpec
 
 READER = Path(__file__).parents[1] / "golden" / "reader"
 TEXTS = [line.split("|")[2] for line in (READER / "metadata.csv").read_text().splitlines()]
-SURE = "in the same operations"
 
 
 @cache
@@ -32,8 +30,8 @@ def reader(number: int) -> Waveform:
 
 
 @cache
-def embedded() -> PocketsphinxJudge:
-    return PocketsphinxJudge()
+def embedded() -> WhisperTranscriber:
+    return WhisperTranscriber(shipped_model("whisper-base"), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_whisper(tmp_path_factory.mktemp("whisper") / "tiny")
 
 
-@pytest.fixture(scope="module", params=["embedded", "whisper"])
+@pytest.fixture(scope="module", params=["embedded", "tiny"])
 def transcriber(request: pytest.FixtureRequest, whisper_folder: Path) -> Transcriber:
     return embedded() if request.param == "embedded" else WhisperTranscriber(whisper_folder, threads=1)
 
@@ -55,7 +53,7 @@ def test_words_have_times_in_order_and_the_same_gives_the_same(transcriber: Tran
     assert starts == sorted(starts)
     assert all(0.0 <= w.start_s <= w.end_s <= wave.duration_s and 0.0 <= w.confidence <= 1.0 for w in heard.words)
     assert transcriber.hear(wave, "en") == transcriber.hear(wave) == heard
-    assert transcriber.transcribe(wave) == " ".join(spoken_words(heard.text))
+    assert transcriber.transcribe(wave, "en") == transcriber.transcribe(wave)
 
 
 def test_rate_and_channels_do_not_matter(transcriber: Transcriber) -> None:
@@ -69,9 +67,11 @@ def test_nothing_is_heard_in_nothing(transcriber: Transcriber) -> None:
         assert heard.text == "" and heard.words == () and transcriber.transcribe(Waveform(samples, 24_000)) == ""
 
 
-def test_a_language_it_does_not_hear_is_an_error(transcriber: Transcriber) -> None:
-    with pytest.raises(LanguageError, match="'de'"):
-        transcriber.hear(reader(0), "de")
+def test_a_language_it_does_not_hear_is_an_error(whisper_folder: Path) -> None:
+    english = WhisperTranscriber(whisper_folder, threads=1)
+    for ask in (english.hear, english.transcribe):
+        with pytest.raises(LanguageError, match="'de'"):
+            ask(reader(0), "de")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,6 @@ def test_a_language_is_found_out_or_taken_as_it_is_given(of_all_languages: Whisp
     assert heard.language == "de" and heard.words
     assert of_all_languages.hear(reader(0), "de-AT") == heard, "found out or told is the same"
     assert of_all_languages.hear(reader(0), "fr").language == "fr"
-    assert of_all_languages.transcribe(reader(0)) == " ".join(spoken_words(heard.text))
     with pytest.raises(LanguageError, match=r"does not hear 'tlh'\.\s+It hears: .*de, .*en"):
         of_all_languages.hear(reader(0), "tlh")
 
@@ -98,7 +97,7 @@ def test_recordings_are_written_down_in_their_own_language(of_all_languages: Whi
     class Overheard:
         name = of_all_languages.name
 
-        def transcribe(self, wave: Waveform) -> str:
+        def transcribe(self, wave: Waveform, language: str | None = None) -> str:
             raise AssertionError("without its language")
 
         def hear(self, wave: Waveform, language: str | None = None) -> Heard:
@@ -110,40 +109,67 @@ def test_recordings_are_written_down_in_their_own_language(of_all_languages: Whi
     made = prepare_dataset(Given(tmp_path / "in"), spec, tmp_path / "out", means, lambda _: None, strict=False)
     assert asked and set(asked) == {"fr"}
     assert [c.transcript.source for c in made.clips if c.transcript.text] == [of_all_languages.name] * len(asked)
-    spec = PrepareSpec(language="de", min_speech_s=0.0)
-    with pytest.raises(LanguageError, match="'de'"):
-        means = burst_means(transcriber=embedded(), languages=("en", "de"))
-        prepare_dataset(Given(tmp_path / "in"), spec, tmp_path / "de", means, lambda _: None, strict=False)
 
 
-def test_the_embedded_one_hears_english_and_where_each_word_is() -> None:
-    """Free speech without any model: most words are right, and those that are lie where they are said."""
+def test_the_embedded_one_hears_where_each_word_is() -> None:
     wave = Waveform(np.concatenate([np.zeros((1, 22_050), np.float32), reader(2).samples], axis=1), 22_050)
     heard = embedded().hear(wave)
-    assert wer(TEXTS[2], heard.text) <= 0.5 and SURE in heard.text
-    assert heard.words[0].start_s == pytest.approx(1.0, abs=0.15)
-    assert heard.words[-1].end_s == pytest.approx(wave.duration_s, abs=0.3)
+    assert heard.language == "en" and wer(TEXTS[2], heard.text) <= 0.2
+    assert heard.words[0].start_s == pytest.approx(1.0, abs=0.3)
+    assert heard.words[-1].end_s == pytest.approx(wave.duration_s, abs=0.4)
+
+
+def tune(seconds: float) -> FloatArray:
+    """float32 [T] at 16 kHz: plucked notes, two a second."""
+    time_s = np.arange(int(16_000 * seconds)) / 16_000
+    samples = np.zeros(len(time_s))
+    for number, note in enumerate(np.random.default_rng(0).integers(0, 24, int(2 * seconds))):
+        since_s = time_s - number / 2
+        envelope = np.where(since_s >= 0, np.exp(-3 * np.maximum(since_s, 0)), 0.0)
+        samples += envelope * sum(np.sin(2 * np.pi * 220 * 2 ** (note / 12) * h * time_s) / h for h in range(1, 6))
+    return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+
+
+def hiss(seconds: float, level: float) -> FloatArray:
+    return (level * np.random.default_rng(0).standard_normal(int(16_000 * seconds))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [hiss(20, 0.001), hiss(20, 0.1), hiss(2, 0.1), tune(20), tune(3), hiss(1, 0.0), np.pad(hiss(0.01, 1.0), 30_000)],
+    ids=["faint noise", "noise", "short noise", "music", "short music", "silence", "click"],
+)
+def test_no_words_are_invented_where_nobody_speaks(samples: FloatArray) -> None:
+    wave = Waveform(samples[None], 16_000)
+    assert embedded().hear(wave).text == "" == embedded().transcribe(wave, "en")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 6.0])
+def test_short_sentences_are_heard_once_however_long_the_silence_behind_them(seconds: float) -> None:
+    """In a window that ends with the words, Whisper repeats them."""
+    samples = np.pad(audio.read(READER.parent / "voices" / "slt-2.ogg").mono(), (0, int(16_000 * seconds)))
+    wave = Waveform(samples[None], 16_000)
+    for heard in (embedded().transcribe(wave, "en"), embedded().hear(wave, "en").text):
+        assert wer("seven plus two makes nine", heard) <= 0.2
 
 
 def test_asked_by_several_at_once_they_hear_the_same(transcriber: Transcriber) -> None:
     waves = [reader(number) for number in (0, 1, 2)]
     alone = [transcriber.hear(wave, "en") for wave in waves]
-    if transcriber is embedded():
-        transcriber = PocketsphinxJudge(processes=2)
     with ThreadPoolExecutor(3) as threads:
         assert list(threads.map(lambda wave: transcriber.hear(wave, "en"), waves[::-1])) == alone[::-1]
 
 
 def test_long_sound_is_heard_to_its_end() -> None:
-    wave = reader(2)
-    gap = np.zeros((1, wave.sample_rate_hz), np.float32)
-    once = np.concatenate([wave.samples, gap], axis=1)
-    times = int(33 * wave.sample_rate_hz / once.shape[1])
-    heard = embedded().hear(Waveform(np.tile(once, times), wave.sample_rate_hz))
-    assert heard.text.count(SURE) == times
-    every_s = once.shape[1] / wave.sample_rate_hz
-    said = [word.start_s for word in heard.words if word.text == "operations"]
-    assert np.allclose(np.diff(said), every_s, atol=0.1)
+    rate_hz = reader(0).sample_rate_hz
+    gap = np.zeros((1, rate_hz), np.float32)
+    once = np.concatenate([part for n in range(3) for part in (reader(n).samples, gap)], axis=1)
+    times = int(45 * rate_hz / once.shape[1])
+    long = Waveform(np.tile(once, times), rate_hz)
+    heard = embedded().hear(long)
+    assert heard.text.lower().count("operations") == times == embedded().transcribe(long).lower().count("operations")
+    said = [word.start_s for word in heard.words if word.text.startswith("operations")]
+    assert np.allclose(np.diff(said), once.shape[1] / rate_hz, atol=0.3)
 
 
 def test_a_damaged_or_incomplete_model_is_named(whisper_folder: Path, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def test_create_json_is_one_object_with_the_promised_keys(run: Run, recordings: 
     shown = json.loads(out)
     assert out.count("\n") == 1
     assert set(shown) == {
-        "voice", "version", "state", "clips", "speech_s", "training", "evaluation", "passed", "reasons", "advice", "report"
+        "voice", "version", "state", "clips", "speech_s", "training", "evaluation", "passed", "reasons", "advice", "warnings",
+            "report",
     }  # fmt: skip
     assert shown["voice"] == "anna" and shown["version"] == 1 and shown["state"] == "published" and shown["passed"] is True
     assert shown["clips"] == {"accepted": 10, "rejected": 0} and shown["reasons"] == []

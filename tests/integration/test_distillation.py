@@ -40,7 +40,7 @@ class Deaf:
 
     name = "deaf"
 
-    def transcribe(self, wave: Waveform) -> str:
+    def transcribe(self, wave: Waveform, language: str | None = None) -> str:
         return ""
 
     def hear(self, wave: Waveform, language: str | None = None) -> Heard:

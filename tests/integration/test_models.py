@@ -23,7 +23,6 @@ from voicekit.backends import fetching
 from voicekit.backends.denoise import SpectralDenoiser
 from voicekit.backends.diarization import Ge2eDiarizer
 from voicekit.backends.dnsmos import DnsmosQuality
-from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.backends.separation import DemucsSeparator
 from voicekit.catalog.store import SqlCatalog
 from voicekit.errors import MissingModel
@@ -187,7 +186,7 @@ def test_a_gate_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_path: Path) -> None:
     parts = engines(Settings(home=tmp_path / "home", device="cpu"))
     assert isinstance(parts.separator("auto"), SpectralDenoiser) and isinstance(parts.denoiser(), SpectralDenoiser)
-    assert isinstance(parts.diarizer("auto"), Ge2eDiarizer) and isinstance(parts.transcriber("auto"), PocketsphinxJudge)
+    assert isinstance(parts.diarizer("auto"), Ge2eDiarizer) and parts.transcriber("auto") is parts.judge()
     assert isinstance(parts.quality(), DnsmosQuality)
     folder = tmp_path / "home" / "models" / "htdemucs"
     write_tiny_demucs(folder)
@@ -251,7 +250,7 @@ def test_the_command_lists_them_and_says_why_one_cannot_come(
     assert "clustering" in gated["embedded"] and found["dnsmos"]["ready"] and found["dnsmos"]["folder"] is None
     assert cli.run(["models", "list"]) == 0
     shown = capfd.readouterr().out
-    assert "transcription" in shown and "without a model: pocketsphinx" in shown and "MIT" in shown
+    assert "transcription" in shown and "without a model: Whisper base" in shown and "MIT" in shown
     monkeypatch.setattr(fetching, "reachable", lambda url: False)
     assert cli.run(["models", "fetch", "htdemucs"]) == MissingModel.exit_code
     told = capfd.readouterr().err

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from voicekit.evaluate import METRICS, gate
+from voicekit.evaluation_warnings import warnings
 from voicekit.records import Metric
 from voicekit.specs import EvaluateSpec
 
@@ -17,8 +18,13 @@ GOOD = {
     "self_cosine": 0.92,
     "copy_cosine": 0.88,
     "wer": 0.15,
+    "cer": 0.07,
     "base_wer": 0.12,
+    "base_cer": 0.06,
     "copy_wer": 0.05,
+    "copy_cer": 0.02,
+    "recording_wer": 0.04,
+    "recording_cer": 0.01,
     "in_voice": 0.8,
     "token_js": 0.2,
     "speech_rate_ratio": 1.05,
@@ -32,6 +38,21 @@ def measured(**changes: float) -> dict[str, Metric]:
 
 def test_the_example_has_every_metric() -> None:
     assert list(GOOD) == list(METRICS)
+
+
+def test_a_voice_that_people_do_not_understand_is_refused_where_a_bound_is_set_and_warned_about_everywhere() -> None:
+    unclear = measured(wer=0.59, base_wer=0.58)
+    assert gate(unclear, EvaluateSpec()).passed, "no worse than the base"
+    refused = gate(unclear, EvaluateSpec(max_wer=0.25))
+    assert not refused.passed and "cannot be understood" in refused.reasons[0] and "59 %" in refused.reasons[0]
+    assert "59 %" in warnings(unclear)[0] and "58 %" in warnings(unclear)[0]
+    assert warnings(measured(wer=0.2)) == () == warnings(measured(wer=math.nan))
+    assert EvaluateSpec().digest() != EvaluateSpec(max_wer=0.25).digest()
+
+
+def test_numbers_of_the_judge_that_knew_the_sentences_are_called_so() -> None:
+    old = {name: metric for name, metric in measured(wer=0.2).items() if "cer" not in name and name != "recording_wer"}
+    assert "earlier judge" in warnings(old)[0]
 
 
 def test_a_good_voice_passes_without_reasons_or_advice() -> None:

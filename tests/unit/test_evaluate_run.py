@@ -1,7 +1,6 @@
 """A fake base whose voice is the pitch of two tones: every number can be said beforehand."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from voicekit.errors import InputError, RecordingsError
 from voicekit.evaluate import METRICS, Instruments, evaluate_voice, gate, run
 from voicekit.evaluate.run import f0_hz, in_voice
 from voicekit.ports import Progress
-from voicekit.records import EvaluationRows, Metric, Question, Reply, Waveform
+from voicekit.records import EvaluationRows, Metric, Reply, Waveform
 from voicekit.specs import EvaluateSpec
 
 SPEC = EvaluateSpec(questions=30, spoken=10)
@@ -30,7 +29,7 @@ def measure(
     base = FakeBase()
     mouth = base.voice("low")
     recordings = [(mouth.decode(np.array(codes_of(text, SPEAKER_PITCH))), text) for text in SENTENCES[:clips]]
-    instruments = Instruments(FakeEncoder(), lambda _: FakeJudge(base), FakePitch(), workers)
+    instruments = Instruments(FakeEncoder(), FakeJudge(base), FakePitch(), workers)
     report = (lambda _: None) if events is None else events.append
     questions = [*base.material.test, *base.material.dev]
     return evaluate_voice(base, voice or base.voice("mid"), None, recordings, questions, spec, instruments, report)
@@ -121,7 +120,7 @@ def test_nothing_to_compare_with_or_to_ask_is_said_plainly() -> None:
     with pytest.raises(RecordingsError):
         measure(clips=0)
     base = FakeBase()
-    instruments = Instruments(FakeEncoder(), lambda _: FakeJudge(base), FakePitch())
+    instruments = Instruments(FakeEncoder(), FakeJudge(base), FakePitch())
     wave = base.voice("low").decode(np.array(codes_of("hello", 6)))
     with pytest.raises(InputError):
         evaluate_voice(base, base.voice("mid"), None, [(wave, "hello")], [], SPEC, instruments, lambda _: None)
@@ -130,7 +129,7 @@ def test_nothing_to_compare_with_or_to_ask_is_said_plainly() -> None:
 def test_the_drift_of_the_text_comes_from_the_base(tmp_path: Path) -> None:
     (tmp_path / "adapter.json").write_text('{"pitch": 6, "share": 1.0, "wits": 0.0}')
     base = FakeBase()
-    instruments = Instruments(FakeEncoder(), lambda _: FakeJudge(base), FakePitch())
+    instruments = Instruments(FakeEncoder(), FakeJudge(base), FakePitch())
     wave = base.voice("low").decode(np.array(codes_of("hello", 6)))
     voice = base.voice("anna", adapter=tmp_path)
     questions = list(base.material.test)
@@ -138,20 +137,15 @@ def test_the_drift_of_the_text_comes_from_the_base(tmp_path: Path) -> None:
     assert metrics["text_kl_nats"].value == pytest.approx(2.0)
 
 
-def test_the_judge_knows_right_answers_wrong_answers_and_the_script() -> None:
-    base = FakeBase()
-    known: list[str] = []
+def test_the_judge_is_asked_in_the_language_that_a_text_is_written_in() -> None:
+    assert [run.language_of(text, ("zh", "en")) for text in ("hello there", "你好", "")] == ["en", "zh", "en"]
+    assert run.language_of("hola", ("es",)) == "es" and run.language_of("你好", ("en",)) == "en"
 
-    def judge(sentences: Sequence[str]) -> FakeJudge:
-        known.extend(sentences)
-        return FakeJudge(base)
 
-    wave = base.voice("low").decode(np.array(codes_of("hello there", 6)))
-    instruments = Instruments(FakeEncoder(), judge, FakePitch())
-    mine = [Question("who are you", "your own voice")] * 3
-    evaluate_voice(base, base.voice("mid"), None, [(wave, "hello there")] * 3, mine, SPEC, instruments, lambda _: None)
-    answers = {q.answer for q in (*base.material.train, *base.material.dev, *base.material.test)}
-    assert {"your own voice", "hello there", *answers} == set(known)
+def test_recordings_are_heard_too_as_the_ceiling_of_the_judge() -> None:
+    metrics, rows = measure(adapted())
+    assert metrics["recording_wer"].value == 0.0 == metrics["recording_cer"].value
+    assert metrics["recording_wer"].n == len(rows.clips) == sum(clip.heard == clip.text for clip in rows.clips)
 
 
 def test_long_recordings_are_not_all_synthesised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,12 +54,14 @@ def test_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
 
 def test_auto_takes_the_best_complete_model_or_none(tmp_path: Path) -> None:
     assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) is None
-    tiny = put(known_model("faster-whisper-tiny"), tmp_path)
-    assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) == tiny
+    put(known_model("faster-whisper-tiny"), tmp_path)
+    assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) is None, "the embedded one is better"
+    small = put(known_model("faster-whisper-small"), tmp_path)
+    assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) == small
     large = put(known_model("faster-whisper-large-v3"), tmp_path)
     assert chosen_folder(Step.TRANSCRIPTION, "", tmp_path, PACKAGES) == large
     (large / "model.bin").unlink()
-    assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) == tiny
+    assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, PACKAGES) == small
     assert chosen_folder(Step.TRANSCRIPTION, "auto", tmp_path, ()) is None
     assert chosen_folder(Step.SEPARATION, "auto", tmp_path, PACKAGES) is None
     assert chosen_folder(Step.TRANSCRIPTION, "embedded", tmp_path, PACKAGES) is None

@@ -20,6 +20,7 @@ from voicekit.records import (
     Metric,
     Question,
     ReplyRow,
+    TextErrors,
     Waveform,
 )
 from voicekit.report import write_report
@@ -38,7 +39,7 @@ def tone(seconds: float, f0_hz: float = 200.0) -> Waveform:
 
 def speech(heard: str = "it is nine", errors: int = 0, seconds: float = 0.5) -> HeardSpeech:
     pitch: FloatArray = np.full(50, 200.0, np.float32)
-    return HeardSpeech(tone(seconds), 0.8, heard, errors, 3, pitch)
+    return HeardSpeech(tone(seconds), 0.8, heard, TextErrors(errors, 3, 4 * errors, 12), pitch)
 
 
 def rows() -> EvaluationRows:
@@ -58,7 +59,11 @@ def rows() -> EvaluationRows:
         ),
         ReplyRow(Question("unspoken?", "yes", ""), "yes", "yes", True, True, 0.0),
     ]
-    return EvaluationRows(tuple(replies), (ClipRow("the script", tone(1.0), 0.9, speech("the script")),), 201.0)
+    return EvaluationRows(
+        tuple(replies),
+        (ClipRow("the script", tone(1.0), 0.9, "the script", TextErrors(0, 2, 0, 10), speech("the script")),),
+        201.0,
+    )
 
 
 def evaluation(**changes: Metric) -> Evaluation:

@@ -16,6 +16,7 @@ from voicekit.api.consents import consent_of
 from voicekit.api.paging import After, PageSize, page
 from voicekit.api.server import ServerDep
 from voicekit.api.voice_access import version_of, voice_of
+from voicekit.evaluation_warnings import warnings
 from voicekit.records import Voice, VoiceState
 from voicekit.results import evaluation_json
 
@@ -130,6 +131,7 @@ def evaluation(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, 
         "passed": measured.passed,
         "reasons": list(measured.reasons),
         "advice": list(measured.advice),
+        "warnings": list(warnings(measured.metrics)),
         "metrics": evaluation_json(measured),
     }
 

@@ -12,5 +12,6 @@ from voicekit.evaluate.run import Instruments as Instruments
 from voicekit.evaluate.run import evaluate_voice as evaluate_voice
 from voicekit.evaluate.text import same_answer as same_answer
 from voicekit.evaluate.text import spoken_words as spoken_words
+from voicekit.evaluate.text import text_errors as text_errors
 from voicekit.evaluate.text import wer as wer
 from voicekit.evaluate.text import word_errors as word_errors

@@ -27,7 +27,7 @@ class Decision:
 
 def gate(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> Decision:
     """Compare values with the spec's thresholds. What could not be measured does not pass."""
-    findings = [check(metrics, spec) for check in (_similarity, _retention, _intelligibility, _rate)]
+    findings = [check(metrics, spec) for check in (_similarity, _retention, _understood, _intelligibility, _rate)]
     reasons = tuple(reason for reason, _ in findings if reason)
     advice = [advice for reason, advice in findings if reason]
     return Decision(not reasons, reasons, (*advice, *_remarks(metrics, spec)))
@@ -57,6 +57,19 @@ def _retention(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, 
     return (
         f"The model has lost answers: {found}; retention {_two(kept)}, {spec.min_retention:.2f} was required.",
         "Lower train.learning_rate or train.steps, or raise train.replay_per_epoch or train.text_kl in the recipe.",
+    )
+
+
+def _understood(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    """The absolute bound, where the recipe sets one."""
+    wer = metrics["wer"].value
+    if spec.max_wer is None or wer <= spec.max_wer:
+        return "", ""
+    return (
+        f"The voice cannot be understood well enough: {_percent(wer)} of its words are misheard, at most "
+        f"{_percent(spec.max_wer)} are allowed.",
+        "Check that the script says what the recordings say, and give more and cleaner recordings; if the base is no clearer "
+        "(base_wer), no recordings will help.",
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import regex
 
 from voicekit.crew import Crew
 from voicekit.errors import InputError, RecordingsError
 from voicekit.evaluate import statistics
-from voicekit.evaluate.text import same_answer, word_errors
+from voicekit.evaluate.text import same_answer, text_errors
 from voicekit.ports import BaseModel, OnProgress, PitchTracker, Progress, SpeakerEncoder, SpeakingModel, Transcriber
 from voicekit.records import (
     ClipRow,
@@ -25,9 +26,11 @@ from voicekit.records import (
     Question,
     Reply,
     ReplyRow,
+    TextErrors,
     VoicePrompt,
     Waveform,
 )
+from voicekit.verbalization import UNSPACED, UNSPACED_LANGUAGES, primary
 
 if TYPE_CHECKING:
     from voicekit.specs import EvaluateSpec
@@ -41,9 +44,14 @@ METRICS: dict[str, str] = {
     "base_speaker_cosine": "the same for the un-tuned base: its default speaker, its neutral voice prompt",
     "self_cosine": "mean cosine of each recording to the mean of the other recordings",
     "copy_cosine": "the same for the recordings' copy synthesis: the vocoder's ceiling",
-    "wer": "word error rate of the voice's replies: what the judge hears against the reply's own text",
-    "base_wer": "the same for the un-tuned base's replies",
-    "copy_wer": "word error rate of the recordings' copy synthesis against the script",
+    "wer": "word error rate of the voice's replies: what a recogniser that knows none of them hears against the reply's own text",
+    "cer": "the same in characters",
+    "base_wer": "word error rate of the un-tuned base's replies",
+    "base_cer": "the same in characters",
+    "copy_wer": "word error rate of the recordings' copy synthesis against the script: the vocoder's ceiling",
+    "copy_cer": "the same in characters",
+    "recording_wer": "word error rate of the recordings themselves against the script: the recogniser's ceiling",
+    "recording_cer": "the same in characters",
     "in_voice": "share of replies with a mean F0 within 10 % of the speaker's, both tokens decoded with the neutral prompt",
     "token_js": "Jensen-Shannon divergence in nats (0 equal, 0.693 disjoint) of the speech tokens of replies and recordings",
     "speech_rate_ratio": "letters per second of voiced speech, replies / recordings, both tokens decoded with the neutral prompt",
@@ -62,13 +70,13 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Instruments:
-    """What hears the speech. `judge` makes a transcriber for speech that consists of the words of the given sentences.
+    """What hears the speech. `judge` transcribes it and does not know what is said.
 
     `workers` replies are decoded and heard at once, each as if alone.
     """
 
     speaker: SpeakerEncoder
-    judge: Callable[[Sequence[str]], Transcriber]
+    judge: Transcriber
     pitch: PitchTracker
     workers: int = 1
 
@@ -103,7 +111,7 @@ def evaluate_voice(
     asked = [questions[int(i)] for i in order]
     used = list(recordings[: spec.spoken])
     report(Progress("evaluate", 0.0, "Listening to the recordings"))
-    bench = _Bench(base, instruments, _judge(base, instruments, asked, used), used)
+    bench = _Bench(base, instruments, used)
     clips = bench.clips()
     report(Progress("evaluate", 0.25, f"Asking {len(asked)} questions"))
     texts = [q.text for q in asked]
@@ -145,11 +153,9 @@ def in_voice(f0: float, speaker_f0: float) -> bool:
 class _Bench:
     """The instruments set up for one speaker, with their recordings measured once."""
 
-    def __init__(
-        self, base: BaseModel, instruments: Instruments, judge: Transcriber, recordings: Sequence[tuple[Waveform, str]]
-    ) -> None:
+    def __init__(self, base: BaseModel, instruments: Instruments, recordings: Sequence[tuple[Waveform, str]]) -> None:
         self.base_voice = base.voice(base.info.default_speaker)
-        self._base, self._instruments, self._judge = base, instruments, judge
+        self._base, self._instruments, self._languages = base, instruments, base.info.languages
         self._neutral = base.neutral_prompt()
         waves = [wave for wave, _ in recordings]
         self._embeddings = list(instruments.each(instruments.speaker.embed, waves))
@@ -168,7 +174,9 @@ class _Bench:
             wave, text = self._listened_to[i]
             others = _unit(total - self._embeddings[i])
             copy = self._hear(self._base.copy_synthesis(wave), text, others, self._pitch[i])
-            return ClipRow(text, wave, float(self._embeddings[i] @ others), copy)
+            heard = self._transcribed(wave, text)
+            errors = text_errors(text, heard, language_of(text, self._languages))
+            return ClipRow(text, wave, float(self._embeddings[i] @ others), heard, errors, copy)
 
         return tuple(self._instruments.each(row, range(len(self._listened_to))))
 
@@ -196,10 +204,13 @@ class _Bench:
 
     def _hear(self, wave: Waveform, text: str, speaker: FloatArray, pitch_hz: FloatArray) -> HeardSpeech:
         silent = wave.num_samples == 0
-        heard = "" if silent else self._judge.transcribe(wave)
-        errors, words = word_errors(text, heard)
+        heard = "" if silent else self._transcribed(wave, text)
+        errors = text_errors(text, heard, language_of(text, self._languages))
         cosine = 0.0 if silent else float(self._instruments.speaker.embed(wave) @ speaker)
-        return HeardSpeech(wave, cosine, heard, errors, words, pitch_hz, in_voice(f0_hz(pitch_hz), self.speaker_f0_hz))
+        return HeardSpeech(wave, cosine, heard, errors, pitch_hz, in_voice(f0_hz(pitch_hz), self.speaker_f0_hz))
+
+    def _transcribed(self, wave: Waveform, text: str) -> str:
+        return self._instruments.judge.transcribe(wave, language_of(text, self._languages))
 
     def _track(self, tokens: IntArray) -> FloatArray:
         return self._instruments.pitch.track(_decode(self.base_voice, tokens, self._neutral))
@@ -220,24 +231,30 @@ def _metrics(rows: EvaluationRows, seed: int) -> dict[str, Metric]:
         "base_speaker_cosine": statistics.mean([s.cosine for s in base_spoken], seed),
         "self_cosine": statistics.mean([clip.cosine for clip in rows.clips] if several else [], seed),
         "copy_cosine": statistics.mean([copy.cosine for copy in copies] if several else [], seed),
-        "wer": statistics.ratio([s.word_errors for s in spoken], [s.num_words for s in spoken], seed),
-        "base_wer": statistics.ratio([s.word_errors for s in base_spoken], [s.num_words for s in base_spoken], seed),
-        "copy_wer": statistics.ratio([c.word_errors for c in copies], [c.num_words for c in copies], seed),
+        **_error_rates("", [s.errors for s in spoken], seed),
+        **_error_rates("base_", [s.errors for s in base_spoken], seed),
+        **_error_rates("copy_", [c.errors for c in copies], seed),
+        **_error_rates("recording_", [clip.errors for clip in rows.clips], seed),
     }
+
+
+def _error_rates(whose: str, errors: Sequence[TextErrors], seed: int) -> dict[str, Metric]:
+    """Word and character error rate over all words and characters."""
+    return {
+        f"{whose}wer": statistics.ratio([e.word_errors for e in errors], [e.num_words for e in errors], seed),
+        f"{whose}cer": statistics.ratio([e.character_errors for e in errors], [e.num_characters for e in errors], seed),
+    }
+
+
+def language_of(text: str, languages: Sequence[str]) -> str:
+    """The first of a base's languages that is written like the text."""
+    unspaced = regex.search(UNSPACED, text) is not None
+    return next((tag for tag in languages if (primary(tag) in UNSPACED_LANGUAGES) == unspaced), languages[0])
 
 
 def _first_seconds(recordings: Sequence[tuple[Waveform, str]]) -> list[tuple[Waveform, str]]:
     ends_s = np.cumsum([wave.duration_s for wave, _ in recordings])
     return list(recordings[: max(int((ends_s <= SYNTHESISED_S).sum()), FEWEST_SYNTHESISED)])
-
-
-def _judge(
-    base: BaseModel, instruments: Instruments, asked: Sequence[Question], recordings: Sequence[tuple[Waveform, str]]
-) -> Transcriber:
-    """One judge for replies and recordings alike. It knows every answer of the base, so that it can hear a wrong one."""
-    material = base.material
-    known = (*material.train, *material.dev, *material.test, *asked)
-    return instruments.judge(sorted({q.answer for q in known} | {text for _, text in recordings}))
 
 
 def _speed(voice: SpeakingModel, texts: Sequence[str], seed: int) -> Metric:

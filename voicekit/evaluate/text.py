@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import regex
 
+from voicekit.records import TextErrors
 from voicekit.verbalization import UNSPACED, WORD, primary, verbalized
 
 if TYPE_CHECKING:
@@ -35,25 +36,6 @@ _FILLERS = {
 _NUMBER_LANGUAGES = ("de", "es", "fr", "it", "nl", "pt")
 _CHINESE_NUMERALS = str.maketrans("億萬兩〇", "亿万两零")
 _CHINESE_NUMBER = regex.compile("[零一二两三四五六七八九十百千万亿]+")
-
-
-class TextErrors(NamedTuple):
-    """Substitutions, deletions and insertions, in words and in characters, and the lengths of the reference."""
-
-    word_errors: int
-    num_words: int
-    character_errors: int
-    num_characters: int
-
-    @property
-    def wer(self) -> float:
-        """Word error rate; it can exceed 1."""
-        return self.word_errors / max(self.num_words, 1)
-
-    @property
-    def cer(self) -> float:
-        """Character error rate, single spaces between words included; it can exceed 1."""
-        return self.character_errors / max(self.num_characters, 1)
 
 
 def text_errors(reference: str, hypothesis: str, language: str = "en") -> TextErrors:

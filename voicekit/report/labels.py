@@ -21,7 +21,7 @@ class Label:
 GROUPS: dict[str, tuple[str, ...]] = {
     "Sound of the finished speech": ("speaker_cosine", "base_speaker_cosine", "copy_cosine", "self_cosine"),
     "Answers": ("retention", "voice_accuracy", "base_accuracy", "text_kl_nats"),
-    "Intelligibility": ("wer", "base_wer", "copy_wer"),
+    "Intelligibility": ("wer", "cer", "base_wer", "base_cer", "copy_wer", "copy_cer", "recording_wer", "recording_cer"),
     "How the chat model speaks": ("in_voice", "token_js", "speech_rate_ratio"),
     "Speed": ("real_time_factor",),
 }
@@ -35,11 +35,14 @@ LABELS: dict[str, Label] = {
     "voice_accuracy": Label("Right answers, voice", "Share of questions answered word for word.", "higher", True),
     "base_accuracy": Label("Right answers, base", "The same for the base under its default speaker.", "", True),
     "text_kl_nats": Label("Drift of the text", "KL divergence from the base in nats per token of the right answer.", "lower"),
-    "wer": Label("Word errors, voice", "What an independent judge mishears of the replies.", "lower", True),
+    "wer": Label("Word errors, voice", "What a recogniser that knows none of the sentences mishears.", "lower", True),
+    "cer": Label("Character errors, voice", "The same, letter by letter.", "lower", True),
     "base_wer": Label("Word errors, base", "The same for the base's replies.", "", True),
-    "copy_wer": Label(
-        "Word errors, vocoder copy", "The same for the recordings through the vocoder, against the script.", "", True
-    ),
+    "base_cer": Label("Character errors, base", "The same, letter by letter.", "", True),
+    "copy_wer": Label("Word errors, vocoder copy", "The recordings through the vocoder, against the script.", "", True),
+    "copy_cer": Label("Character errors, vocoder copy", "The same, letter by letter.", "", True),
+    "recording_wer": Label("Word errors, recordings", "What the recogniser mishears of the recordings.", "", True),
+    "recording_cer": Label("Character errors, recordings", "The same, letter by letter.", "", True),
     "in_voice": Label(
         "In voice", "Replies whose pitch lies within 10 % of the speaker's, by the speech tokens alone.", "higher", True
     ),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voicekit import files
+from voicekit.evaluation_warnings import warnings
 from voicekit.records import Evaluation, EvaluationRows, Metric
 from voicekit.report import sections
 from voicekit.report.html import items, tag, text
@@ -56,7 +57,8 @@ def summary(metrics: Mapping[str, Metric], rows: EvaluationRows) -> str:
         f"the base answered {says['base_accuracy']} before.",
         f"Its replies resemble the speaker with a cosine of {says['speaker_cosine']}; the un-tuned base reaches "
         f"{says['base_speaker_cosine']}, a vocoder copy of the recordings themselves {says['copy_cosine']}.",
-        f"An independent judge mishears {says['wer']} of its words, and {says['base_wer']} of the base's.",
+        f"A recogniser that knows none of the sentences mishears {says['wer']} of its words, {says['base_wer']} of the base's "
+        f"and {says['recording_wer']} of the recordings'.",
     ]
     if math.isfinite(rows.speaker_f0_hz) and math.isfinite(metrics["in_voice"].value):
         sentences.append(
@@ -79,6 +81,7 @@ def _head(voice: str, evaluation: Evaluation, rows: EvaluationRows) -> str:
             tag("div", tag("h1", text(voice)), tag("span", state, css=f"state{kind}"), css="title"),
             tag("p", text(summary(evaluation.metrics, rows)), css="summary"),
             tag("div", *_cards(evaluation.metrics, rows), css="cards"),
+            *(tag("p", tag("b", "Warning: "), text(line), css="warning") for line in warnings(evaluation.metrics)),
             tag("div", decision, advice, css=f"gate{kind}"),
         ]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from voicekit.records import EvaluationRows, HeardSpeech, Metric, ReplyRow
+from voicekit.records import EvaluationRows, Metric, ReplyRow
 from voicekit.report import plots
 from voicekit.report.html import figure, player, row, table, tag, text
 from voicekit.report.labels import GROUPS, LABELS, interval, shown
@@ -94,25 +94,21 @@ def worst(replies: Sequence[ReplyRow]) -> str:
 
 
 def _misheard(replies: Sequence[ReplyRow]) -> str:
-    spoken = [(r.voice_text, r.voice) for r in replies if r.voice is not None and r.voice.word_errors > 0]
+    spoken = [(r.voice_text, r.voice) for r in replies if r.voice is not None and r.voice.errors.word_errors > 0]
     if not spoken:
         return ""
-    spoken.sort(key=lambda pair: -_error_rate(pair[1]))
+    spoken.sort(key=lambda pair: -pair[1].errors.wer)
     lines = [
         row(
             (text(said), ""),
             (text(s.heard) or "–", "soft"),
-            (f"{100 * _error_rate(s):.0f} %", "number"),
+            (f"{100 * s.errors.wer:.0f} %", "number"),
             (player(s.wave), "play"),
         )
         for said, s in spoken[:WORST_SHOWN]
     ]
     heads = (("The reply's text", ""), ("What the judge heard", ""), ("Word errors", "number"), ("Audio", ""))
     return tag("h3", "Hardest to understand", css="later") + table(heads, lines, css="replies")
-
-
-def _error_rate(speech: HeardSpeech) -> float:
-    return speech.word_errors / max(speech.num_words, 1)
 
 
 def _short(sentence: str, most: int = 60) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -36,7 +35,7 @@ def distil_tokenizer(
     folder: Path,
     out: Path | None,
     spec: DistilSpec,
-    judge: Callable[[Sequence[str]], Transcriber],
+    judge: Transcriber,
     device: str,
     report: OnProgress,
 ) -> DistilledPart:
@@ -48,7 +47,7 @@ def distil_tokenizer(
     return distilled(SPEECH_TOKENIZER, folder, out, spec, device, report, lambda lessons: _learned(lessons, judge, device))
 
 
-def _learned(lessons: Lessons, judge: Callable[[Sequence[str]], Transcriber], device: str) -> Learned:
+def _learned(lessons: Lessons, judge: Transcriber, device: str) -> Learned:
     base, spec, work, report = lessons.base, lessons.spec, lessons.work, lessons.report
     pairs = lessons.pairs()
     tokenizer = fresh_for(base, spec).to(device)
@@ -83,7 +82,7 @@ def _measured(
     source: Source,
     known: int,
     spec: DistilSpec,
-    judge: Callable[[Sequence[str]], Transcriber],
+    judge: Transcriber,
     report: OnProgress,
 ) -> dict[str, Metric]:
     """Every number of the card; those of the base's own tokenizer too, where it has one."""
@@ -103,7 +102,7 @@ def _measured(
         for name, pairs in sets.items():
             numbers[whose + name] = measure.accuracy(one.encode, pairs, spec.seed)
         numbers[f"{whose}leakage"] = measure.speaker_leakage(one.encode, same, source.synthesis.decoder.config.num_codes)
-        once, twice = measure.round_trip(one.encode, source, base.neutral_prompt(), judge, spec.measured)
+        once, twice = measure.round_trip(one.encode, source, base.neutral_prompt(), judge, base.info.languages, spec.measured)
         numbers["decoded_wer"], numbers[f"{whose}round_trip_wer"] = once, twice
         if any(spoken.text for spoken in source.spoken):
             numbers[f"{whose}reader_cer"] = measure.reader_error(one.read, source.spoken, spec.seed)

@@ -9,6 +9,7 @@ import numpy as np
 from voicekit.covo.distillation.pairs import PAIR_TOKENS, Pair, Source, decoded, one_pair
 from voicekit.covo.distillation.sequences import Spoken
 from voicekit.evaluate import statistics
+from voicekit.evaluate.run import language_of
 from voicekit.evaluate.text import character_error_rate, word_errors
 from voicekit.ports import Transcriber
 from voicekit.records import FloatArray, IntArray, Metric, VoicePrompt, Waveform
@@ -64,18 +65,18 @@ def speaker_leakage(tokenize: Tokenize, sounds: Sequence[Sequence[FloatArray]], 
 
 
 def round_trip(
-    tokenize: Tokenize, source: Source, voice: VoicePrompt, judge: Callable[[Sequence[str]], Transcriber], count: int
+    tokenize: Tokenize, source: Source, voice: VoicePrompt, judge: Transcriber, languages: Sequence[str], count: int
 ) -> tuple[Metric, Metric]:
     """(WER of decoded tokens, WER after decoding, tokenizing and decoding once more), by the judge, of spoken texts."""
     said = [s for s in source.spoken if s.text][:count]
-    ears = judge([s.text for s in said])
     once, twice, words = [], [], []
     for spoken in said:
         sound = decoded(source.synthesis, spoken.codes, voice)[0]
         again = decoded(source.synthesis, tokenize(sound), voice)[0]
-        errors, number = word_errors(spoken.text, ears.transcribe(_wave(sound)))
+        language = language_of(spoken.text, languages)
+        errors, number = word_errors(spoken.text, judge.transcribe(_wave(sound), language), language)
         once.append(float(errors))
-        twice.append(float(word_errors(spoken.text, ears.transcribe(_wave(again)))[0]))
+        twice.append(float(word_errors(spoken.text, judge.transcribe(_wave(again), language), language)[0]))
         words.append(float(number))
     return statistics.ratio(once, words, source.seed), statistics.ratio(twice, words, source.seed)
 
