@@ -121,7 +121,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
 
 # What does a step as long as none of the models is there, and how well.
 EMBEDDED_DEFAULTS: dict[Step, str] = {
-    Step.SEPARATION: "denoiser DeepFilterNet 3: takes noise of any kind away, music only where it is soft",
+    Step.SEPARATION: "denoiser DeepFilterNet 3: takes noise of any kind away, of music little",
     Step.DIARIZATION: "clustering of the bundled speaker encoder: one speaker at a time, good for two to four",
     Step.TRANSCRIPTION: "pocketsphinx: English only; of a clean reader every fifth word is wrong",
     Step.QUALITY: "none: clips are judged by noise, clipping and script alone",

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recipes.embedded.denoiser import graphs
 from tests.tiny_models import write_tiny_demucs
 from voicekit import audio
 from voicekit.backends.denoise import LIMIT_DB, RATE_HZ, DeepFilterNet, samples_of, spectra_of
@@ -188,3 +189,8 @@ def test_the_output_is_that_of_the_authors_library() -> None:
 def test_a_folder_without_the_graphs_says_so(tmp_path: Path) -> None:
     with pytest.raises(MissingModel, match="cannot open the model"):
         DeepFilterNet(tmp_path)
+
+
+def test_another_archive_than_the_one_that_was_tried_is_refused() -> None:
+    with pytest.raises(SystemExit, match="checksum"):
+        graphs(b"another archive")
