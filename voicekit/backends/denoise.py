@@ -43,7 +43,7 @@ class DeepFilterNet:
     """
 
     name = "DeepFilterNet 3"
-    block_s, overlap_s = 15.0, 1.5  # a block takes about 250 MB
+    block_s, overlap_s = 15.0, 1.5  # a block takes about 280 MB
 
     def __init__(self, folder: Path | None = None, limit_db: float = LIMIT_DB) -> None:
         where = folder or shipped_model("deepfilternet3")
