@@ -37,7 +37,7 @@ class Engines:
     `phones` pronounces the words of a language; None for one it does not know.
 
     `separator`, `diarizer` and `transcriber` are asked by choice: "auto", "embedded", a known model's name or a folder (see
-    `voicekit.models.chosen_folder`). `denoiser` takes steady noise away, whatever the choice. `models` says what is there,
+    `voicekit.models.chosen_folder`). `denoiser` takes noise away, whatever the choice. `models` says what is there,
     `fetch_model` downloads one by name.
 
     `workers` is how many clips are made at once.

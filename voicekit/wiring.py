@@ -244,9 +244,9 @@ def _phones(language: str) -> Callable[[str], Sequence[str] | None] | None:
 
 
 def _denoiser() -> Separator:
-    from voicekit.backends.denoise import SpectralDenoiser
+    from voicekit.backends.denoise import DeepFilterNet
 
-    return SpectralDenoiser()
+    return DeepFilterNet()
 
 
 def _by_choice(

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recipes.embedded.denoiser import graphs
 from tests.tiny_models import write_tiny_demucs
 from voicekit import audio
-from voicekit.backends.denoise import FLOOR_DB, SpectralDenoiser
+from voicekit.backends.denoise import LIMIT_DB, RATE_HZ, DeepFilterNet, samples_of, spectra_of
 from voicekit.backends.separation import DemucsSeparator
 from voicekit.errors import MissingModel
 from voicekit.ports import Separator
 from voicekit.records import FloatArray, Waveform
 
 READER = sorted((Path(__file__).parents[1] / "golden" / "reader").glob("*.flac"))
+GOLDEN = Path(__file__).parents[1] / "golden" / "deepfilternet3"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def demucs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["embedded", "demucs"])
 def separator(request: pytest.FixtureRequest, demucs_folder: Path) -> Separator:
-    return SpectralDenoiser() if request.param == "embedded" else DemucsSeparator(demucs_folder)
+    return DeepFilterNet() if request.param == "embedded" else DemucsSeparator(demucs_folder)
 
 
 def noise(shape: tuple[int, int], level: float = 0.1) -> FloatArray:
@@ -31,7 +33,16 @@ def noise(shape: tuple[int, int], level: float = 0.1) -> FloatArray:
 
 
 @pytest.mark.parametrize(
-    ("shape", "rate_hz"), [((1, 16_000), 16_000), ((2, 11_025), 22_050), ((3, 4_801), 48_000), ((1, 1), 16_000), ((1, 0), 16_000)]
+    ("shape", "rate_hz"),
+    [
+        ((1, 16_000), 16_000),
+        ((1, 8_000), 8_000),
+        ((2, 11_025), 22_050),
+        ((3, 4_801), 48_000),
+        ((1, 20_001), 192_000),
+        ((1, 1), 16_000),
+        ((2, 0), 16_000),
+    ],
 )
 def test_shape_and_rate_stay_and_the_same_gives_the_same(separator: Separator, shape: tuple[int, int], rate_hz: int) -> None:
     wave = Waveform(noise(shape), rate_hz)
@@ -81,27 +92,105 @@ def gated_speech() -> tuple[FloatArray, int]:
     return np.concatenate([part for wave in read for part in (gap, wave.mono())]), read[0].sample_rate_hz
 
 
-@pytest.mark.parametrize("kind", ["white", "pink", "hum"])
-@pytest.mark.parametrize(("snr_db", "better_by_db"), [(0.0, 2.5), (10.0, 2.0)])
+def background(kind: str, length: int, rate_hz: int) -> FloatArray:
+    draw, time_s = np.random.default_rng(0), np.arange(length) / rate_hz
+    white = draw.standard_normal(length)
+    spectrum = np.fft.rfft(white)
+    if kind == "pink":
+        return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 20)), length).astype(np.float32)
+    if kind == "hum":
+        return np.sum([np.sin(2 * np.pi * 50 * h * time_s) / h for h in range(1, 8)], axis=0).astype(np.float32)
+    if kind == "keys":
+        struck = np.zeros(length)
+        struck[(draw.uniform(0, time_s[-1], int(6 * time_s[-1])) * rate_hz).astype(int)] = 1.0
+        decay = np.exp(-np.arange(int(0.03 * rate_hz)) / (0.004 * rate_hz))
+        return (np.convolve(struck, decay)[:length] * white + 0.01 * white).astype(np.float32)
+    return white.astype(np.float32)
+
+
+def noisy(speech: FloatArray, rate_hz: int, kind: str, snr_db: float) -> FloatArray:
+    sound = background(kind, len(speech), rate_hz)
+    return (speech + sound * speech.std() / sound.std() * 10 ** (-snr_db / 20)).astype(np.float32)
+
+
+def denoised(samples: FloatArray, rate_hz: int) -> FloatArray:
+    return DeepFilterNet().separate(Waveform(samples[None], rate_hz)).samples[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "snr_db", "better_by_db"),
+    [
+        ("white", 0, 9),
+        ("white", 10, 6),
+        ("pink", 0, 8),
+        ("pink", 10, 6),
+        ("hum", 0, 9),
+        ("hum", 10, 7),
+        ("keys", 0, 9),
+        ("keys", 10, 7),
+    ],
+)
 def test_noise_goes_and_speech_stays(kind: str, snr_db: float, better_by_db: float) -> None:
     speech, rate_hz = gated_speech()
-    time_s = np.arange(len(speech)) / rate_hz
-    white = np.random.default_rng(0).standard_normal(len(speech))
-    spectrum = np.fft.rfft(white)
-    pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 20)), len(speech))
-    hum = np.sum([np.sin(2 * np.pi * 50 * h * time_s) / h for h in range(1, 8)], axis=0)
-    sound = {"white": white, "pink": pink, "hum": hum}[kind]
-    sound = (sound * speech.std() / sound.std() * 10 ** (-snr_db / 20)).astype(np.float32)
-    made = SpectralDenoiser().separate(Waveform((speech + sound)[None], rate_hz)).samples[0]
-    assert si_sdr_db(made, speech) > si_sdr_db(speech + sound, speech) + better_by_db
+    mixed = noisy(speech, rate_hz, kind, snr_db)
+    made = denoised(mixed, rate_hz)
+    assert si_sdr_db(made, speech) > si_sdr_db(mixed, speech) + better_by_db
     pause = slice(0, rate_hz // 3)
-    left_db = 20 * np.log10(made[pause].std() / sound[pause].std())
-    assert FLOOR_DB - 3 < left_db < -6
+    left_db = 20 * np.log10(made[pause].std() / mixed[pause].std())
+    assert -LIMIT_DB - 1 < left_db < -LIMIT_DB + 3
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 44_100, 96_000])
+def test_every_rate_gets_better_at_its_own_time(rate_hz: int) -> None:
+    given, given_hz = gated_speech()
+    speech = audio.resample(Waveform(given[None], given_hz), rate_hz).samples[0]
+    mixed = noisy(speech, rate_hz, "pink", 5.0)
+    made = denoised(mixed, rate_hz)
+    assert si_sdr_db(made, speech) > si_sdr_db(mixed, speech) + 5.0
+    assert np.argmax([made[9:-9] @ speech[9 + lag : len(speech) - 9 + lag] for lag in range(-9, 10)]) == 9
+
+
+@pytest.mark.parametrize("gain", [1e-3, 0.1, 5.0])
+def test_soft_speech_is_speech_too(gain: float) -> None:
+    speech, rate_hz = gated_speech()
+    mixed = noisy(speech, rate_hz, "pink", 10.0)
+    assert si_sdr_db(denoised(mixed * np.float32(gain), rate_hz), denoised(mixed, rate_hz)) > 60.0
+
+
+def test_channels_do_not_hear_each_other() -> None:
+    speech, rate_hz = gated_speech()
+    first, second = noisy(speech, rate_hz, "white", 5.0), noisy(speech[::-1], rate_hz, "pink", 5.0)
+    both = DeepFilterNet().separate(Waveform(np.stack([first, second]), rate_hz)).samples
+    assert np.array_equal(both, np.stack([denoised(first, rate_hz), denoised(second, rate_hz)]))
 
 
 def test_clean_speech_is_hardly_touched() -> None:
     speech, rate_hz = gated_speech()
     wave = Waveform((speech + 1e-5 * noise((1, len(speech)), 1.0)[0])[None], rate_hz)
-    made = SpectralDenoiser().separate(wave)
+    made = DeepFilterNet().separate(wave)
     assert si_sdr_db(made.samples[0], wave.samples[0]) > 25
-    assert audio.loudness_lufs(made) == pytest.approx(audio.loudness_lufs(wave), abs=0.1)
+    assert audio.loudness_lufs(made) == pytest.approx(audio.loudness_lufs(wave), abs=0.3)
+
+
+def test_what_spectra_hold_is_the_sound() -> None:
+    samples = noise((1, 5_001))[0]
+    assert spectra_of(samples).shape == (12, 481)
+    assert np.abs(samples_of(spectra_of(samples), len(samples)) - samples).max() < 1e-6
+
+
+def test_the_output_is_that_of_the_authors_library() -> None:
+    """A second and a half of noisy speech at 48 kHz and what their library makes of it, as 16-bit numbers."""
+    given, theirs = (audio.read(GOLDEN / f"{name}.flac") for name in ("noisy", "denoised"))
+    assert given.sample_rate_hz == theirs.sample_rate_hz == RATE_HZ
+    ours = DeepFilterNet(limit_db=200.0).separate(given)
+    assert si_sdr_db(ours.samples[0], theirs.samples[0]) > 60.0
+
+
+def test_a_folder_without_the_graphs_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MissingModel, match="cannot open the model"):
+        DeepFilterNet(tmp_path)
+
+
+def test_another_archive_than_the_one_that_was_tried_is_refused() -> None:
+    with pytest.raises(SystemExit, match="checksum"):
+        graphs(b"another archive")

@@ -20,7 +20,7 @@ from tests.tiny_models import write_tiny_demucs
 from voicekit import cli
 from voicekit.app import App
 from voicekit.backends import fetching
-from voicekit.backends.denoise import SpectralDenoiser
+from voicekit.backends.denoise import DeepFilterNet
 from voicekit.backends.diarization import Ge2eDiarizer
 from voicekit.backends.dnsmos import DnsmosQuality
 from voicekit.backends.separation import DemucsSeparator
@@ -185,7 +185,7 @@ def test_a_gate_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_path: Path) -> None:
     parts = engines(Settings(home=tmp_path / "home", device="cpu"))
-    assert isinstance(parts.separator("auto"), SpectralDenoiser) and isinstance(parts.denoiser(), SpectralDenoiser)
+    assert isinstance(parts.separator("auto"), DeepFilterNet) and isinstance(parts.denoiser(), DeepFilterNet)
     assert isinstance(parts.diarizer("auto"), Ge2eDiarizer) and parts.transcriber("auto") is parts.judge()
     assert isinstance(parts.quality(), DnsmosQuality)
     folder = tmp_path / "home" / "models" / "htdemucs"
@@ -194,7 +194,7 @@ def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_pat
     folder.rename(folder.with_name("htdemucs-of-mine"))
     found = parts.separator("htdemucs-of-mine")
     assert isinstance(found, DemucsSeparator) and parts.separator("htdemucs-of-mine") is found
-    assert isinstance(parts.separator("embedded"), SpectralDenoiser)
+    assert isinstance(parts.separator("embedded"), DeepFilterNet)
     elsewhere = engines(Settings(home=tmp_path / "home", device="cpu", models=tmp_path / "elsewhere"))
     with pytest.raises(MissingModel):
         elsewhere.separator("htdemucs-of-mine")

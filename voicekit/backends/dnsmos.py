@@ -13,6 +13,7 @@ import numpy as np
 
 from voicekit.audio import resample
 from voicekit.backends.loading import loading
+from voicekit.backends.onnx import open_session
 from voicekit.errors import MissingModel
 from voicekit.records import FloatArray, Waveform
 
@@ -32,11 +33,7 @@ class DnsmosQuality:
     def __init__(self, weights: Path | None = None) -> None:
         path = weights or weights_path()
         with loading("speechmos", path):
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.inter_op_num_threads = options.intra_op_num_threads = 1
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = open_session(path)
 
     def predict(self, wave: Waveform) -> float | None:
         """Overall score 1..5 of the mean of the channels; None for silence. Of long sound, a minute's worth of windows."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from voicekit.audio import resample
+from voicekit.backends.onnx import open_session
 from voicekit.errors import MissingModel
 from voicekit.records import FloatArray, Waveform
 
@@ -28,13 +29,7 @@ class SileroVad:
     name = "silero-vad 6"
 
     def __init__(self) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise MissingModel("onnxruntime is not installed.", "Install it: pip install onnxruntime") from None
-        options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(_weights()), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(_weights())
 
     def speech_spans(self, wave: Waveform) -> list[tuple[float, float]]:
         return spans_of(self.probabilities(wave), wave.duration_s)

@@ -26,8 +26,8 @@ _VAD = {"speech_pad_ms": 200, "min_silence_duration_ms": 160}
 _BEAMS = 5
 _SILENCE = 1e-4
 _SHORTEST_S = 0.1
-# The encoder takes 30 s at a time; what is shorter would be filled up. Clips of 2 s are heard as well in 12 s of it, at a third of
-# the work; in 8 s words are added or repeated behind the last one.
+# The encoder takes 30 s at a time; what is shorter would be filled up. Clips of 2 s are heard as well in 12 s of it, at a third
+# of the work; in 8 s words are added or repeated behind the last one.
 _MEL_FRAMES_PER_S = 100
 _SHORTEST_WINDOW, _AFTER_SPEECH = 12 * _MEL_FRAMES_PER_S, 2 * _MEL_FRAMES_PER_S
 _LONGEST_UTTERANCE_S = 28.0
@@ -87,7 +87,6 @@ class WhisperTranscriber:
                 samples,
                 language=wanted,
                 word_timestamps=True,
-                without_timestamps=False,
                 vad_filter=True,
                 vad_parameters=_VAD,
                 batch_size=_BATCH,

@@ -22,7 +22,7 @@ from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray, Waveform
 from voicekit.timebase import seconds_to_samples
 
-CLEAN_ABOVE_DB = 15.0
+CLEAN_ABOVE_DB = 20.0
 MUSIC_ABOVE_DB = 30.0
 MUSIC_FROM = 0.15
 _FRAME_S = 0.064
