@@ -122,7 +122,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
 # What does a step as long as none of the models is there, and how well.
 EMBEDDED_DEFAULTS: dict[Step, str] = {
     Step.SEPARATION: "spectral denoiser: takes steady noise and hum away, leaves music",
-    Step.DIARIZATION: "clustering of the bundled speaker encoder: one speaker at a time, good for two to four",
+    Step.DIARIZATION: "clustering of the bundled speaker encoder, pyannote's segmentation where two speak: good for two to five",
     Step.TRANSCRIPTION: "pocketsphinx: English only; of a clean reader every fifth word is wrong",
     Step.QUALITY: "none: clips are judged by noise, clipping and script alone",
 }

@@ -32,7 +32,7 @@ from voicekit.ports import (
 )
 from voicekit.results import BaseReport, DistilledPart
 from voicekit.settings import Settings
-from voicekit.shipped import shipped
+from voicekit.shipped import shipped, shipped_model
 from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
 
@@ -279,10 +279,14 @@ def _heavy(
 
             return DemucsSeparator(folder, device())
         case Step.DIARIZATION, None:
-            from voicekit.backends.diarization import Ge2eDiarizer
+            from voicekit.backends.diarization import EmbeddedDiarizer
+            from voicekit.backends.segmentation import PyanNetSegmentation
             from voicekit.backends.speaker import Ge2eSpeakerEncoder
 
-            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder(), _workers(threads))
+            workers = _workers(threads)
+            return EmbeddedDiarizer(
+                vad(), Ge2eSpeakerEncoder(), PyanNetSegmentation(shipped_model("segmentation"), workers), workers
+            )
         case Step.DIARIZATION, Path():
             from voicekit.backends.pyannote_diarization import PyannoteDiarizer
 

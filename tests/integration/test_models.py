@@ -21,7 +21,7 @@ from voicekit import cli
 from voicekit.app import App
 from voicekit.backends import fetching
 from voicekit.backends.denoise import SpectralDenoiser
-from voicekit.backends.diarization import Ge2eDiarizer
+from voicekit.backends.diarization import EmbeddedDiarizer
 from voicekit.backends.dnsmos import DnsmosQuality
 from voicekit.backends.judge import PocketsphinxJudge
 from voicekit.backends.separation import DemucsSeparator
@@ -187,7 +187,7 @@ def test_a_gate_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_path: Path) -> None:
     parts = engines(Settings(home=tmp_path / "home", device="cpu"))
     assert isinstance(parts.separator("auto"), SpectralDenoiser) and isinstance(parts.denoiser(), SpectralDenoiser)
-    assert isinstance(parts.diarizer("auto"), Ge2eDiarizer) and isinstance(parts.transcriber("auto"), PocketsphinxJudge)
+    assert isinstance(parts.diarizer("auto"), EmbeddedDiarizer) and isinstance(parts.transcriber("auto"), PocketsphinxJudge)
     assert isinstance(parts.quality(), DnsmosQuality)
     folder = tmp_path / "home" / "models" / "htdemucs"
     write_tiny_demucs(folder)
