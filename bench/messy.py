@@ -140,7 +140,7 @@ def scenes(said: Sayings, minutes: float) -> list[Scene]:
         over(two, "noise at 10 dB", pink, 10.0),
         over(two, "music at 12 dB", music(length), 12.0),
         replace(two, name="a hall", samples=hall(two.samples, rng)),
-        replace(two, name="a telephone", samples=telephone(two.samples)),
+        replace(two, name="a telephone", samples=telephone_band(two.samples, SAMPLE_RATE_HZ)),
     ]
 
 
@@ -197,8 +197,8 @@ def hall(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     return (wet * 0.5 / np.abs(wet).max()).astype(np.float32)
 
 
-def telephone(samples: FloatArray) -> FloatArray:
-    spectrum, hz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+def telephone_band(samples: FloatArray, rate_hz: int) -> FloatArray:
+    spectrum, hz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / rate_hz)
     return np.fft.irfft(np.where((hz > 300) & (hz < 3400), spectrum, 0), len(samples)).astype(np.float32)
 
 

@@ -17,13 +17,24 @@ from voicekit.results import Check
 from voicekit.storage import read_json
 from voicekit.voice_files import JOB
 
-_NEEDED = ("torch", "transformers", "peft", "numpy", "soundfile", "av", "silero-vad", "pocketsphinx", "pyworld", "sqlalchemy")
+_NEEDED = (
+    "torch",
+    "transformers",
+    "peft",
+    "numpy",
+    "soundfile",
+    "av",
+    "silero-vad",
+    "pyannote.audio",
+    "pocketsphinx",
+    "pyworld",
+    "sqlalchemy",
+)
 _OPTIONAL = {
     "psycopg": "For a catalog in PostgreSQL: pip install 'voicekit[postgres]'.",
     "gradio": "For the studio: pip install 'voicekit[studio]'.",
     "tensorboard": "For curves of a training in TensorBoard: pip install 'voicekit[metrics]'.",
     "demucs": "For speech in music: pip install 'voicekit[recordings]'.",
-    "pyannote.audio": "For recordings of several speakers: pip install 'voicekit[recordings]'.",
     "faster-whisper": "For recordings without a script: pip install 'voicekit[recordings]'.",
     "speechmos": "For predicted quality of clips: pip install 'voicekit[recordings]'.",
 }

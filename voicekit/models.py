@@ -125,7 +125,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
 # What does a step as long as none of the models is there, and how well.
 EMBEDDED_DEFAULTS: dict[Step, str] = {
     Step.SEPARATION: "denoiser DeepFilterNet 3: takes noise of any kind away, of music little",
-    Step.DIARIZATION: "clustering of the bundled speaker encoder: one speaker at a time, good for two to four",
+    Step.DIARIZATION: "clustering of the bundled speaker encoder, pyannote's segmentation where two speak: good for two to five",
     Step.TRANSCRIPTION: "Whisper base: 99 languages; of a clean English reader 4 % of the words are wrong",
     Step.QUALITY: "none: clips are judged by noise, clipping and script alone",
 }

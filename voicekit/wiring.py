@@ -276,10 +276,14 @@ def _heavy(
 
             return DemucsSeparator(folder, device())
         case Step.DIARIZATION, None:
-            from voicekit.backends.diarization import Ge2eDiarizer
+            from voicekit.backends.diarization import EmbeddedDiarizer
+            from voicekit.backends.segmentation import PyanNetSegmentation
             from voicekit.backends.speaker import Ge2eSpeakerEncoder
 
-            return Ge2eDiarizer(vad(), Ge2eSpeakerEncoder(), _workers(threads))
+            workers = _workers(threads)
+            return EmbeddedDiarizer(
+                vad(), Ge2eSpeakerEncoder(), PyanNetSegmentation(shipped_model("segmentation"), workers), workers
+            )
         case Step.DIARIZATION, Path():
             from voicekit.backends.pyannote_diarization import PyannoteDiarizer
 

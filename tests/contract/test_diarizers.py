@@ -11,22 +11,26 @@ import pytest
 
 from tests.tiny_models import write_tiny_pyannote
 from voicekit import audio
-from voicekit.backends.diarization import Ge2eDiarizer
+from voicekit.backends.diarization import EmbeddedDiarizer
 from voicekit.backends.pyannote_diarization import PyannoteDiarizer
+from voicekit.backends.segmentation import Activity, PyanNetSegmentation
 from voicekit.backends.speaker import Ge2eSpeakerEncoder
 from voicekit.backends.vad import SileroVad
 from voicekit.errors import MissingModel
 from voicekit.ports import Diarizer
-from voicekit.prepare.diarized import by_reference, likeness_of, spans_of
+from voicekit.prepare.diarized import by_reference, likeness_of, overlaps, spans_of
+from voicekit.prepare.spans import common, total_s
 from voicekit.records import FloatArray, SpeakerTurn, Waveform
+from voicekit.shipped import shipped_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RATE_HZ = 16_000
 
 
 @cache
-def embedded(threads: int = 1) -> Ge2eDiarizer:
-    return Ge2eDiarizer(SileroVad(), Ge2eSpeakerEncoder(), threads)
+def embedded(threads: int = 1) -> EmbeddedDiarizer:
+    segmentation = PyanNetSegmentation(shipped_model("segmentation"), threads)
+    return EmbeddedDiarizer(SileroVad(), Ge2eSpeakerEncoder(), segmentation, threads)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,12 @@ def talk(*names: str) -> tuple[Waveform, tuple[SpeakerTurn, ...]]:
         now_s = turns[-1].end_s + 0.5
     noise = 1e-4 * np.random.default_rng(0).standard_normal(sum(map(len, parts))).astype(np.float32)
     return Waveform((np.concatenate(parts) + noise).astype(np.float32)[None], RATE_HZ), tuple(turns)
+
+
+def telephone(samples: FloatArray) -> FloatArray:
+    """What lies between 300 and 3,400 Hz."""
+    spectrum, hz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
+    return np.fft.irfft(np.where((hz > 300) & (hz < 3400), spectrum, 0), len(samples)).astype(np.float32)
 
 
 TWO = ("kal-1", "slt-1", "kal-2", "slt-2", "kal-1", "slt-1")
@@ -118,6 +128,57 @@ def test_the_embedded_one_tells_voices_apart(names: tuple[str, ...], told: bool)
     assert mistaken(found, truth, dict(zip(labels, speakers, strict=True))) < 0.03
 
 
+@pytest.mark.parametrize("names", [TWO, THREE])
+def test_the_embedded_one_tells_voices_apart_over_a_telephone(names: tuple[str, ...]) -> None:
+    wave, truth = talk(*names)
+    found = embedded().diarize(Waveform(telephone(wave.samples[0])[None], RATE_HZ))
+    labels, speakers = (list(dict.fromkeys(t.speaker for t in turns)) for turns in (found, truth))
+    assert len(labels) == len(speakers)
+    assert mistaken(found, truth, dict(zip(labels, speakers, strict=True))) < 0.03
+
+
+def test_both_are_heard_where_two_speak_at_once() -> None:
+    """Each begins a second before the other has ended."""
+    reader, kal = (np.concatenate([said(f"{who}-{k}") for k in (1, 2, 1, 2)]) for who in ("reader", "kal"))
+    parts, starts_s = [reader, kal, reader], [0.5]
+    for part in parts[:2]:
+        starts_s.append(starts_s[-1] + len(part) / RATE_HZ - 1.0)
+    both = [(start_s, start_s + 1.0) for start_s in starts_s[1:]]
+    mixed = np.zeros(int((starts_s[-1] + 1.0) * RATE_HZ) + len(parts[-1]), np.float32)
+    for part, start_s in zip(parts, starts_s, strict=True):
+        mixed[int(start_s * RATE_HZ) :][: len(part)] += part
+    found = embedded().diarize(Waveform(mixed[None], RATE_HZ))
+    assert {t.speaker for t in found} == {"speaker 1", "speaker 2"}
+    heard = overlaps(found)
+    assert total_s(common(heard, both)) > 1.0  # of 2 s
+    assert total_s(heard) - total_s(common(heard, both)) < 0.5
+
+
+def test_speakers_are_numbered_as_they_begin() -> None:
+    wave, _ = talk(*THREE)
+    assert list(dict.fromkeys(t.speaker for t in embedded().diarize(wave))) == ["speaker 1", "speaker 2", "speaker 3"]
+
+
+def test_nobody_speaks_in_noise_and_music() -> None:
+    draw, times_s = np.random.default_rng(0), np.arange(RATE_HZ) / RATE_HZ
+    chords: list[FloatArray] = []
+    for _ in range(30):
+        root_hz = 110 * 2 ** (int(draw.integers(12)) / 12)
+        tones = [np.sin(2 * np.pi * root_hz * ratio * k * times_s) / k for ratio in (1, 5 / 4, 3 / 2) for k in (1, 2, 3)]
+        chords.append((0.05 * np.exp(-1.5 * times_s) * sum(tones)).astype(np.float32))
+    noise = (0.05 * draw.standard_normal(30 * RATE_HZ)).astype(np.float32)
+    for samples in (noise, np.concatenate(chords)):
+        assert embedded().diarize(Waveform(samples[None], RATE_HZ)) == ()
+
+
+def test_where_the_segmentation_hears_nobody_a_given_span_is_left_out() -> None:
+    wave, truth = talk("reader-0")
+    speech = [(truth[0].start_s, truth[0].end_s)]
+    silent = Waveform(np.concatenate([wave.samples, np.zeros((1, 5 * RATE_HZ), np.float32)], axis=1), RATE_HZ)
+    given = [*speech, (wave.duration_s + 2.0, wave.duration_s + 3.0)]
+    assert embedded().diarize(silent, None, given) == embedded().diarize(silent, None, speech)
+
+
 def test_threads_and_speech_found_before_change_nothing() -> None:
     wave, _ = talk(*THREE)
     assert embedded(threads=3).diarize(wave, None, SileroVad().speech_spans(wave)) == embedded().diarize(wave)
@@ -134,9 +195,17 @@ def test_a_reference_clip_finds_its_speaker() -> None:
 
 
 def test_its_makers_are_told_nothing(pyannote_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYANNOTE_METRICS_ENABLED", "1")
-    PyannoteDiarizer(pyannote_folder)
-    assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
+    for opened in (lambda: PyannoteDiarizer(pyannote_folder), lambda: PyanNetSegmentation(shipped_model("segmentation"))):
+        monkeypatch.setenv("PYANNOTE_METRICS_ENABLED", "1")
+        opened()
+        assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
+
+
+def test_a_damaged_segmentation_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((shipped_model("segmentation") / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"these are no weights")
+    with pytest.raises(MissingModel, match="cannot open the model"):
+        PyanNetSegmentation(tmp_path)
 
 
 def test_a_damaged_or_missing_pipeline_is_named(pyannote_folder: Path, tmp_path: Path) -> None:
@@ -165,6 +234,17 @@ class TwoAlike(Ge2eSpeakerEncoder):
         return (voices / np.linalg.norm(voices, axis=1, keepdims=True)).astype(np.float32)
 
 
+class OneAtATime(PyanNetSegmentation):
+    """Hears somebody always, and never two."""
+
+    def __init__(self) -> None:
+        pass
+
+    def activity(self, samples: FloatArray) -> Activity:
+        windows = 1 + int(len(samples) / RATE_HZ / 1.25)
+        return Activity(np.tile(np.array([0.9, 0.1, 0.1], np.float32), (windows, 293, 1)), 1.25, 0.016875, 0.031)
+
+
 def test_who_is_interrupted_is_told_from_a_voice_alike() -> None:
     """Windows that hold the change are like both: they tied somebody who spoke twice to the one who spoke on."""
     parts, speech, now_s = list[FloatArray](), list[tuple[float, float]](), 0.0
@@ -176,7 +256,8 @@ def test_who_is_interrupted_is_told_from_a_voice_alike() -> None:
         speech.append((first_s, now_s))
         parts.append(np.zeros(RATE_HZ // 2, np.float32))
         now_s += 0.5
-    turns = Ge2eDiarizer(SileroVad(), TwoAlike()).diarize(Waveform(np.concatenate(parts)[None], RATE_HZ), None, speech)
+    diarizer = EmbeddedDiarizer(SileroVad(), TwoAlike(), OneAtATime())
+    turns = diarizer.diarize(Waveform(np.concatenate(parts)[None], RATE_HZ), None, speech)
     assert len({t.speaker for t in turns}) == 2
     second = spans_of(turns, turns[-2].speaker)
     assert [(a, b) for a, b in second] == [pytest.approx((a, a + 2.4), abs=0.25) for a, _ in speech[-2:]]

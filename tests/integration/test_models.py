@@ -21,7 +21,7 @@ from voicekit import cli
 from voicekit.app import App
 from voicekit.backends import fetching
 from voicekit.backends.denoise import DeepFilterNet
-from voicekit.backends.diarization import Ge2eDiarizer
+from voicekit.backends.diarization import EmbeddedDiarizer
 from voicekit.backends.dnsmos import DnsmosQuality
 from voicekit.backends.separation import DemucsSeparator
 from voicekit.catalog.store import SqlCatalog
@@ -186,7 +186,7 @@ def test_a_gate_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_models_everything_is_embedded_and_what_is_there_is_used(tmp_path: Path) -> None:
     parts = engines(Settings(home=tmp_path / "home", device="cpu"))
     assert isinstance(parts.separator("auto"), DeepFilterNet) and isinstance(parts.denoiser(), DeepFilterNet)
-    assert isinstance(parts.diarizer("auto"), Ge2eDiarizer) and parts.transcriber("auto") is parts.judge()
+    assert isinstance(parts.diarizer("auto"), EmbeddedDiarizer) and parts.transcriber("auto") is parts.judge()
     assert isinstance(parts.quality(), DnsmosQuality)
     folder = tmp_path / "home" / "models" / "htdemucs"
     write_tiny_demucs(folder)

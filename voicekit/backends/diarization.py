@@ -1,8 +1,10 @@
-"""Telling speakers apart with what is bundled: silero's speech, GE2E embeddings of short windows, agglomerative clustering.
+"""Telling speakers apart with what comes along: silero's speech, GE2E embeddings of short windows, agglomerative clustering, and
+pyannote's segmentation for where two speak at once.
 
-Windows of 1.6 s are joined by average linkage until the nearest two groups are less alike than `_ALIKE`, without those that hold
-a change between two, for these are like both; each frame of speech then goes to the speaker it resembles most, with a price on
-every change (Viterbi). One speaker at a time: where two speak at once, it hears one of them.
+Windows of 1.6 s are joined by average linkage until the nearest two groups are less alike than `_ALIKE`; those in which two speak
+do not take part, nor do those that hold a change between two, for these are like both. Each frame of speech then goes to the
+speaker it resembles most, with a price on every change (Viterbi). Where the segmentation hears more than one, the others who
+speak there are those that its windows hear and the voices have named.
 """
 
 from __future__ import annotations
@@ -17,34 +19,43 @@ from numpy.typing import NDArray
 
 from voicekit.audio import resample
 from voicekit.backends.device import one_thread
+from voicekit.backends.segmentation import RATE_HZ, Activity, PyanNetSegmentation
 from voicekit.backends.speaker import Ge2eSpeakerEncoder
 from voicekit.ports import VoiceActivityDetector
+from voicekit.prepare.acoustics import bandwidth_hz
+from voicekit.prepare.band import NARROW_HZ
 from voicekit.records import FloatArray, IntArray, SpeakerTurn, Waveform
 from voicekit.timebase import seconds_to_samples
 
-RATE_HZ = 16_000
 _FRAME_S = 0.01  # of the encoder's spectrogram
 _WINDOW_S, _HOP_S = 1.6, 0.4
 _ALIKE = 0.63
 _ONE_VOICE = 0.7  # groups of windows that nobody else's are in yet
+_ALIKE_THERE = 0.07  # by so much voices are more alike in a telephone's band
+_MEASURED_S = 60.0
 _MIN_SPEAKER_S = 1.2
 _STEP_S = 0.1
 _CHANGE_COST = 0.6
 _ROUNDS = 2
 _BRIDGED_S = 0.5
+_SHORTEST_OVERLAP_S = 0.3
+_TOUCHING_S = 0.1
 _MAX_CLUSTERED = 3000
+_FEWEST_ALONE = 4
 _LEVEL = 10 ** (-30 / 20)
 
 
-class Ge2eDiarizer:
-    """A `Diarizer`; 20 to 30 times real time on one busy core."""
+class EmbeddedDiarizer:
+    """A `Diarizer`."""
 
-    name = "ge2e clustering"
+    name = "ge2e clustering, pyannote overlaps"
 
-    def __init__(self, vad: VoiceActivityDetector, encoder: Ge2eSpeakerEncoder, threads: int = 1) -> None:
+    def __init__(
+        self, vad: VoiceActivityDetector, encoder: Ge2eSpeakerEncoder, segmentation: PyanNetSegmentation, threads: int = 1
+    ) -> None:
         from scipy.cluster.hierarchy import fcluster, linkage
 
-        self._vad, self._encoder, self._threads = vad, encoder, threads
+        self._vad, self._encoder, self._segmentation, self._threads = vad, encoder, segmentation, threads
         self._linkage, self._fcluster = linkage, fcluster
 
     def diarize(
@@ -54,20 +65,23 @@ class Ge2eDiarizer:
         spans = self._vad.speech_spans(mono) if speech is None else speech
         if not spans:
             return ()
-        middles_s, voices = self._windows(resample(mono, RATE_HZ).samples[0], spans)
-        labels = self._clusters(voices, middles_s, num_speakers)
+        samples = resample(mono, RATE_HZ).samples[0]
+        activity = self._segmentation.activity(samples)
+        spans = _heard(activity, spans)
+        if not spans:
+            return ()
+        middles_s, voices = self._windows(samples, spans)
+        labels = self._clusters(voices, middles_s, activity.alone(middles_s, _WINDOW_S), num_speakers, _likeness(samples, spans))
         frames = [(k, start_s, end_s) for k, span in enumerate(spans) for start_s, end_s in _steps(*span)]
         frame_s = np.array([(a + b) / 2 for _, a, b in frames])
         nearest = _mean_of_nearest(voices, middles_s, frame_s)
         for _ in range(_ROUNDS):
             labels = _viterbi(nearest @ _centroids(nearest if len(labels) == len(frames) else voices, labels).T)
-        names: dict[int, str] = {}
-        turns: list[SpeakerTurn] = []
+        turns: list[tuple[int, float, float]] = []
         for (_, label), group in groupby(zip(frames, labels, strict=True), key=lambda item: (item[0][0], item[1])):
             parts = [frame for frame, _ in group]
-            name = names.setdefault(int(label), f"speaker {len(names) + 1}")
-            _add(turns, SpeakerTurn(name, round(parts[0][1], 3), round(parts[-1][2], 3)))
-        return tuple(turns)
+            _add(turns, (int(label), parts[0][1], parts[-1][2]))
+        return _named([*turns, *_others(activity, turns, spans)])
 
     def _windows(self, samples: FloatArray, spans: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
         """Middles in seconds [N] and embeddings [N, 256] of windows inside the spans; short spans are repeated to fill one."""
@@ -89,21 +103,30 @@ class Ge2eDiarizer:
         voices = self._encoder.windows(lifted, [int(s / _FRAME_S) for s in starts_s])
         return [start_s + s + _WINDOW_S / 2 for s in starts_s], voices
 
-    def _clusters(self, voices: FloatArray, middles_s: FloatArray, num_speakers: int | None) -> IntArray:
-        """A label for each window. Of very many, some are clustered and the others go to the nearest group."""
-        chosen = np.linspace(0, len(voices) - 1, min(len(voices), _MAX_CLUSTERED)).astype(int)
+    def _clusters(
+        self,
+        voices: FloatArray,
+        middles_s: FloatArray,
+        alone: NDArray[np.bool_],
+        num_speakers: int | None,
+        more_alike: float,
+    ) -> IntArray:
+        """A label for each window. Those that are `alone` are clustered, of very many only some; all others go to the nearest
+        group."""
+        able = np.flatnonzero(alone) if alone.sum() >= _FEWEST_ALONE else np.arange(len(voices))
+        chosen = able[np.linspace(0, len(able) - 1, min(len(able), _MAX_CLUSTERED)).astype(int)]
         some = voices[chosen]
         if len(some) == 1:
             return np.zeros(len(voices), np.int64)
         tree = self._linkage(some, "average", metric="cosine")
-        sure = self._fcluster(tree, 1 - _ONE_VOICE, criterion="distance")
+        sure = self._fcluster(tree, 1 - _ONE_VOICE - more_alike, criterion="distance")
         inner = ~_changing(middles_s, _assigned(voices, _centroids(some, sure)))[chosen]
         if 1 < inner.sum() < len(some):
             some = some[inner]
             tree = self._linkage(some, "average", metric="cosine")
         least = min(_MIN_SPEAKER_S / _HOP_S * len(some) / len(voices), len(some) / 2)
         if num_speakers is None:
-            labels = self._fcluster(tree, 1 - _ALIKE, criterion="distance")
+            labels = self._fcluster(tree, 1 - _ALIKE - more_alike, criterion="distance")
             kept = _large(labels, least, len(labels))
         else:
             # The first cuts of the tree may set single odd windows apart: go on until there are enough real groups.
@@ -135,11 +158,63 @@ def _large(labels: IntArray, least: float, most: int) -> IntArray:
     return names[[k for k in order if sizes[k] >= least] or order[:1]]
 
 
-def _add(turns: list[SpeakerTurn], turn: SpeakerTurn) -> None:
+def _heard(activity: Activity, spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Without spans in which the segmentation hears nobody at all: silero takes some chords for a syllable."""
+    counts, times_s = activity.counts(), activity.times_s()
+    return [(a, b) for a, b in spans if counts[slice(*np.searchsorted(times_s, [a - _STEP_S, b + _STEP_S]))].any()]
+
+
+def _likeness(samples: FloatArray, spans: Sequence[tuple[float, float]]) -> float:
+    """By how much voices of this recording are more alike than in full band, as its first minute of speech says."""
+    start_s = spans[0][0]
+    first = samples[seconds_to_samples(start_s, RATE_HZ) : seconds_to_samples(start_s + _MEASURED_S, RATE_HZ)]
+    spoken = [(a - start_s, b - start_s) for a, b in spans if a < start_s + _MEASURED_S]
+    return _ALIKE_THERE if 0 < bandwidth_hz(first, RATE_HZ, spoken) <= NARROW_HZ else 0.0
+
+
+def _add(turns: list[tuple[int, float, float]], turn: tuple[int, float, float]) -> None:
     """A short silence inside what one speaker says is no end of the turn."""
-    if turns and turns[-1].speaker == turn.speaker and turn.start_s - turns[-1].end_s < _BRIDGED_S:
-        turn = SpeakerTurn(turn.speaker, turns.pop().start_s, turn.end_s)
+    if turns and turns[-1][0] == turn[0] and turn[1] - turns[-1][2] < _BRIDGED_S:
+        turn = (turn[0], turns.pop()[1], turn[2])
     turns.append(turn)
+
+
+def _others(
+    activity: Activity, turns: Sequence[tuple[int, float, float]], spans: Sequence[tuple[float, float]]
+) -> list[tuple[int, float, float]]:
+    """Who else speaks in these turns of one speaker at a time: of a frame in which the segmentation hears N, the N - 1 that its
+    windows hear most."""
+    times_s = activity.times_s()
+    count = 1 + max(label for label, _, _ in turns)
+    known = np.zeros((len(times_s), count), np.bool_)
+    for label, start_s, end_s in turns:
+        known[slice(*np.searchsorted(times_s, [start_s, end_s])), label] = True
+    spoken = np.zeros(len(times_s), np.bool_)
+    for start_s, end_s in spans:
+        spoken[slice(*np.searchsorted(times_s, [start_s, end_s]))] = True
+    shares = np.where(known, 0.0, activity.shares(known))
+    rank = np.argsort(np.argsort(-shares, axis=1, kind="stable"), axis=1, kind="stable")
+    heard = (rank < activity.counts()[:, None] - 1) & (shares > 0) & spoken[:, None]
+    made: list[tuple[int, float, float]] = []
+    for label in range(count):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], heard[:, label], [False]]).astype(np.int8)))
+        stretches = times_s[0] + activity.frame_s * (edges.reshape(-1, 2) - 0.5)
+        made += [(label, float(a), float(b)) for a, b in stretches if b - a >= _SHORTEST_OVERLAP_S]
+    return made
+
+
+def _named(turns: Sequence[tuple[int, float, float]]) -> tuple[SpeakerTurn, ...]:
+    """Turns of one speaker that touch are one; speakers are numbered in the order in which they begin to speak."""
+    joined: dict[int, list[tuple[float, float]]] = {}
+    for label, start_s, end_s in sorted(turns, key=lambda turn: turn[1:]):
+        own = joined.setdefault(label, [])
+        if own and start_s - own[-1][1] <= _TOUCHING_S:
+            first_s, last_s = own.pop()
+            start_s, end_s = first_s, max(last_s, end_s)
+        own.append((start_s, end_s))
+    order = {label: number for number, label in enumerate(joined, start=1)}
+    made = [SpeakerTurn(f"speaker {order[k]}", round(a, 3), round(b, 3)) for k, own in joined.items() for a, b in own]
+    return tuple(sorted(made, key=lambda turn: (turn.start_s, turn.end_s, turn.speaker)))
 
 
 def _steps(start_s: float, end_s: float) -> list[tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 
 from voicekit.audio import resample
 from voicekit.backends.loading import loading
+from voicekit.backends.segmentation import RATE_HZ, keep_to_oneself
 from voicekit.errors import MissingModel
 from voicekit.records import SpeakerTurn, Waveform
 
-RATE_HZ = 16_000
 CONFIG = "config.yaml"
 _SHORTEST_S = 0.1
 _SILENCE = 1e-5
@@ -28,9 +27,7 @@ class PyannoteDiarizer:
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         if not (folder / CONFIG).is_file():
             raise MissingModel(f"There is no {CONFIG} in {folder}.", "Put a pyannote pipeline there: voicekit models list.")
-        # Otherwise every pipeline that is opened or used is reported to its makers.
-        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        keep_to_oneself()
         with loading("pyannote.audio", folder):
             import torch
             from pyannote.audio import Pipeline
