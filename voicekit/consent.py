@@ -85,7 +85,7 @@ def check_words(
     heard = hear(wave).split()
     alike = SequenceMatcher(None, heard, spoken.split(), autojunk=False).ratio()
     shown = " ".join(heard) if alike >= SHOWN_FROM else ""
-    found = next((found for aligner in able if (found := aligner.align(wave, spoken)) is not None), None)
+    found = next((found for aligner in able if (found := aligner.align(wave, spoken, language)) is not None), None)
     if found is None or set(heard) & set(DENIALS[wanted].split()) - set(spoken.split()):
         return Words(False, shown)
     words, match = found

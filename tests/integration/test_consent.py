@@ -53,7 +53,7 @@ class Found:
     def __init__(self, words: int, match: float) -> None:
         self.words, self.match = words, match
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         return tuple(Word(w, 0.0, 1.0, 1.0 if i < self.words else 0.1) for i, w in enumerate(text.split())), self.match
 
 
