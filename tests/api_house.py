@@ -32,7 +32,7 @@ ADA, BERT = "team-a", "team-b"
 class StrictBase(FakeBase):
     """Its aligner reads the tones: the match is the share of words that are really there."""
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         heard = self.read_speech(self.encode_speech(wave)).split()
         words = text.split()
         said = [1.0 if i < len(heard) and heard[i] == word else 0.0 for i, word in enumerate(words)]

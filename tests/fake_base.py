@@ -162,7 +162,7 @@ class FakeBase:
     def read_speech(self, tokens: IntArray) -> str:
         return "".join((ALPHABET + " " * LETTERS)[int(c) % LETTERS] for c in tokens).strip()
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         words = text.split()
         step_s = wave.duration_s / max(len(words), 1)
         return tuple(Word(w, i * step_s, (i + 1) * step_s) for i, w in enumerate(words)), 1.0

@@ -71,7 +71,7 @@ class BurstAligner:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         self.calls.append(text)
         words, found = text.split(), bursts(wave)
         match = min(len(words), len(found)) / max(len(words), len(found), 1)

@@ -68,7 +68,7 @@ class Curation(Shelf):
         spec = _with(find_recipe(recipe, language).prepare, cleaning, num_speakers)
         given = handed_in(recordings, script, turns, reference, speaker)
         with enough_room(self._home, "run the same command again."):
-            prepare_with(self._engines, base, given, spec, target, report, strict=False)
+            prepare_with(self._engines, base, given, spec, target, report, strict=False, must_speak=False)
         return self.dataset(target)
 
     def dataset(self, folder: Path | str) -> Prepared:

@@ -15,8 +15,10 @@ class VoiceActivityDetector(Protocol):
 
 
 class Aligner(Protocol):
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         """One Word for each space-separated word of `text`, and a script match in 0..1; None if this aligner cannot.
+
+        Where words are not spaced (Chinese, Japanese, Thai) each character is given as a word. `language` is BCP-47.
 
         An aligner with an attribute `languages` is asked only about texts of these. Several threads may ask at once.
         """
@@ -36,6 +38,15 @@ class Reader(Protocol):
 
     def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:
         """One Reading for each space-separated word of `text`; None if this reader cannot tell."""
+        ...
+
+
+@runtime_checkable
+class LanguageDetector(Protocol):
+    """Hears which language is spoken; an Aligner may be one too."""
+
+    def detect_language(self, wave: Waveform) -> tuple[str, float]:
+        """BCP-47 and how sure that is, 0..1, of the first 30 s; ("", 0.0) for silence."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from voicekit.instrument_ports import Aligner as Aligner
 from voicekit.instrument_ports import Diarizer as Diarizer
+from voicekit.instrument_ports import LanguageDetector as LanguageDetector
 from voicekit.instrument_ports import PitchTracker as PitchTracker
 from voicekit.instrument_ports import Quality as Quality
 from voicekit.instrument_ports import Reader as Reader
@@ -172,7 +173,7 @@ class BaseModel(Protocol):
         """What speech tokens say, letters only, by the speech tokenizer's CTC head."""
         ...
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         """Forced alignment with the speech tokenizer's CTC head (an Aligner for any word)."""
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from voicekit import audio, manifest
 from voicekit.engines import Engines
 from voicekit.errors import LanguageError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
-from voicekit.ports import BaseModel, OnProgress, Progress
+from voicekit.ports import BaseModel, LanguageDetector, OnProgress, Progress
 from voicekit.prepare import Given, Means, prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.diarized import summaries
@@ -30,6 +30,7 @@ from voicekit.specs import PrepareSpec
 TOLD = "speakers.jsonl"
 UNKNOWN_LANGUAGE = "und"
 LISTENED_TO_S = 60.0
+_LISTENED_TO, _SURE_OF_LANGUAGE = 3, 0.7
 
 
 def prepare_with(
@@ -40,15 +41,19 @@ def prepare_with(
     folder: Path,
     report: OnProgress,
     strict: bool = True,
+    must_speak: bool = True,
 ) -> Dataset:
-    """Without `strict` a dataset may be too small. Of the language AUTO the one that is spoken is found out. See
-    prepare_dataset."""
-    spec, taken = _in_its_language(engines, base, given.recordings, spec, folder, report)
+    """Without `strict` a dataset may be too small. The language AUTO is found out from the recordings. See prepare_dataset.
+
+    With `must_speak` the dataset is for a voice of `base`: LanguageError where that does not speak the language that is given,
+    or that is surely heard.
+    """
+    spec, taken = _in_its_language(engines, base, given.recordings, spec, folder, report, must_speak)
     means = Means(
         _tools(engines, base, spec),
         speaker=engines.speaker_encoder(),
         listening=lambda told: Hearing(spec, _ears(engines, spec), folder, given.whose, told).listening(),
-        languages=base.info.languages,
+        languages=base.info.languages if must_speak else None,
         with_less=[f"{step.value}: {EMBEDDED_DEFAULTS[step]}" for step in _embedded(engines, spec)],
         models=_models(engines, base, spec),
         workers=engines.workers,
@@ -57,23 +62,55 @@ def prepare_with(
 
 
 def _in_its_language(
-    engines: Engines, base: BaseModel, recordings: Path, spec: PrepareSpec, folder: Path, report: OnProgress
+    engines: Engines,
+    base: BaseModel,
+    recordings: Path,
+    spec: PrepareSpec,
+    folder: Path,
+    report: OnProgress,
+    must_speak: bool,
 ) -> tuple[PrepareSpec, Intake | None]:
-    """With the only language that the base speaks, or what a transcriber hears in the longest recording; and the recordings, if
-    they had to be taken in for that."""
+    """The spec with the language that is spoken; and the recordings, if they had to be taken in to find out."""
+    spoken = sorted({primary(tag) for tag in base.info.languages})
+    detector = next((a for a in engines.aligners(base) if isinstance(a, LanguageDetector)), None)
+    hears = Step.TRANSCRIPTION not in _embedded(engines, spec)
     if spec.language != AUTO:
-        return spec, None
-    spoken = {primary(tag) for tag in base.info.languages}
-    language, intake = spoken.pop() if len(spoken) == 1 else "", None
-    if not language and Step.TRANSCRIPTION not in _embedded(engines, spec):
+        if not must_speak or detector is None or primary(spec.language) not in spoken:
+            return spec, None
+        intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
+        _refuse_other_language(detector, intake, folder / WORK, base)
+        return spec, intake
+    if len(spoken) == 1 and (must_speak or not (hears or detector)):
+        return spec.model_copy(update={"language": spoken[0]}), None
+    language, intake = "", None
+    if hears or detector:
         intake = take_in(recordings, UNKNOWN_LANGUAGE, folder / WORK, spec.max_failed_ratio, report)
-        longest = max(intake.recordings, key=lambda r: r.num_samples / r.sample_rate_hz, default=None)
-        if longest is not None:
-            with Track(intake.root / longest.path, folder / WORK, longest.sample_rate_hz) as track:
-                language = engines.transcriber(spec.transcriber).hear(track.heard(0.0, LISTENED_TO_S)).language
+        for wave in _longest(intake, folder / WORK, 1):
+            if hears:
+                language = engines.transcriber(spec.transcriber).hear(wave).language
+            elif detector:
+                language = detector.detect_language(wave)[0]
     if not language:
         raise LanguageError("Nobody here can hear which language is spoken.", "Give it: --language, or a transcriber's model.")
     return spec.model_copy(update={"language": language}), intake and intake.spoken_in(language)
+
+
+def _refuse_other_language(detector: LanguageDetector, intake: Intake, work: Path, base: BaseModel) -> None:
+    """LanguageError if the longest recordings are all heard in one language, surely, that the base does not speak."""
+    heard = [detector.detect_language(wave) for wave in _longest(intake, work, _LISTENED_TO)]
+    languages = {language for language, _ in heard}
+    known = sorted({primary(tag) for tag in base.info.languages})
+    sure = sum(probability for _, probability in heard) / max(len(heard), 1)
+    if len(languages) == 1 and sure >= _SURE_OF_LANGUAGE and not languages & set(known):
+        problem = f"The recordings are in {languages.pop()!r}, and the base model {base.info.name} speaks {', '.join(known)}."
+        raise LanguageError(problem, "Choose a base model that does, or record in one of its languages.")
+
+
+def _longest(intake: Intake, work: Path, most: int) -> Iterator[Waveform]:
+    """The beginnings of the longest recordings."""
+    for recording in sorted(intake.recordings, key=lambda r: -r.num_samples / r.sample_rate_hz)[:most]:
+        with Track(intake.root / recording.path, work, recording.sample_rate_hz) as track:
+            yield track.heard(0.0, LISTENED_TO_S)
 
 
 def desk_of(engines: Engines, open_base: Callable[[], BaseModel], folder: Path) -> Desk:

@@ -1,14 +1,19 @@
 """Written text as it is said: numbers, signs and abbreviations become words ("on 3 May" is on three May).
 
-Numbers are spelled in every language that num2words knows. In the others (Chinese, Hindi) they stay digits. Signs are read in
-the languages of _SIGNS, abbreviations in English.
+Numbers are spelled in Chinese and in every language that num2words knows; in the others (Hindi) they stay digits. Signs are read
+in the languages of _SIGNS, abbreviations in English.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
 
 import regex
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:'[\p{L}\p{M}]+)*|\p{Nd}+")
 """A word keeps its combining marks (the vowels of Hindi and Thai) and the apostrophes inside it."""
@@ -44,6 +49,7 @@ _DECADE = regex.compile(r"\b(\d{3}0)s\b")
 _CENTS = regex.compile(r"([$£€])\s?(\d[\d,]*)\.(\d\d)\b")
 _SHORT = {"mr": "mister", "mrs": "missus", "dr": "doctor", "st": "saint", "vs": "versus", "etc": "et cetera"}
 _ABBREVIATION = regex.compile(rf"\b({'|'.join(_SHORT)})\.", regex.IGNORECASE)
+_CHINESE_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\uff07", "''''")
 
 
@@ -63,6 +69,24 @@ def verbalized(text: str, language: str) -> str:
     text = _signs(text, _SIGNS.get("zh" if spoken == "yue" else spoken, {}))
     number = _POINT if spoken in _POINT_LANGUAGES else _COMMA
     return number.sub(lambda m: f" {_number(m[0], spoken)} ", text)
+
+
+def simplified(text: str, language: str) -> str:
+    """Chinese in simplified characters, whichever it is written in; other languages as they are."""
+    return _simplifier().convert(text) if primary(language) in ("zh", "yue") else text
+
+
+def written(text: str, language: str) -> str:
+    """What a recogniser wrote, in the script of a language tag: recognisers write either kind of Chinese characters."""
+    traditional = {"hant", "tw", "hk", "mo"} & set(language.lower().replace("_", "-").split("-")) or primary(language) == "yue"
+    return text if traditional else simplified(text, language)
+
+
+@cache
+def _simplifier() -> OpenCC:
+    from opencc import OpenCC
+
+    return OpenCC("t2s")
 
 
 def _english(text: str) -> str:
@@ -115,7 +139,9 @@ def _number(digits: str, language: str) -> str:
 
 
 def _in_words(value: float, language: str, form: str) -> str:
-    """A number spelled out; in digits for a language that num2words does not know."""
+    """A number spelled out; in digits for a language that nobody here can spell."""
+    if language in ("zh", "yue"):
+        return _in_chinese(value, form)
     from num2words import num2words
 
     for kind in (form, "cardinal"):
@@ -124,3 +150,30 @@ def _in_words(value: float, language: str, form: str) -> str:
         except (NotImplementedError, ValueError, TypeError, KeyError, IndexError, OverflowError):
             continue
     return str(value)
+
+
+def _in_chinese(value: float, form: str) -> str:
+    """Years are read digit by digit, other numbers in groups of ten thousand."""
+    whole, _, decimals = str(value).partition(".")
+    if form == "year" or not whole.isdecimal() or len(whole) > 12:
+        return whole.translate(_CHINESE_DIGITS) + ("点" + decimals.translate(_CHINESE_DIGITS) if decimals else "")
+    groups = [int(whole[max(0, end - 4) : end]) for end in range(len(whole), 0, -4)]
+    spelled = ""
+    for power in reversed(range(len(groups))):
+        group = groups[power]
+        if group:
+            gap = "零" if spelled and group < 1000 else ""
+            spelled += f"{gap}{_chinese_group(group)}{('', '万', '亿')[power]}"
+    spelled = spelled.removeprefix("一") if spelled.startswith("一十") else spelled or "零"
+    return spelled + ("点" + decimals.translate(_CHINESE_DIGITS) if decimals else "")
+
+
+def _chinese_group(group: int) -> str:
+    """1 to 9,999: 305 is 三百零五."""
+    spelled, gap = "", False
+    for unit, size in (("千", 1000), ("百", 100), ("十", 10), ("", 1)):
+        digit = group // size % 10
+        if digit:
+            spelled += ("零" if gap and spelled else "") + str(digit).translate(_CHINESE_DIGITS) + unit
+        gap = not digit
+    return spelled

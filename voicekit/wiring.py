@@ -110,14 +110,14 @@ def engines(settings: Settings) -> Engines:
 
     heavy = _by_choice(settings, device, vad)
     workers = _workers(settings.threads)
-    aligner = cache(lambda: _aligner(workers))
+    aligners = cache(lambda: _aligners(workers))
 
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
         open_base=open_base,
         device=device_in_words,
         vad=vad,
-        aligners=lambda base: [aligner(), base],
+        aligners=lambda base: [*aligners(), base],
         speaker_encoder=speaker_encoder,
         judge=lambda: heavy(Step.TRANSCRIPTION)(EMBEDDED),
         pitch=cache(_pitch),
@@ -215,11 +215,17 @@ def _vad() -> VoiceActivityDetector:
     return SileroVad()
 
 
-def _aligner(workers: int) -> Aligner:
-    """Of known words; all others are left to the base's own ears."""
+def _aligners(workers: int) -> list[Aligner]:
+    """English by its known words, other languages by Whisper's attention; the rest is left to the base's own ears."""
     from voicekit.backends.alignment import PocketsphinxAligner
 
-    return PocketsphinxAligner(workers)
+    english = PocketsphinxAligner(workers)
+    if not _has("faster-whisper"):
+        return [english]
+    from voicekit.backends.whisper_alignment import WhisperAligner, open_model
+
+    folder = shipped_model("whisper-base")
+    return [english, WhisperAligner(open_model(folder, workers), folder.name, english.languages)]
 
 
 def _speaker_encoder() -> SpeakerEncoder:

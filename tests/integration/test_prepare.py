@@ -293,7 +293,7 @@ def test_an_aligner_is_asked_only_about_its_languages(work: Work) -> None:
     class German(BurstAligner):
         languages = ("de",)
 
-        def align(self, wave: Waveform, text: str) -> Any:
+        def align(self, wave: Waveform, text: str, language: str = "en") -> Any:
             raise AssertionError("asked about English")
 
     means = burst_means(German(), work.aligner)

@@ -151,8 +151,8 @@ def test_a_realigned_clip_takes_the_best_of_all_aligners(given: Path, tmp_path: 
     class Poor(BurstAligner):
         name = "poor"
 
-        def align(self, wave: Waveform, text: str):
-            found = super().align(wave, text)
+        def align(self, wave: Waveform, text: str, language: str = "en"):
+            found = super().align(wave, text, language)
             return found and (found[0], 0.2)
 
     both = [Poor(), BurstAligner()]

@@ -25,8 +25,8 @@ class KilledError(BaseException):
 class SlowAtFirst(BurstAligner):
     """The sooner it is asked, the later it answers."""
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
-        found = super().align(wave, text)
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
+        found = super().align(wave, text, language)
         time.sleep(0.05 * max(0, 6 - len(self.calls)))
         return found
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.makers import recording
 from voicekit.errors import ScriptError
 from voicekit.prepare.scripts import Script, find_script
-from voicekit.prepare.spoken import normalise, spoken_form, spoken_tokens
+from voicekit.prepare.spoken import joined, normalise, num_words, spoken_form, spoken_tokens
 from voicekit.records import Recording
+from voicekit.verbalization import verbalized
 
 A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
 
@@ -57,8 +58,44 @@ def test_other_languages_keep_their_letters_and_spell_their_numbers(written: str
 @given(st.text())
 def test_written_tokens_are_the_text_and_spoken_ones_are_plain_words(text: str) -> None:
     tokens = spoken_tokens(text, "en")
-    assert " ".join(token for token, _ in tokens) == normalise(text)
+    assert joined(token for token, _ in tokens) == normalise(text)
     assert all(word == word.lower() and " " not in word and word for _, words in tokens for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "tokens", "said"),
+    [
+        ("天气很好，走吧。他说：“好的。”", "zh", "天 气 很 好， 走 吧。 他 说： “好 的。”", "天 气 很 好 走 吧 他 说 好 的"),
+        ("走路要20分钟，1984年", "zh", "走 路 要20分 钟，1984年", "走 路 要 二十 分 钟 一九八四 年"),
+        ("「はい。」毎朝7時に", "ja", "「は い。」 毎 朝7時 に", "は い 毎 朝 七 時 に"),
+        ("用 iPhone 工作", "zh", "用 iPhone 工 作", "用 iphone 工 作"),
+        ("คนดี", "th", "ค น ดี", "ค น ดี"),
+    ],
+)
+def test_where_words_are_not_spaced_a_token_is_a_character(text: str, language: str, tokens: str, said: str) -> None:
+    found = spoken_tokens(text, language)
+    assert [token for token, _ in found] == tokens.split(" ")
+    assert spoken_form(text, language) == said
+    assert joined(token for token, _ in found) == text
+
+
+def test_a_space_that_the_script_would_not_write_is_kept() -> None:
+    tokens = [token for token, _ in spoken_tokens("สวัสดี ครับ", "th")]
+    assert "ดี " in tokens and joined(tokens) == "สวัสดี ครับ"
+
+
+def test_words_without_spaces_are_counted_by_their_characters() -> None:
+    assert num_words("the sky is blue", "en") == 4
+    assert num_words("天气很好走吧天气", "zh-CN") == pytest.approx(8 / 1.6)
+    assert num_words("今日は天気がいいので", "ja") == pytest.approx(10 / 2.2)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "零"), (10, "十"), (21, "二十一"), (101, "一百零一"), (110, "一百一十"), (1005, "一千零五"), (20000005, "二千万零五")],
+)
+def test_chinese_numbers(number: int, said: str) -> None:
+    assert verbalized(str(number), "zh").strip() == said
 
 
 def test_text_is_nfc_with_single_spaces() -> None:

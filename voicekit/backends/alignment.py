@@ -71,7 +71,7 @@ class PocketsphinxAligner:
             raise MissingModel("pocketsphinx is not installed.", "Install it: pip install pocketsphinx")
         self._matcher = Anywhere(__name__, processes, lambda: Matcher().match)
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         words = text.lower().split()
         if not words:
             return None

@@ -195,7 +195,7 @@ class Base:
     def read_speech(self, tokens: IntArray) -> str:
         return self._tokenizer.read(tokens)
 
-    def align(self, wave: Waveform, text: str) -> tuple[tuple[Word, ...], float] | None:
+    def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         return self._tokenizer.align(samples_24k(wave), text)
 
     def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import regex
 
 from voicekit.records import TextErrors
-from voicekit.verbalization import UNSPACED, WORD, primary, verbalized
+from voicekit.verbalization import UNSPACED, WORD, primary, simplified, verbalized
 
 if TYPE_CHECKING:
-    from opencc import OpenCC
     from whisper_normalizer.english import EnglishNumberNormalizer, EnglishTextNormalizer
 
 # A character with its marks where words are not spaced, else a run of letters; digits that could not be spelled, one by one.
@@ -85,8 +84,7 @@ def normalized_words(text: str, language: str = "en") -> list[str]:
     # What stands in brackets is said, too.
     text = _without_controls(verbalized(text, language)).translate(_BRACKETS).lower()
     text = _english()(_OCLOCK.sub("oclock", text)) if spoken == "en" else unicodedata.normalize("NFKC", text).casefold()
-    if spoken in ("zh", "yue"):
-        text = _simplified().convert(text)
+    text = simplified(text, language)
     fillers = _FILLERS.get(spoken, frozenset())
     return [word for word in _UNIT.findall(text) if word not in fillers]
 
@@ -147,10 +145,3 @@ def _english_numbers() -> EnglishNumberNormalizer:
     from whisper_normalizer.english import EnglishNumberNormalizer
 
     return EnglishNumberNormalizer()
-
-
-@cache
-def _simplified() -> OpenCC:
-    from opencc import OpenCC
-
-    return OpenCC("t2s")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from voicekit.ports import Aligner
 from voicekit.prepare.spans import Span
-from voicekit.prepare.spoken import spoken_tokens
+from voicekit.prepare.spoken import joined, spoken_tokens
 from voicekit.records import Waveform, Word
 
 Alignment = tuple[tuple[Word, ...], float]
@@ -25,7 +25,7 @@ def align(wave: Waveform, text: str, language: str, aligners: Sequence[Aligner],
         return None
     answer: Alignment | None = None
     for aligner in aligners:
-        found = aligner.align(wave, " ".join(spoken))
+        found = aligner.align(wave, " ".join(spoken), language)
         if found is None or len(found[0]) != len(spoken):
             continue
         if answer is None or found[1] > answer[1]:
@@ -42,14 +42,14 @@ def _written(tokens: Sequence[tuple[str, tuple[str, ...]]], spoken: Sequence[Wor
     for token, said in tokens:
         if not said:
             if words:
-                words[-1] = replace(words[-1], text=f"{words[-1].text} {token}")
+                words[-1] = replace(words[-1], text=joined([words[-1].text, token]))
             else:
                 waiting.append(token)
             continue
         group = spoken[position : position + len(said)]
         position += len(said)
         confidence = sum(w.confidence for w in group) / len(group)
-        text = " ".join([*waiting, token])
+        text = joined([*waiting, token])
         words.append(Word(text, round(group[0].start_s, 3), round(group[-1].end_s, 3), round(confidence, 3)))
         waiting = []
     return tuple(words)

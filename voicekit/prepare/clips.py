@@ -13,16 +13,17 @@ import numpy as np
 
 from voicekit import audio
 from voicekit.ports import Aligner, Quality, Transcriber, VoiceActivityDetector
-from voicekit.prepare import grade
+from voicekit.prepare import grade, spoken
 from voicekit.prepare.align import align, within_speech
 from voicekit.prepare.matching import differences
 from voicekit.prepare.pieces import NothingToCutError, Piece, pieces_of
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.spans import inside, total_s
-from voicekit.prepare.spoken import normalise, primary, spoken_form
+from voicekit.prepare.spoken import normalise, primary
 from voicekit.records import Clip, FloatArray, Grades, Recording, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
+from voicekit.verbalization import written
 
 FADE_S = 0.005
 CLIPS = "clips"
@@ -45,7 +46,7 @@ class Tools:
 
     def knowing(self, language: str) -> Tools:
         """Without the aligners that do not know the language."""
-        able = [a for a in self.aligners if primary(language) in getattr(a, "languages", (primary(language),))]
+        able = [a for a in self.aligners if primary(language) in _languages_of(a, language)]
         return replace(self, aligners=able)
 
     def names(self) -> list[str]:
@@ -89,6 +90,12 @@ def refused(recording: Recording, reason: str, text: str = "") -> Clip:
     )
 
 
+def _languages_of(aligner: Aligner, wanted: str) -> Sequence[str]:
+    """Those that it names, or those of a base model; one that says nothing is taken to know the wanted one."""
+    spoken = getattr(getattr(aligner, "info", None), "languages", (wanted,))
+    return getattr(aligner, "languages", [primary(tag) for tag in spoken])
+
+
 def clip_id(recording: Recording, start_sample: int, num_samples: int, spec_hash: str) -> str:
     """Short, and equal for equal stretches of equal files under equal specs (another spec makes another sound of them)."""
     place = f"{recording.id}\0{recording.path}\0{start_sample}\0{num_samples}\0{spec_hash}"
@@ -111,7 +118,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
-    num_words = len(spoken_form(text, recording.language).split())
+    num_words = spoken.num_words(text, recording.language)
     both_s = total_s(inside(sound.both, piece.start_s, piece.end_s))
     said, heard_match = _said(text, piece.source, cleaned if fits else None, recording.language, tools)
     said = replace(said, words=within_speech(words, speech))
@@ -137,7 +144,9 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
 
 def _heard(samples: FloatArray, recording: Recording, tools: Tools) -> str:
     wave = Waveform(samples[None], recording.sample_rate_hz)
-    return normalise(tools.transcriber.hear(wave, recording.language).text) if tools.transcriber else ""
+    if tools.transcriber is None:
+        return ""
+    return written(normalise(tools.transcriber.hear(wave, recording.language).text), recording.language)
 
 
 def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:

@@ -48,13 +48,14 @@ class Given:
 @dataclass(frozen=True)
 class Means:
     """What makes a dataset here. `speaker` compares every clip with the rest, or with a reference; `listening` knows who talks
-    when, from the turns that are told. `languages` are those the base model speaks; `with_less` (what was missing) and the
-    `models` of each step are kept with the dataset; how many `workers` make clips changes nothing."""
+    when, from the turns that are told. `languages` are those of the base model that is to speak (None: of none, so any will do);
+    `with_less` (what was missing) and the `models` of each step are kept with the dataset; how many `workers` make clips changes
+    nothing."""
 
     tools: Tools
     speaker: SpeakerEncoder | None = None
     listening: Callable[[Turns], Listening] | None = None
-    languages: Sequence[str] = ("en",)
+    languages: Sequence[str] | None = ("en",)
     with_less: Sequence[str] = ()
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     workers: int = 1
@@ -76,7 +77,11 @@ def prepare_dataset(
     """
     recordings, whose = given.recordings, given.whose
     tools, speaker = means.tools.knowing(spec.language), means.speaker
-    _check_language(spec.language, means.languages)
+    if means.languages is not None:
+        _check_language(spec.language, means.languages)
+    if not tools.aligners:
+        problem = f"Nothing here can find words of {spec.language!r} in a sound."
+        raise LanguageError(problem, "Give a language by its code, such as en, de or zh: voicekit prepare --help.")
     intake_part, cutting_part = _part(report, 0.0, _INTAKE_SHARE), _part(report, _INTAKE_SHARE, 1.0)
     intake = taken or take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, intake_part)
     found = _script_of(given.script, intake, spec, tools.transcriber)

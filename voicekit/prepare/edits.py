@@ -9,7 +9,7 @@ from typing import Protocol
 
 from voicekit.prepare.align import Alignment
 from voicekit.prepare.decisions import Action, Decision, Place, place_of
-from voicekit.prepare.spoken import normalise
+from voicekit.prepare.spoken import joined, normalise
 from voicekit.records import Clip, Transcript, Verdict, Word
 from voicekit.timebase import samples_to_seconds
 
@@ -152,10 +152,10 @@ def _joined(rows: Sequence[Row], number: int, bench: Bench) -> tuple[int, list[R
     following = next_to_join([r.clip for r in rows], number)
     if following is None:
         return None
-    text = normalise(f"{clip.transcript.text} {following.transcript.text}")
+    text = joined(normalise(c.transcript.text) for c in (clip, following))
     whole = bench.cut(joined_place(clip, following), text, clip.transcript.source)
     return 2, [Row(whole, whole, by_hand=True)]
 
 
 def _text(words: Sequence[Word]) -> str:
-    return " ".join(w.text for w in words)
+    return joined(w.text for w in words)

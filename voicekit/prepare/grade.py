@@ -35,7 +35,7 @@ def measure(
     sample_rate_hz: int,
     spans: Spans,
     noise_power: float,
-    num_words: int,
+    num_words: float,
     match: float,
     overlap_ratio: float = 0.0,
 ) -> Grades:

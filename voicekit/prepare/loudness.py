@@ -11,7 +11,7 @@ from voicekit.prepare.spans import Span
 from voicekit.records import FloatArray
 from voicekit.timebase import seconds_to_samples
 
-_STEP_S = 0.005
+STEP_S = 0.005
 _SMOOTH_STEPS = 5
 _QUIET_FACTOR = 4.0  # 6 dB above the quietest is still quiet
 _MIN_DIP_S = 0.1  # a stop inside a word closes the mouth for less: of dips of 80 ms a fifth are such
@@ -31,7 +31,7 @@ class Loudness:
         if len(powers) == 0:
             return (start_s + end_s) / 2
         lowest = np.flatnonzero(powers <= powers.min())
-        return min(max((first + int(lowest[len(lowest) // 2]) + 0.5) * _STEP_S, start_s), end_s)
+        return min(max((first + int(lowest[len(lowest) // 2]) + 0.5) * STEP_S, start_s), end_s)
 
     def usual(self, start_s: float, end_s: float) -> float:
         """The median level between two times; 0 where there is none."""
@@ -45,8 +45,8 @@ class Loudness:
             return start_s
         quiet = np.flatnonzero(powers <= _QUIET_FACTOR * powers.min())
         if towards_s >= start_s:
-            return start_s if quiet[0] == 0 else min((first + int(quiet[0]) + 0.5) * _STEP_S, towards_s)
-        return start_s if quiet[-1] == len(powers) - 1 else max((first + int(quiet[-1]) + 0.5) * _STEP_S, towards_s)
+            return start_s if quiet[0] == 0 else min((first + int(quiet[0]) + 0.5) * STEP_S, towards_s)
+        return start_s if quiet[-1] == len(powers) - 1 else max((first + int(quiet[-1]) + 0.5) * STEP_S, towards_s)
 
     def dips(self, start_s: float, end_s: float) -> list[Span]:
         """Pauses inside a stretch of speech: 25 dB below it for 0.1 s or more."""
@@ -55,17 +55,17 @@ class Loudness:
             return []
         quiet = powers <= _DIP_BELOW_SPEECH * float(np.quantile(powers, _SPEECH_QUANTILE))
         edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]])))
-        times = [((first + int(a)) * _STEP_S, (first + int(b)) * _STEP_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        times = [((first + int(a)) * STEP_S, (first + int(b)) * STEP_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
         return [(a, b) for a, b in times if b - a >= _MIN_DIP_S and a > start_s and b < end_s]
 
     def _between(self, start_s: float, end_s: float) -> tuple[int, FloatArray]:
-        first = max(0, int(start_s / _STEP_S))
-        return first, self.powers[first : max(first, int(end_s / _STEP_S))]
+        first = max(0, int(start_s / STEP_S))
+        return first, self.powers[first : max(first, int(end_s / STEP_S))]
 
 
 def step_samples(sample_rate_hz: int) -> int:
     """Samples in 5 ms."""
-    return max(1, seconds_to_samples(_STEP_S, sample_rate_hz))
+    return max(1, seconds_to_samples(STEP_S, sample_rate_hz))
 
 
 def loudness_of(samples: FloatArray, sample_rate_hz: int) -> Loudness:

@@ -11,7 +11,7 @@ from voicekit.prepare import segment
 from voicekit.prepare.align import align
 from voicekit.prepare.sound import Sound
 from voicekit.prepare.spans import Span, common, free_around, merged, total_s, without
-from voicekit.prepare.spoken import normalise, spoken_form
+from voicekit.prepare.spoken import joined, normalise, spoken_form
 from voicekit.prepare.turnover import Said, drawn_back
 from voicekit.records import Word
 from voicekit.specs import PrepareSpec
@@ -97,7 +97,7 @@ def _piece(
     holes = sound.others if reason else merged([*sound.others, *sound.both])
     room = free_around((words[first].start_s + words[after - 1].end_s) / 2, holes, sound.duration_s)
     start_s, end_s = segment.clip_edges(words, first, after, room, sound.loudness, spec.max_clip_s)
-    return Piece(start_s, end_s, " ".join(w.text for w in words[first:after]), source, reason)
+    return Piece(start_s, end_s, joined(w.text for w in words[first:after]), source, reason)
 
 
 def _transcribed(sound: Sound, spec: PrepareSpec, aligners: Sequence[Aligner], transcriber: Transcriber) -> Iterator[Piece]:
@@ -120,7 +120,7 @@ def _words_in(
     among the aligners finds it."""
     wave = sound.track.heard(start_s, end_s)
     heard = transcriber.hear(wave, sound.recording.language).words
-    text = " ".join(w.text for w in heard)
+    text = joined(w.text for w in heard)
     found = align(wave, text, sound.recording.language, aligners)
     placed = found[0] if found and len(found[0]) == len(heard) else heard
     reader = next((a for a in aligners if isinstance(a, Reader)), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from voicekit.errors import ScriptError
 from voicekit.prepare.scripts.reading import read_text
 from voicekit.prepare.scripts.script import Cue
-from voicekit.prepare.spoken import normalise
+from voicekit.prepare.spoken import joined, normalise
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
@@ -72,4 +72,4 @@ def _seconds(parts: Sequence[str | None]) -> float:
 
 
 def _plain(lines: Sequence[str]) -> str:
-    return normalise(html.unescape(_TAG.sub("", " ".join(lines))))
+    return normalise(html.unescape(_TAG.sub("", joined(lines))))

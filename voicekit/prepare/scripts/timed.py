@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voicekit.errors import ScriptError
+from voicekit.prepare import spoken
 from voicekit.prepare.scripts.script import Cue
 from voicekit.prepare.scripts.subtitles import read_subtitles
 from voicekit.prepare.scripts.textgrid import read_textgrid, spoken_tier
@@ -32,4 +33,4 @@ def cues_of(path: Path, recording: Recording) -> tuple[Cue, ...]:
 
 
 def joined(cues: tuple[Cue, ...]) -> str:
-    return normalise(" ".join(cue.text for cue in cues))
+    return spoken.joined(normalise(cue.text) for cue in cues if normalise(cue.text))
