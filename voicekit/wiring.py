@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -35,6 +35,9 @@ from voicekit.settings import Settings
 from voicekit.shipped import shipped, shipped_model
 from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
+
+if TYPE_CHECKING:
+    from voicekit.backends.whisper import WhisperTranscriber
 
 NANO = "nano"
 WHISPER = "whisper-base"
@@ -110,7 +113,11 @@ def engines(settings: Settings) -> Engines:
 
     heavy = _by_choice(settings, device, vad)
     workers = _workers(settings.threads)
-    aligners = cache(lambda: _aligners(workers))
+
+    def judge() -> WhisperTranscriber:
+        return heavy(Step.TRANSCRIPTION)(EMBEDDED)
+
+    aligners = cache(lambda: _aligners(workers, judge()))
 
     return Engines(
         find_base=lambda wanted: find_base(wanted, settings.home),
@@ -119,13 +126,13 @@ def engines(settings: Settings) -> Engines:
         vad=vad,
         aligners=lambda base: [*aligners(), base],
         speaker_encoder=speaker_encoder,
-        judge=lambda: heavy(Step.TRANSCRIPTION)(EMBEDDED),
+        judge=judge,
         pitch=cache(_pitch),
         base_revision=revision_of,
         check_base=lambda reference: _look_at(base_folder(reference, settings.home)),
         convert_base=lambda reference, out: _made_anew(base_folder(reference, settings.home), out),
         distil=lambda part, reference, out, spec, report: _distilled(
-            part, base_folder(reference, settings.home), out, spec, heavy(Step.TRANSCRIPTION)(EMBEDDED), device(), report
+            part, base_folder(reference, settings.home), out, spec, judge(), device(), report
         ),
         queue=lambda: queue_of(device()),
         phones=cache(_phones),
@@ -215,17 +222,13 @@ def _vad() -> VoiceActivityDetector:
     return SileroVad()
 
 
-def _aligners(workers: int) -> list[Aligner]:
+def _aligners(workers: int, whisper: WhisperTranscriber) -> list[Aligner]:
     """English by its known words, other languages by Whisper's attention; the rest is left to the base's own ears."""
     from voicekit.backends.alignment import PocketsphinxAligner
+    from voicekit.backends.whisper_alignment import WhisperAligner
 
     english = PocketsphinxAligner(workers)
-    if not _has("faster-whisper"):
-        return [english]
-    from voicekit.backends.whisper_alignment import WhisperAligner, open_model
-
-    folder = shipped_model("whisper-base")
-    return [english, WhisperAligner(open_model(folder, workers), folder.name, english.languages)]
+    return [english, WhisperAligner(whisper.model, WHISPER, english.languages)]
 
 
 def _speaker_encoder() -> SpeakerEncoder:

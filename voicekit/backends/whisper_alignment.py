@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,13 +50,6 @@ class _Place(NamedTuple):
     start_s: float
     end_s: float
     log_probability: float
-
-
-def open_model(folder: Path, workers: int = 1) -> Any:
-    """A faster_whisper.WhisperModel on the processor, which several threads may ask at once."""
-    from faster_whisper import WhisperModel
-
-    return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=workers, local_files_only=True)
 
 
 class WhisperAligner:
@@ -270,7 +262,8 @@ def _with_room(
             continue
         share = len(words[first]) / (len(words[first]) + len(words[first + 1]))
         start_s, end_s = edges[first][1], edges[first + 2][0]
-        edges[first + 1] = (start_s + share * (end_s - start_s),) * 2
+        middle_s = start_s + share * (end_s - start_s)
+        edges[first + 1] = (middle_s, middle_s)
     return [(before[1], behind[0]) for before, behind in pairwise(edges)]
 
 
