@@ -131,6 +131,7 @@ class WhisperTranscriber:
             log_prob_threshold=_MIN_LOG_PROB,
             no_speech_threshold=_NO_SPEECH,
             condition_on_previous_text=False,
+            without_timestamps=True,
             word_timestamps=word_timestamps,
             no_repeat_ngram_size=no_repeat,
         )
