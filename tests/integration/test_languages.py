@@ -151,7 +151,7 @@ def test_recordings_with_a_script(language: str, prepared: Callable[..., tuple[P
         c.id: c.transcript for c in load_dataset(folder).clips
     }
     export_dataset(folder, "textgrid", folder / "grids")
-    grids = read_textgrids(folder / "grids" / "clips")
+    grids = read_textgrids(folder / "grids")
     assert {k: (t.text, [w.text for w in t.words]) for k, t in grids.items()} == {
         c.id: (c.transcript.text, [w.text for w in c.transcript.words]) for c in made.clips
     }
@@ -184,10 +184,10 @@ def test_a_script_of_other_recordings_is_refused(real: Engines, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("language", ["zh", "fr"])
-def test_a_long_recording_is_cut_where_sentences_end(language: str, real: Engines, tmp_path: Path) -> None:
+def test_a_long_recording_is_cut_where_sentences_or_clauses_end(language: str, real: Engines, tmp_path: Path) -> None:
     """Longer than Whisper hears at once, with its whole text as one."""
-    texts, names = texts_of(language), [*"12345", *"2143"]
-    rate_hz = 24_000
+    texts, names = texts_of(language), [*"12345", *"214"]
+    rate_hz = clip(language, "1").sample_rate_hz
     pause = 1e-4 * np.random.default_rng(0).standard_normal((1, int(0.6 * rate_hz))).astype(np.float32)
     parts = [part for name in names for part in (clip(language, name).samples, pause)]
     (tmp_path / "given").mkdir()
@@ -200,7 +200,8 @@ def test_a_long_recording_is_cut_where_sentences_end(language: str, real: Engine
     )
     assert [c.verdict for c in made.clips] == [Verdict.ACCEPTED] * len(made.clips), [c.reason for c in made.clips]
     assert len(made.clips) >= 3 and joined(c.transcript.text for c in made.clips) == joined(sentences)
-    assert all(any(c.transcript.text.endswith(s) for s in sentences) for c in made.clips)
+    ends = [c.transcript.text[-1] for c in made.clips]
+    assert set(ends) <= set("。，.,") and sum(end in "。." for end in ends) >= len(ends) / 2
 
 
 def test_a_base_that_cannot_speak_it_says_so_before_anything_is_cut(real: Engines, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ _PAUSE, _LOUDEST_PAUSE, _NOISE = 10**-2.5, 0.1, 2.0
 _SPEECH_QUANTILE, _FLOOR_QUANTILE = 0.8, 0.05
 _SHORTEST_PAUSE_S = 0.08
 _SHORTEST_WORD_S = 0.04
+_LEAST_ROOM = 0.4
 # Mean log probability of a letter's tokens: words that are said lie above, whether they are heard right or not. After words that
 # it has read the decoder believes others that are not said, so that a word that is only likely counts half.
 _SURE_WORD, _WIDTH, _LIKELY = -2.0, 0.5, 0.5
@@ -235,9 +236,13 @@ def _drawn_back(
 ) -> list[tuple[float, float]]:
     """Word edges moved out of pauses; between words without one, to the quietest point near by."""
     guesses_s = [spans[0][0], *(start_s for start_s, _ in spans[1:]), spans[-1][1]]
+    letter_s = (guesses_s[-1] - guesses_s[0]) / max(sum(map(len, words)), 1)
     pauses: dict[int, tuple[float, float]] = {}
     for pause in _pauses(loudness):
         nearest = min(range(len(guesses_s)), key=lambda i: _distance(guesses_s[i], pause))
+        # Attention moves on early: a word without room for itself in front of a pause stands behind it.
+        while nearest > 0 and pause[0] - guesses_s[nearest - 1] < _LEAST_ROOM * letter_s * len(words[nearest - 1]):
+            nearest -= 1
         longest = pauses.get(nearest, (0.0, 0.0))
         if _distance(guesses_s[nearest], pause) <= _NEAR_S and pause[1] - pause[0] > longest[1] - longest[0]:
             pauses[nearest] = pause
@@ -262,8 +267,8 @@ def _with_room(
             continue
         share = len(words[first]) / (len(words[first]) + len(words[first + 1]))
         start_s, end_s = edges[first][1], edges[first + 2][0]
-        middle_s = start_s + share * (end_s - start_s)
-        edges[first + 1] = (middle_s, middle_s)
+        between_s = start_s + share * (end_s - start_s)
+        edges[first + 1] = (between_s, between_s)
     return [(before[1], behind[0]) for before, behind in pairwise(edges)]
 
 
