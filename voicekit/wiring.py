@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,10 +113,7 @@ def engines(settings: Settings) -> Engines:
 
     heavy = _by_choice(settings, device, vad)
     workers = _workers(settings.threads)
-
-    def judge() -> WhisperTranscriber:
-        return heavy(Step.TRANSCRIPTION)(EMBEDDED)
-
+    judge: Callable[[], WhisperTranscriber] = partial(heavy(Step.TRANSCRIPTION), EMBEDDED)
     aligners = cache(lambda: _aligners(workers, judge()))
 
     return Engines(

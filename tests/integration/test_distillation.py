@@ -52,7 +52,7 @@ def silent(event: Progress) -> None:
 
 
 def tokenizer_of(folder: Path, out: Path | None, spec: DistilSpec = LITTLE, report: object = silent) -> DistilledPart:
-    return distil_tokenizer(folder, out, spec, lambda _: Deaf(), "cpu", report)  # type: ignore[arg-type]
+    return distil_tokenizer(folder, out, spec, Deaf(), "cpu", report)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -93,10 +93,11 @@ class WhisperTranscriber:
                 beam_size=_BEAMS,
                 temperature=0.0,
             )
-            found = [better for segment in segments for better in self._checked(samples, segment, info.language)]
+            read = list(segments)
+            found = [better for segment in read for better in self._checked(samples, segment, info.language)]
         spoken = [word for segment in found for word in segment.words or ()]
         text = " ".join("".join(word.word for word in spoken).split())
-        return Heard(text, _in_order(spoken, wave.duration_s), (info.language if found else wanted) or "")
+        return Heard(text, _in_order(spoken, wave.duration_s), (info.language if read else wanted) or "")
 
     def _wanted(self, language: str | None) -> str | None:
         """LanguageError if the model does not know it."""
