@@ -1,7 +1,6 @@
 """What Whisper base hears: transcripts of recordings, and how many words of resynthesised clips it mishears.
 
-python -m recipes.nano.heard --whisper DIR --flac DIR --out FILE       transcripts, one line of JSON a file
-python -m recipes.nano.heard --whisper DIR --model DIR --features DIR  words and letters wrong through tokens, by set
+python -m recipes.nano.heard --whisper DIR --flac DIR --out FILE: transcripts of a folder, one line of JSON a file
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 import soxr
-import torch
 
-from recipes.nano.phonetic import Phonetic, describe
-from recipes.nano.speech_features import Speech, load_speech
+from recipes.nano.speech_features import Speech
 from voicekit.covo.vocoder import synthesise
 from voicekit.evaluate.text import spoken_words
 from voicekit.records import FloatArray
@@ -71,16 +68,6 @@ def through(clips: Sequence[Speech], way: Callable[[Speech], FloatArray], judge:
     return pairs
 
 
-def resaid(model: Phonetic) -> Callable[[Speech], FloatArray]:
-    """A clip's latents through the model's tokens, in its own voice."""
-
-    def way(clip: Speech) -> FloatArray:
-        latents = clip.latents.astype(np.float32)
-        return model.decode(model.encode(clip.frames.astype(np.float32), latents), describe(latents))
-
-    return way
-
-
 def transcribe(folder: Path, out: Path, judge: Judge) -> None:
     """Lines of JSON (file, text) for every FLAC file of a folder; those already in `out` are skipped."""
     done = {json.loads(line)["file"] for line in out.read_text(encoding="utf-8").splitlines()} if out.exists() else set()
@@ -95,23 +82,12 @@ def transcribe(folder: Path, out: Path, judge: Judge) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--whisper", type=Path, required=True, help="folder of a Whisper for faster-whisper")
-    parser.add_argument("--flac", type=Path, help="recordings to transcribe")
-    parser.add_argument("--out", type=Path, help="file of the transcripts")
-    parser.add_argument("--model", type=Path, help="a saved tokenizer and decoder")
-    parser.add_argument("--features", type=Path, help="prepared sets")
-    parser.add_argument("--quick", action="store_true", help="several clips at once: not quite the same, four times as fast")
+    parser.add_argument("--flac", type=Path, required=True, help="recordings to transcribe")
+    parser.add_argument("--out", type=Path, required=True, help="file of the transcripts")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    judge = Judge(chosen.whisper)
-    if chosen.flac:
-        transcribe(chosen.flac, chosen.out, judge)
-    if chosen.model:
-        model = Phonetic.load(chosen.model)
-        for name in TESTS:
-            words, letters = wrong(through(load_speech(chosen.features / name), resaid(model), judge, together=chosen.quick))
-            print(f"{name}: {words:.3f} of the words wrong, {letters:.3f} of the letters", flush=True)
+    transcribe(chosen.flac, chosen.out, Judge(chosen.whisper))
 
 
 if __name__ == "__main__":

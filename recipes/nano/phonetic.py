@@ -116,7 +116,7 @@ class Phonetic(nn.Module):
 
     def speak(self, hidden: Tensor, speaker: Tensor) -> Tensor:
         """hidden [B, N, D], speaker [B, 125] -> normalised latents [B, 4N, 64]: F0 relative to the median, voicing as logit."""
-        x = self.spread(hidden + self.speaker(speaker)[:, None])
+        x = self.spread(hidden + self.speaker(speaker.to(hidden))[:, None])
         x = self.speaking(x.reshape(len(x), -1, self.config.hidden))
         return self.latents(x).reshape(len(x), -1, NUM_LATENTS)
 
@@ -137,18 +137,9 @@ class Phonetic(nn.Module):
     @torch.inference_mode()
     def decode_vectors(self, vectors: Tensor, speaker: FloatArray) -> FloatArray:
         """The same for vectors [1, N, code_dim] that need not be codes."""
-        told = self.normal_speaker(torch.from_numpy(speaker)[None])
+        told = normal_speaker(torch.from_numpy(speaker)[None], self.latent_mean, self.latent_std)
         said = self.speak(self.read(vectors), told)[0].float()
-        out = said * self.latent_std + self.latent_mean
-        out[:, LOG_F0] = said[:, LOG_F0] / F0_SCALE + float(speaker[-1])
-        out[:, VOICING] = said[:, VOICING].sigmoid()
-        return out.numpy()
-
-    def normal_speaker(self, raw: Tensor) -> Tensor:
-        """Raw descriptions [B, 125] -> what `speak` is told."""
-        mean, std = self.latent_mean[:LOG_F0], self.latent_std[:LOG_F0]
-        parts = [(raw[:, :LOG_F0] - mean) / std, 2 * (raw[:, LOG_F0:-1] / std - 1), 3 * (raw[:, -1:] - self.latent_mean[LOG_F0])]
-        return torch.cat(parts, -1).to(self.from_melody.weight)
+        return raw_latents(said, self.latent_mean, self.latent_std, float(speaker[-1]))
 
     def save(self, folder: Path) -> None:
         with beside(folder / "model.safetensors") as tmp:
@@ -161,6 +152,21 @@ class Phonetic(nn.Module):
         model = cls(PhoneticConfig(**json.loads((folder / "config.json").read_text())))
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval().requires_grad_(False)
+
+
+def normal_speaker(raw: Tensor, latent_mean: Tensor, latent_std: Tensor) -> Tensor:
+    """Raw descriptions [B, 125] -> what a decoder is told."""
+    mean, std = latent_mean[:LOG_F0], latent_std[:LOG_F0]
+    parts = [(raw[:, :LOG_F0] - mean) / std, 2 * (raw[:, LOG_F0:-1] / std - 1), 3 * (raw[:, -1:] - latent_mean[LOG_F0])]
+    return torch.cat(parts, -1)
+
+
+def raw_latents(said: Tensor, latent_mean: Tensor, latent_std: Tensor, median: float) -> FloatArray:
+    """What a decoder says [4N, 64] (F0 relative to the speaker's median, voicing as logit) -> raw WORLD latents."""
+    out = said * latent_std + latent_mean
+    out[:, LOG_F0] = said[:, LOG_F0] / F0_SCALE + median
+    out[:, VOICING] = said[:, VOICING].sigmoid()
+    return out.numpy()
 
 
 def median_log_f0(raw_latents: FloatArray) -> float:

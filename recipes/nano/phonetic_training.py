@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, UNKNOWN
-from recipes.nano.phonetic import F0_SCALE, Codebook, Phonetic, PhoneticConfig, describe, melody_of
+from recipes.nano.phonetic import F0_SCALE, Codebook, Phonetic, PhoneticConfig, describe, melody_of, normal_speaker
 from recipes.nano.speech_features import load_file
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
 
@@ -39,22 +40,23 @@ WEIGHTS = {"phones": 1.0, "frames": 0.5, "latents": 1.0, "bands": 0.2, "pitch": 
 @dataclass(frozen=True, eq=False)
 class Item:
     """A clip of N tokens as it is trained on: frames float16 [2N, 512], latents float16 [4N, 64], phones uint8 [2N],
-    melody float16 [2N, 3], speaker float32 [125]."""
+    melody float16 [2N, 3], speaker float32 [125]; codes int64 [N] once there is a tokenizer."""
 
     frames: np.ndarray
     latents: np.ndarray
     phones: np.ndarray
     melody: np.ndarray
     speaker: np.ndarray
+    codes: np.ndarray | None = None
 
 
 class Material:
-    """The prepared sets; files that appear later are found by `read`."""
+    """The prepared sets; files that appear later are found by `read`. With a tokenizer the clips get their codes."""
 
-    def __init__(self, features: Path, shares: dict[str, float] = SHARES) -> None:
-        self._features, self._shares = features, shares
+    def __init__(self, features: Path, tokenizer: Phonetic | None = None) -> None:
+        self._features, self._shares, self._tokenizer = features, SHARES, tokenizer
         self._read: set[Path] = set()
-        self.sets: dict[str, list[Item]] = {name: [] for name in shares}
+        self.sets: dict[str, list[Item]] = {name: [] for name in SHARES}
 
     def read(self) -> None:
         """Take in the files that have labels and were not read before."""
@@ -62,7 +64,12 @@ class Material:
             for path in sorted((self._features / name).glob("speech_*.npz")):
                 if path not in self._read and phones_beside(path).exists():
                     self._read.add(path)
-                    items += items_of(path)
+                    items += [self._with_codes(item) for item in items_of(path)]
+
+    def _with_codes(self, item: Item) -> Item:
+        if self._tokenizer is None:
+            return item
+        return replace(item, codes=self._tokenizer.encode(item.frames.astype(np.float32), item.latents.astype(np.float32)))
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Item]:
         """By the sets' shares, and inside a set by length; clips without a word known are left out."""
@@ -95,7 +102,7 @@ def items_of(path: Path) -> list[Item]:
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Crops of N tokens: frames [B, 2N, 512] raw, melody [B, 2N, 3], phones int64 [B, 2N], latents [B, 4N, 64] raw,
-    speaker [B, 125] raw, mask bool [B, N]."""
+    speaker [B, 125] raw, mask bool [B, N], codes int64 [B, N] (0 without a tokenizer)."""
 
     frames: Tensor
     melody: Tensor
@@ -103,6 +110,7 @@ class Batch:
     latents: Tensor
     speaker: Tensor
     mask: Tensor
+    codes: Tensor
 
 
 def collate(items: Sequence[Item], rng: np.random.Generator, crop: int = CROP_TOKENS) -> Batch:
@@ -124,6 +132,7 @@ def collate(items: Sequence[Item], rng: np.random.Generator, crop: int = CROP_TO
         cut([i.latents for i in items], 4),
         torch.from_numpy(np.stack([i.speaker for i in items])),
         mask,
+        cut([i.codes if i.codes is not None else np.zeros(len(i.latents) // 4) for i in items], 1).long(),
     )
 
 
@@ -172,11 +181,19 @@ def losses(model: Phonetic, batch: Batch, *, vq: bool) -> dict[str, Tensor]:
     found = {"phones": F.cross_entropy(logits, batch.phones.flatten(), ignore_index=UNKNOWN)}
     missed = (model.frames(hidden).reshape(frames.shape) - frames).float() ** 2
     found["frames"] = missed.mean(-1).reshape(len(frames), -1, 2).mean(-1)[batch.mask].mean()
-    found |= latent_losses(model, model.speak(hidden, model.normal_speaker(batch.speaker)), batch)
+    told = normal_speaker(batch.speaker, model.latent_mean, model.latent_std)
+    found |= latent_losses(model, model.speak(hidden, told), batch)
     return found if commit is None else found | {"commit": commit}
 
 
-def latent_losses(model: Phonetic, said: Tensor, batch: Batch) -> dict[str, Tensor]:
+class Normalised(Protocol):
+    """What knows mean and deviation of raw latents."""
+
+    latent_mean: Tensor
+    latent_std: Tensor
+
+
+def latent_losses(model: Normalised, said: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Of normalised latents [B, 4N, 64] against the batch's own."""
     mask = batch.mask.repeat_interleave(4, 1)
     wanted, raw = (batch.latents - model.latent_mean) / model.latent_std, batch.latents
