@@ -16,6 +16,7 @@ import soundfile as sf
 import soxr
 
 from recipes.nano.speech_features import Speech
+from recipes.nano.text import normalise
 from voicekit.covo.vocoder import synthesise
 from voicekit.evaluate.text import spoken_words
 from voicekit.records import FloatArray
@@ -30,7 +31,7 @@ Pair = tuple[str, str]
 
 
 class Judge:
-    """A Whisper in CTranslate2's format that reads English with a beam of five and no guessing at higher temperatures."""
+    """A Whisper in CTranslate2's format that reads English with a beam of five."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         from faster_whisper import WhisperModel  # type: ignore[import-not-found]
@@ -40,15 +41,15 @@ class Judge:
     def hear(self, samples: FloatArray, rate_hz: int) -> str:
         """Mono samples [T] as text."""
         audio = np.asarray(soxr.resample(samples, rate_hz, RATE_HZ), np.float32)
-        found, _ = self._model.transcribe(audio, language="en", beam_size=5, condition_on_previous_text=False, temperature=0.0)
+        found, _ = self._model.transcribe(audio, language="en", beam_size=5, condition_on_previous_text=False)
         return " ".join(segment.text.strip() for segment in found)
 
 
 def wrong(pairs: Iterable[Pair]) -> tuple[float, float]:
-    """Rates of words and letters wrong over all (said, heard) together."""
+    """Rates of words and letters wrong over all (said, heard) together; "15th" and "fifteenth" are the same."""
     import jiwer
 
-    said, heard = ([" ".join(spoken_words(text)) for text in side] for side in zip(*pairs, strict=True))
+    said, heard = ([" ".join(spoken_words(normalise(text))) for text in side] for side in zip(*pairs, strict=True))
     return float(jiwer.wer(said, heard)), float(jiwer.cer(said, heard))
 
 

@@ -27,7 +27,7 @@ from recipes.nano.phonetic import F0_SCALE, Codebook, Phonetic, PhoneticConfig, 
 from recipes.nano.speech_features import load_file
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
 
-SHARES = {"natural_open": 0.4, "natural-speech": 0.35, "librispeech-252": 0.25}
+SHARES = {"natural_open": 0.35, "natural-speech": 0.3, "librispeech-252": 0.35}
 CROP_TOKENS, BATCH = 72, 16
 PEAK_RATE, WARM_UP_STEPS = 1.5e-3, 100
 READ_AGAIN_STEPS = 300

@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--decoder", type=Path, help="a saved recipes.nano.phonetic_decoder; the model's own by default")
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--whisper", type=Path, help="folder of a Whisper for faster-whisper")
+    parser.add_argument("--log", type=Path, help="a folder for what was said and what was heard")
     parser.add_argument("--quick", action="store_true", help="several clips at once are heard: four times as fast, for choosing")
     parser.add_argument("--swap", action="store_true", help="say every clip in another test voice")
     parser.add_argument("--unquantised", action="store_true", help="leave the VQ layer out")
@@ -150,7 +151,11 @@ def main() -> None:
             line = f"leak {leak(pair, clips, others):.2f}"
             way = swapped_way(pair, others)
         if judge:
-            words, letters = wrong(through(clips, way, judge, together=chosen.quick))
+            pairs = through(clips, way, judge, together=chosen.quick)
+            words, letters = wrong(pairs)
+            if chosen.log:
+                chosen.log.mkdir(parents=True, exist_ok=True)
+                (chosen.log / f"{name}.txt").write_text("".join(f"{a}\n{b}\n\n" for a, b in pairs), encoding="utf-8")
             line = f"words {words:.3f} wrong, letters {letters:.3f}; {line}"
         print(f"{name}: {line}", flush=True)
 
