@@ -32,7 +32,7 @@ _LOUDNESS = 0  # the first envelope coefficient
 
 @dataclass(frozen=True)
 class PhoneticConfig:
-    num_codes: int = 4096
+    num_codes: int = 1024
     code_dim: int = 16
     hidden: int = 256
     kernel: int = 5

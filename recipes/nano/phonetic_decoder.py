@@ -35,13 +35,13 @@ SPEAKER_NOISE = 0.1  # on the normalised descriptions, so that nobody's is learn
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    num_codes: int = 4096
+    num_codes: int = 1024
     hidden: int = 320
     heads: int = 5
     attention_blocks: int = 3
     spoken_blocks: int = 3
     back: int = 24
-    ahead: int = 3
+    ahead: int = 2
     kernel: int = 5
 
 

@@ -274,8 +274,10 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="sets of recipes.nano.speech_features with their phones")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="go on from this saved model")
-    parser.add_argument("--vq-from", type=int, default=1200, help="the step at which quantisation begins")
-    parser.add_argument("--codes", type=int, default=4096)
+    parser.add_argument(
+        "--vq-from", type=int, default=500, help="the step at which quantisation begins; -1: the codebook of --init"
+    )
+    parser.add_argument("--codes", type=int, default=1024)
     parser.add_argument("--code-dim", type=int, default=16)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--rate", type=float, default=PEAK_RATE)
