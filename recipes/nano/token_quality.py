@@ -42,6 +42,7 @@ class Pair:
 
     tokenizer: Phonetic
     decoder: PhoneticDecoder | None = None
+    temperature: float | None = None
 
 
 @torch.inference_mode()
@@ -55,7 +56,10 @@ def say(pair: Pair, clip: Speech, speaker: FloatArray | None = None, *, quantise
     if quantised:
         vectors = model.codebook.vectors[codes]
     told = describe(latents) if speaker is None else speaker
-    said = model.decode_vectors(vectors, told) if pair.decoder is None else pair.decoder.decode(codes[0].numpy(), told)
+    if pair.decoder is None:
+        said = model.decode_vectors(vectors, told)
+    else:
+        said = pair.decoder.decode(codes[0].numpy(), told, pair.temperature)
     return Said(codes[0].numpy(), vectors, said)
 
 
@@ -130,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--decoder", type=Path, help="a saved recipes.nano.phonetic_decoder; the model's own by default")
+    parser.add_argument("--temperature", type=float, help="of the decoder's texture; none by default")
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--whisper", type=Path, help="folder of a Whisper for faster-whisper")
     parser.add_argument("--log", type=Path, help="a folder for what was said and what was heard")
@@ -138,7 +143,7 @@ def main() -> None:
     parser.add_argument("--unquantised", action="store_true", help="leave the VQ layer out")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    pair = Pair(Phonetic.load(chosen.model), PhoneticDecoder.load(chosen.decoder) if chosen.decoder else None)
+    pair = Pair(Phonetic.load(chosen.model), PhoneticDecoder.load(chosen.decoder) if chosen.decoder else None, chosen.temperature)
     judge = Judge(chosen.whisper) if chosen.whisper else None
     others = swapped([clip for name in TESTS for clip in load_speech(chosen.features / name)])
     for name in TESTS:
