@@ -59,6 +59,11 @@ class Kokoro:
         with np.load(voices) as packs:
             self._packs = {name: packs[name].astype(np.float32) for name in packs.files}
 
+    @property
+    def voices(self) -> list[str]:
+        """The names of the packs."""
+        return list(self._packs)
+
     def say(self, text: str, mixture: Mapping[str, float], speed: float = 1.0, language: str = "en-us") -> Utterance:
         """The text spoken; a mixture is a weight for each of some packs."""
         return self.say_phonemes(phonemes(text, language), mixture, speed)

@@ -23,7 +23,7 @@ from recipes.nano.text import normalise
 SHARD_CLIPS = 100
 # Nobody trains on these; "v0" packs are earlier takes of the same people.
 TEST_VOICES = ("af_nova", "am_fenrir", "bf_alice", "bm_lewis")
-_TEST_PEOPLE = (*TEST_VOICES, "bm_v0lewis")
+TEST_PEOPLE = (*TEST_VOICES, "bm_v0lewis")
 _SINGLE, _PAIR = 0.5, 0.35  # the rest are mixtures of three, one of them foreign
 _SPEEDS = (0.85, 1.2)
 _FEWEST_WORDS, _MOST_WORDS = 3, 22
@@ -47,7 +47,7 @@ class Line:
 
 def training_voices(packs: Sequence[str], *, english: bool) -> list[str]:
     """The packs that training may use: those that speak English natively ("a" and "b"), or the foreign ones."""
-    return sorted(name for name in packs if name not in _TEST_PEOPLE and (name[0] in "ab") == english)
+    return sorted(name for name in packs if name not in TEST_PEOPLE and (name[0] in "ab") == english)
 
 
 def open_lines(sentences: Sequence[str], packs: Sequence[str], seed: int = 0) -> list[Line]:

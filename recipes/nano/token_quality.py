@@ -1,0 +1,169 @@
+"""How good a tokenizer and its decoder are: `python -m recipes.nano.token_quality --model DIR --features DIR [--whisper DIR]`.
+
+For each test set: frames whose phoneme is read wrongly off the tokens, melody (semitones and correlation where both are voiced),
+codes used, and with --whisper the words and letters that Whisper mishears. With --swap every clip is said in another test voice,
+and `leak` is how far the result's mean envelope lies from that voice towards the clip's own (0: not at all, 1: no conversion).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recipes.nano.heard import TESTS, Judge, through, wrong
+from recipes.nano.phone_times import phones_beside
+from recipes.nano.phones import PHONES, SILENCE, UNKNOWN
+from recipes.nano.phonetic import Phonetic, describe, melody_of
+from recipes.nano.phonetic_decoder import PhoneticDecoder
+from recipes.nano.speech_features import Speech, load_speech
+from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
+from voicekit.records import FloatArray
+
+SEMITONES = 12 / np.log(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """A clip through the tokens: codes [N], code vectors [1, N, C], raw latents [4N, 64]."""
+
+    codes: np.ndarray
+    vectors: torch.Tensor
+    latents: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A tokenizer, and the decoder that was trained on its tokens later, if there is one."""
+
+    tokenizer: Phonetic
+    decoder: PhoneticDecoder | None = None
+    temperature: float | None = None
+
+
+@torch.inference_mode()
+def say(pair: Pair, clip: Speech, speaker: FloatArray | None = None, *, quantised: bool = True) -> Said:
+    """In the clip's own voice, or another's (raw description [125])."""
+    model = pair.tokenizer
+    latents = clip.latents.astype(np.float32)
+    melody = torch.from_numpy(melody_of(latents)).to(model.from_melody.weight)[None]
+    vectors = model.vectors(model.normal_frames(torch.from_numpy(clip.frames.astype(np.float32))[None]), melody)
+    codes = model.codebook.nearest(vectors)
+    if quantised:
+        vectors = model.codebook.vectors[codes]
+    told = describe(latents) if speaker is None else speaker
+    if pair.decoder is None:
+        said = model.decode_vectors(vectors, told)
+    else:
+        said = pair.decoder.decode(codes[0].numpy(), told, pair.temperature)
+    return Said(codes[0].numpy(), vectors, said)
+
+
+def melody_errors(said: FloatArray, wanted: FloatArray) -> tuple[float, float, float]:
+    """Mean absolute error in semitones and correlation where both are voiced, and the share of frames voiced wrongly."""
+    ours, theirs = said[:, VOICING] > 0.5, wanted[:, VOICING] > 0.5
+    both = ours & theirs
+    ours_f0, theirs_f0 = said[both, LOG_F0], wanted[both, LOG_F0]
+    return (
+        float(np.abs(ours_f0 - theirs_f0).mean() * SEMITONES),
+        float(np.corrcoef(ours_f0, theirs_f0)[0, 1]),
+        float((ours != theirs).mean()),
+    )
+
+
+@torch.inference_mode()
+def phone_errors(model: Phonetic, vectors: torch.Tensor, labels: np.ndarray) -> tuple[int, int]:
+    """Frames read wrongly and frames known, silence left out."""
+    logits = model.phones(model.read(vectors))[0].reshape(-1, len(PHONES))
+    known = (labels != UNKNOWN) & (labels != SILENCE)
+    return int((logits.argmax(-1).numpy() != labels)[known].sum()), int(known.sum())
+
+
+def report(pair: Pair, clips: Sequence[Speech], labels: np.ndarray, *, quantised: bool = True) -> str:
+    """One line of numbers of a set."""
+    missed, melodies, codes, start = np.zeros(2, int), [], [], 0
+    for clip in clips:
+        found = say(pair, clip, quantised=quantised)
+        missed += phone_errors(pair.tokenizer, found.vectors, labels[start : start + len(clip.frames)])
+        start += len(clip.frames)
+        melodies.append(melody_errors(found.latents, clip.latents.astype(np.float32)))
+        codes.append(found.codes)
+    semitones, correlation, voicing = np.nanmean(np.array(melodies), 0)
+    shares = np.bincount(np.concatenate(codes)) / sum(map(len, codes))
+    entropy = -(shares[shares > 0] * np.log2(shares[shares > 0])).sum()
+    return (
+        f"phonemes {missed[0] / missed[1]:.3f} wrong, F0 {semitones:.2f} semitones off, correlation {correlation:.2f}, "
+        f"voicing {voicing:.3f} wrong, {(shares > 0).sum()} codes in {sum(map(len, codes))} tokens, {entropy:.1f} bits"
+    )
+
+
+def way_of(pair: Pair, *, quantised: bool) -> Callable[[Speech], FloatArray]:
+    """A clip's latents through the tokens, in its own voice."""
+    return lambda clip: say(pair, clip, quantised=quantised).latents
+
+
+def swapped(clips: Sequence[Speech]) -> dict[str, FloatArray]:
+    """By voice: the description of the voice that its clips are said in instead, the next by name."""
+    voices = sorted({clip.row["voice"] for clip in clips})
+    told = [describe(np.concatenate([c.latents for c in clips if c.row["voice"] == v]).astype(np.float32)) for v in voices]
+    return {voice: told[(place + 1) % len(voices)] for place, voice in enumerate(voices)}
+
+
+def swapped_way(pair: Pair, others: dict[str, FloatArray]) -> Callable[[Speech], FloatArray]:
+    """A clip's latents through the tokens, in the voice that it is given."""
+    return lambda clip: say(pair, clip, others[clip.row["voice"]]).latents
+
+
+def leak(pair: Pair, clips: Sequence[Speech], others: dict[str, FloatArray]) -> float:
+    """Mean over clips of the share of the way from the other voice's mean envelope back to the clip's own."""
+    shares = []
+    for clip in clips:
+        wanted = others[clip.row["voice"]]
+        own, found = describe(clip.latents), describe(say(pair, clip, wanted).latents)
+        away = (own - wanted)[:NUM_ENVELOPE]
+        shares.append(float((found - wanted)[:NUM_ENVELOPE] @ away / (away @ away)))
+    return float(np.mean(shares))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--decoder", type=Path, help="a saved recipes.nano.phonetic_decoder; the model's own by default")
+    parser.add_argument("--temperature", type=float, help="of the decoder's texture; none by default")
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--whisper", type=Path, help="folder of a Whisper for faster-whisper")
+    parser.add_argument("--log", type=Path, help="a folder for what was said and what was heard")
+    parser.add_argument("--quick", action="store_true", help="several clips at once are heard: four times as fast, for choosing")
+    parser.add_argument("--swap", action="store_true", help="say every clip in another test voice")
+    parser.add_argument("--unquantised", action="store_true", help="leave the VQ layer out")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    pair = Pair(Phonetic.load(chosen.model), PhoneticDecoder.load(chosen.decoder) if chosen.decoder else None, chosen.temperature)
+    judge = Judge(chosen.whisper) if chosen.whisper else None
+    others = swapped([clip for name in TESTS for clip in load_speech(chosen.features / name)])
+    for name in TESTS:
+        folder = chosen.features / name
+        clips = load_speech(folder)
+        labels = np.concatenate([np.load(phones_beside(path)) for path in sorted(folder.glob("speech_*.npz"))])
+        line = report(pair, clips, labels, quantised=not chosen.unquantised)
+        way = way_of(pair, quantised=not chosen.unquantised)
+        if chosen.swap:
+            line = f"leak {leak(pair, clips, others):.2f}"
+            way = swapped_way(pair, others)
+        if judge:
+            pairs = through(clips, way, judge, together=chosen.quick)
+            words, letters = wrong(pairs)
+            if chosen.log:
+                chosen.log.mkdir(parents=True, exist_ok=True)
+                (chosen.log / f"{name}.txt").write_text("".join(f"{a}\n{b}\n\n" for a, b in pairs), encoding="utf-8")
+            line = f"words {words:.3f} wrong, letters {letters:.3f}; {line}"
+        print(f"{name}: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
