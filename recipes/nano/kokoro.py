@@ -122,7 +122,7 @@ def _model(folder: Path) -> Path:
 
 def _with_durations(model: bytes) -> bytes:
     """The model with the durations of its phonemes as a second output."""
-    import onnx
+    import onnx  # type: ignore[import-not-found]
 
     opened = onnx.load_from_string(model)
     opened.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
