@@ -48,6 +48,7 @@ def test_one_word_that_denies_is_enough(word: str) -> None:
 
 def test_a_statement_is_checked_in_its_language() -> None:
     assert consent.check_words(consent.statement("de").upper(), "de-AT").ok
+    assert not consent.check_words(consent.statement("de").replace("einverstanden", "nicht einverstanden"), "de").ok
     assert not consent.check_words(consent.statement("en"), "de").ok
     with pytest.raises(LanguageError, match="no consent statement"):
         consent.check_words("anything", "tlh")
