@@ -137,8 +137,8 @@ def _hearing_of(engines: Engines, folder: Path) -> tuple[PrepareSpec, Hearing]:
 
 
 def _tools(engines: Engines, base: BaseModel, spec: PrepareSpec) -> Tools:
-    """What is bundled mishears too much to doubt a script, and so does a model that does not know its language; quality is
-    predicted wherever there is something to predict it."""
+    """A script is doubted by a model that somebody put there and that knows its language: the bundled one would take as much time
+    as all other steps. Quality is predicted wherever there is something to predict it."""
     transcriber = engines.transcriber(spec.transcriber)
     hears = primary(spec.language) in getattr(transcriber, "languages", (primary(spec.language),))
     doubting = None if Step.TRANSCRIPTION in _embedded(engines, spec) or not hears else transcriber

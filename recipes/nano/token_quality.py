@@ -1,7 +1,7 @@
-"""How good a tokenizer and its decoder are: `python -m recipes.nano.token_quality --model DIR --features DIR [--whisper DIR]`.
+"""How good a tokenizer and its decoder are: `python -m recipes.nano.token_quality --model DIR --features DIR [--heard]`.
 
 For each test set: frames whose phoneme is read wrongly off the tokens, melody (semitones and correlation where both are voiced),
-codes used, and with --whisper the words and letters that Whisper mishears. With --swap every clip is said in another test voice,
+codes used, and with --heard the words and letters that Whisper mishears. With --swap every clip is said in another test voice,
 and `leak` is how far the result's mean envelope lies from that voice towards the clip's own (0: not at all, 1: no conversion).
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.nano.heard import TESTS, Judge, through, wrong
+from recipes.nano.heard import TESTS, embedded_judge, through, wrong
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, SILENCE, UNKNOWN
 from recipes.nano.phonetic import Phonetic, describe, melody_of
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--decoder", type=Path, help="a saved recipes.nano.phonetic_decoder; the model's own by default")
     parser.add_argument("--temperature", type=float, help="of the decoder's texture; none by default")
     parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--whisper", type=Path, help="folder of a Whisper for faster-whisper")
+    parser.add_argument("--heard", action="store_true", help="have Whisper hear the clips")
     parser.add_argument("--log", type=Path, help="a folder for what was said and what was heard")
     parser.add_argument("--quick", action="store_true", help="several clips at once are heard: four times as fast, for choosing")
     parser.add_argument("--swap", action="store_true", help="say every clip in another test voice")
@@ -144,7 +144,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     pair = Pair(Phonetic.load(chosen.model), PhoneticDecoder.load(chosen.decoder) if chosen.decoder else None, chosen.temperature)
-    judge = Judge(chosen.whisper) if chosen.whisper else None
+    judge = embedded_judge() if chosen.heard else None
     others = swapped([clip for name in TESTS for clip in load_speech(chosen.features / name)])
     for name in TESTS:
         folder = chosen.features / name

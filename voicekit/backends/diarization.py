@@ -28,7 +28,7 @@ from voicekit.records import FloatArray, IntArray, SpeakerTurn, Waveform
 from voicekit.timebase import seconds_to_samples
 
 _FRAME_S = 0.01  # of the encoder's spectrogram
-_WINDOW_S, _HOP_S = 1.6, 0.4
+_WINDOW_S, _HOP_S = 1.6, 0.8
 _ALIKE = 0.63
 _ONE_VOICE = 0.7  # groups of windows that nobody else's are in yet
 _ALIKE_THERE = 0.07  # by so much voices are more alike in a telephone's band

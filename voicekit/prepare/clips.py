@@ -146,7 +146,7 @@ def _heard(samples: FloatArray, recording: Recording, tools: Tools) -> str:
     wave = Waveform(samples[None], recording.sample_rate_hz)
     if tools.transcriber is None:
         return ""
-    return written(normalise(tools.transcriber.hear(wave, recording.language).text), recording.language)
+    return written(normalise(tools.transcriber.transcribe(wave, recording.language)), recording.language)
 
 
 def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:
@@ -154,7 +154,7 @@ def _said(text: str, source: str, wave: Waveform | None, language: str, tools: T
     plain = Transcript(text, (), source)
     if wave is None or tools.second_opinion is None or source == tools.second_opinion.name:
         return plain, None
-    heard = normalise(tools.second_opinion.hear(wave, language).text)
+    heard = normalise(tools.second_opinion.transcribe(wave, language))
     differing, share = differences(text, heard, language)
     return replace(plain, heard=heard, differences=differing), round(share, 4)
 
