@@ -67,8 +67,8 @@ class WhisperTranscriber:
         wanted = self._wanted(language)
         if wave.duration_s > _LONGEST_UTTERANCE_S:
             return self.hear(wave, language).text
-        samples = _samples(wave)
-        if _is_silent(samples) or len(speech := _from_first_to_last_word(samples)) == 0:
+        samples = samples_of(wave)
+        if is_silent(samples) or len(speech := _from_first_to_last_word(samples)) == 0:
             return ""
         with self.one_at_a_time:
             return _joined(self._read(speech, wanted, word_timestamps=False))
@@ -79,8 +79,8 @@ class WhisperTranscriber:
         Speech is found first (silero), then read in batches of up to 30 s. What is a loop is read again alone.
         """
         wanted = self._wanted(language)
-        samples = _samples(wave)
-        if _is_silent(samples):
+        samples = samples_of(wave)
+        if is_silent(samples):
             return Heard("", language=wanted or "")
         with self.one_at_a_time:
             segments, info = self._pipeline.transcribe(
@@ -173,15 +173,16 @@ def _cut_to_window(features: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(cut if features.ndim == 3 else cut[0])
 
 
-def _samples(wave: Waveform) -> FloatArray:
-    """float32 [T] at 16 kHz; nothing of less than 0.1 s."""
+def samples_of(wave: Waveform) -> FloatArray:
+    """float32 [T] at 16 kHz, as Whisper takes it; nothing of less than 0.1 s."""
     if wave.duration_s < _SHORTEST_S:
         return np.zeros(0, np.float32)
     mono = Waveform(wave.mono()[None], wave.sample_rate_hz)
     return np.ascontiguousarray(resample(mono, RATE_HZ).samples[0], np.float32)
 
 
-def _is_silent(samples: FloatArray) -> bool:
+def is_silent(samples: FloatArray) -> bool:
+    """Whether there is nothing to hear in float32 [T]."""
     return len(samples) == 0 or float(np.abs(samples).max()) < _SILENCE
 
 

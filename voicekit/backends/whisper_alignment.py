@@ -15,18 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import regex
 
-from voicekit.audio import resample
+from voicekit.backends.whisper import RATE_HZ, is_silent, samples_of
 from voicekit.evaluate.text import normalized_words
 from voicekit.prepare.loudness import STEP_S, Loudness, loudness_of
 from voicekit.records import FloatArray, Waveform, Word
 from voicekit.verbalization import UNSPACED, primary
 
-RATE_HZ = 16_000
 _LONGEST_S = 28.0
-_SHORTEST_S = 0.1
 _TOKEN_S = 0.02
 _MOST_TOKENS = 200
-_SILENCE = 1e-4
 _HOP_SAMPLES = 160
 _OTHER_CODES = {"nb": "no", "fil": "tl", "iw": "he", "jv": "jw", "cmn": "zh", "yue": "zh"}
 _LATE_S = 0.04  # attention moves on to a word before it begins
@@ -70,8 +67,8 @@ class WhisperAligner:
     def align(self, wave: Waveform, text: str, language: str = "en") -> tuple[tuple[Word, ...], float] | None:
         words = text.split()
         code = self._code(language)
-        samples = _samples(wave)
-        if not words or code is None or len(samples) < _SHORTEST_S * RATE_HZ or float(np.abs(samples).max()) < _SILENCE:
+        samples = samples_of(wave)
+        if not words or code is None or is_silent(samples):
             return None
         tokenizer = _tokenizer(self._model, code)
         loudness = loudness_of(samples, RATE_HZ)
@@ -96,8 +93,8 @@ class WhisperAligner:
         return aligned, _match(said, fits, found.extra)
 
     def detect_language(self, wave: Waveform) -> tuple[str, float]:
-        samples = _samples(wave)[: round(_LONGEST_S * RATE_HZ)]
-        if len(samples) < _SHORTEST_S * RATE_HZ or float(np.abs(samples).max()) < _SILENCE:
+        samples = samples_of(wave)[: round(_LONGEST_S * RATE_HZ)]
+        if is_silent(samples):
             return "", 0.0
         token, probability = self._model.model.detect_language(self._encoded(samples))[0][0]
         return token.strip("<|>"), float(probability)
@@ -153,10 +150,6 @@ class _Matched(NamedTuple):
     blocks: list[int]
     shares: list[float]
     extra: int
-
-
-def _samples(wave: Waveform) -> FloatArray:
-    return np.ascontiguousarray(resample(Waveform(wave.mono()[None], wave.sample_rate_hz), RATE_HZ).samples[0])
 
 
 def _tokenizer(model: Any, code: str) -> Any:
