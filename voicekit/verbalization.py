@@ -75,7 +75,8 @@ _UNITS = {
 # Of fractions: the lower number in words, of several and of one; and what stands between a whole number and a fraction.
 _FRACTIONS = {
     "en": ("and", {2: "halves|half", 3: "thirds|third", 4: "quarters|quarter", 5: "fifths|fifth", 6: "sixths|sixth",
-                   7: "sevenths|seventh", 8: "eighths|eighth", 9: "ninths|ninth", 10: "tenths|tenth", 16: "sixteenths|sixteenth"}),
+                   7: "sevenths|seventh", 8: "eighths|eighth", 9: "ninths|ninth", 10: "tenths|tenth",
+                   16: "sixteenths|sixteenth"}),
     "de": ("", {2: "halbe|halb", 3: "Drittel", 4: "Viertel", 5: "Fünftel", 6: "Sechstel", 8: "Achtel", 10: "Zehntel"}),
     "fr": ("et", {2: "demis|demi", 3: "tiers|tiers", 4: "quarts|quart", 5: "cinquièmes|cinquième", 8: "huitièmes|huitième"}),
     "es": ("y", {2: "medios|medio", 3: "tercios|tercio", 4: "cuartos|cuarto", 5: "quintos|quinto", 8: "octavos|octavo"}),

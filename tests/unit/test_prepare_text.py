@@ -176,7 +176,9 @@ def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
     assert found and found.texts == {A.id: "from a text file", B.id: "from a lab file"}
     (tmp_path / "metadata.csv").write_text("a|from metadata\n")
     found = find_script(None, tmp_path, (A, B))
-    assert found and found.texts == {A.id: "from metadata"}
+    assert found and found.texts == {A.id: "from metadata", B.id: "from a lab file"}
+    assert found.sources == {A.id: "metadata.csv", B.id: "wavs/b 2.lab"}
+    assert [(n.file, n.reason) for n in found.not_read] == [("wavs/a.txt", "metadata.csv says what is said in wavs/a.wav")]
     found = find_script(None, tmp_path / "wavs", (recording("a.wav"),))
     assert found and found.source == "metadata.csv"
 
