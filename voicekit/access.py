@@ -15,6 +15,7 @@ import numpy as np
 
 from voicekit import audio, consent, files, voice_files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
+from voicekit.prepare.clips import CLIPS
 from voicekit.prepare.intake import SCRIPT_SUFFIXES, find_audio
 from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
 from voicekit.shelf import Shelf
@@ -100,7 +101,7 @@ class Access(Shelf):
     def check_consent_of(self, name: str, version: int = 0) -> Consent:
         """Compare a voice's consent with the clips that it was made from."""
         voice = self._voice(name, version)
-        return self.check_consent_voice(voice.consent_id, self._home / voice.folder / voice_files.DATASET)
+        return self.check_consent_voice(voice.consent_id, self._home / voice.folder / voice_files.DATASET / CLIPS)
 
     def change_voice(
         self,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from voicekit import decoding, files
+from voicekit.channels import ChannelStatistics, mixed
 from voicekit.errors import ResourceError
 from voicekit.records import FloatArray, Waveform
 from voicekit.timebase import seconds_to_samples
@@ -28,27 +29,32 @@ PEAK = 0.97
 MAX_GAIN = 100.0
 
 _MAX_ROOM = 2**29  # samples of all channels that are made room for because a header says so: 2 GiB
+_WEIGHTS: dict[tuple[str, int, int], FloatArray | None] = {}  # by path, size and time of a file
+_MOST_WEIGHTS = 10_000
 _WARNINGS = threading.Lock()  # what is caught is caught in all threads
 _BLOCK_S = 0.4  # the shortest signal whose loudness BS.1770 defines
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file holds, counted by decoding it to the end."""
+    """What a file holds, counted by decoding it to the end; `remark` says what of it could not be decoded, and which channels
+    carry no voice ("" if there is nothing to say)."""
 
     sample_rate_hz: int
     channels: int
     num_samples: int
+    remark: str = ""
 
 
 def read(path: Path, max_duration_s: float | None = None, mono: bool = False) -> Waveform:
-    """Decode an audio file, or the first audio track of a video, at its own rate; all channels, or their mean.
+    """Decode an audio file, or the first audio track of a video, at its own rate; all channels, or one made of them.
 
     An hour of 48 kHz takes 0.7 GB a channel; `blocks` and `reader` take next to nothing. Raises RecordingsError naming the
     file if it cannot be read (voicekit.decoding) or is longer than `max_duration_s`, by default MAX_DURATION_S.
     """
     try:
-        return _gathered(blocks(path, max_duration_s), path, mono)
+        pieces = blocks(path, max_duration_s)
+        return _gathered(_one_channel(path, pieces) if mono else pieces, path)
     except MemoryError:
         raise ResourceError(f"There is not enough memory to read {path.name}.", "Split it into shorter files.") from None
 
@@ -66,27 +72,58 @@ def reader(path: Path) -> decoding.Reader:
 def probe(path: Path) -> Facts:
     """Decode everything and keep nothing. Raises RecordingsError as `read` does."""
     rate_hz = channels = count = 0
-    for block in blocks(path):
+    losses, statistics = decoding.Losses(), None
+    for block in decoding.blocks(path, MAX_DURATION_S, losses=losses):
         rate_hz, channels, count = block.sample_rate_hz, len(block.samples), count + block.num_samples
-    return Facts(rate_hz, channels, count)
+        if channels > 1:
+            statistics = statistics or ChannelStatistics(rate_hz)
+            statistics.add(block.samples)
+    weights, words = statistics.weights() if statistics else (None, "")
+    _remember_weights(path, weights)
+    return Facts(rate_hz, channels, count, "; ".join(filter(None, (losses.told(), words))))
+
+
+def channel_weights(path: Path) -> FloatArray | None:
+    """How the channels of a file are added up to one (voicekit.channels); None for their mean. Decodes everything, once."""
+    found = path.stat()
+    key = (str(path), found.st_size, found.st_mtime_ns)
+    if key not in _WEIGHTS:
+        probe(path)
+    return _WEIGHTS.get(key)
+
+
+def _remember_weights(path: Path, weights: FloatArray | None) -> None:
+    found = path.stat()
+    while len(_WEIGHTS) >= _MOST_WEIGHTS:
+        _WEIGHTS.pop(next(iter(_WEIGHTS)), None)
+    _WEIGHTS[str(path), found.st_size, found.st_mtime_ns] = weights
 
 
 def write_working_copy(source: Path, target: Path, sample_rate_hz: int = 0) -> Facts:
-    """The mean of a recording's channels, at another rate if one is given, as a float wav (RF64) written block by block.
+    """A recording's channels as one, at another rate if one is given, as a float wav (RF64) written block by block.
 
     At its own rate the copy holds exactly `read(source, mono=True)`, so `reader(target)` gives any stretch of it at once;
     resampled, what passes full scale is clipped.
     """
-    return _write_pieces(target, mono_at(blocks(source), sample_rate_hz), "RF64", "FLOAT")
+    return _write_pieces(target, mono_at(_one_channel(source), sample_rate_hz), "RF64", "FLOAT")
+
+
+def _one_channel(source: Path, pieces: Iterator[Waveform] | None = None) -> Iterator[Waveform]:
+    """The blocks of a file with its channels made one, by what all of it is like: several channels are decoded twice."""
+    weights: FloatArray | None = None
+    for number, piece in enumerate(pieces or blocks(source)):
+        if number == 0 and len(piece.samples) > 1:
+            weights = channel_weights(source)
+        yield Waveform(mixed(piece.samples, weights)[None], piece.sample_rate_hz)
 
 
 def mono_at(pieces: Iterator[Waveform], sample_rate_hz: int) -> Iterator[Waveform]:
-    """Blocks float32 [1, n] of the mean of the channels, at `sample_rate_hz` unless it is 0: what `resample` gives at once."""
+    """Blocks float32 [1, n] at `sample_rate_hz` unless it is 0: what `resample` gives at once."""
     import soxr
 
     stream: soxr.ResampleStream | None = None
     for piece in pieces:
-        mono = piece.mono()
+        mono = piece.samples[0]
         if sample_rate_hz in (0, piece.sample_rate_hz):
             yield Waveform(mono[None], piece.sample_rate_hz)
             continue
@@ -179,19 +216,19 @@ def _encode(wave: Waveform, container: str) -> bytes:
     return buffer.getvalue()
 
 
-def _gathered(pieces: Iterator[Waveform], path: Path, mono: bool) -> Waveform:
+def _gathered(pieces: Iterator[Waveform], path: Path) -> Waveform:
     """All blocks as one. Room is made as the header says, so that nothing is held twice where it says so rightly."""
     first = next(pieces)
-    channels = 1 if mono else len(first.samples)
+    channels = len(first.samples)
     room = min(decoding.expected_samples(path), _MAX_ROOM // channels)
     whole, count = np.empty((channels, max(room, first.num_samples)), np.float32), 0
     for block in itertools.chain([first], pieces):
-        samples, after = block.mono()[None] if mono else block.samples, count + block.num_samples
+        after = count + block.num_samples
         if after > whole.shape[1]:
             wider = np.empty((channels, max(after, whole.shape[1] * 3 // 2)), np.float32)
             wider[:, :count] = whole[:, :count]
             whole = wider
-        whole[:, count:after] = samples
+        whole[:, count:after] = block.samples
         count = after
     return Waveform(np.ascontiguousarray(whole[:, :count]), first.sample_rate_hz)
 

@@ -12,6 +12,7 @@ from voicekit.engines import Engines
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.ports import OnProgress
 from voicekit.prepare.hearing import TOLD_FROM_S as TOLD_FROM_S
+from voicekit.prepare.intake import input_files
 from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import find_speakers
 from voicekit.specs import PrepareSpec
@@ -101,7 +102,7 @@ class Casting:
 
     def _inputs(self, draft_id: str) -> str:
         folder = self._drafts.recordings(draft_id)
-        return tree_sha256(folder, audio.SUFFIXES | {".rttm"}) if folder.exists() else ""
+        return tree_sha256(folder, of=input_files(folder)) if folder.exists() else ""
 
 
 def _length_s(sound: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicekit.errors import UsageError
@@ -13,9 +13,11 @@ from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import made_of
 from voicekit.prepare.hearing import Speaker as Speaker
+from voicekit.prepare.intake import is_dataset
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
+from voicekit.prepare.told import TextSources as TextSources
 from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset
@@ -35,6 +37,7 @@ class Prepared:
     notes: tuple[str, ...]
     speakers: tuple[Speaker, ...]
     models: dict[str, str]
+    texts: TextSources = field(default_factory=TextSources)
 
 
 class Curation(Shelf):
@@ -63,8 +66,7 @@ class Curation(Shelf):
         nothing that was finished is lost.
         """
         target, base = _folder(folder), self._base()
-        if target.is_file():
-            raise UsageError(f"{target} is a file.", "Name a folder for the dataset.")
+        _check_folder(target, Path(recordings).expanduser().absolute())
         spec = _with(find_recipe(recipe, language).prepare, cleaning, num_speakers)
         given = handed_in(recordings, script, turns, reference, speaker)
         with enough_room(self._home, "run the same command again."):
@@ -78,7 +80,7 @@ class Curation(Shelf):
         spec = made.prepare_spec()
         dataset = desk.dataset()
         summary, speakers = desk.summary(self._engines.phones(spec.language)), speakers_of(self._engines, target)
-        return Prepared(target, dataset, summary, load_notes(target), tuple(speakers), made.models)
+        return Prepared(target, dataset, summary, load_notes(target), tuple(speakers), made.models, made.texts)
 
     def clips(self, folder: Path | str) -> tuple[Reviewed, ...]:
         return self._desk(folder).rows()
@@ -148,6 +150,19 @@ def _with(spec: PrepareSpec, cleaning: str, num_speakers: int | None) -> Prepare
     if num_speakers is not None:
         chosen["num_speakers"] = num_speakers
     return spec.model_copy(update=chosen)
+
+
+def _check_folder(target: Path, recordings: Path) -> None:
+    """UsageError for a place in which a dataset cannot be made without losing what is there."""
+    if target.is_file():
+        raise UsageError(f"{target} is a file.", "Name a folder for the dataset.")
+    if target.is_dir() and recordings.exists() and target.resolve() == recordings.resolve():
+        raise UsageError(f"{target} holds the recordings themselves.", "Name another folder for the dataset, a new one.")
+    if target.is_dir() and not is_dataset(target) and any(p for p in target.iterdir() if not p.name.startswith(".")):
+        left = [p.name for p in target.iterdir() if p.name != "work"]
+        if left:
+            problem = f"{target} is not empty, and holds no dataset: there is {sorted(left)[0]}."
+            raise UsageError(problem, "Name a new folder, or an empty one.")
 
 
 def _folder(path: Path | str) -> Path:

@@ -19,10 +19,10 @@ from uuid import uuid4
 
 from voicekit import audio, files, manifest
 from voicekit.errors import InputError, RecordingsError, UsageError, VoicekitError
-from voicekit.prepare import intake, unpack
+from voicekit.prepare import intake
 from voicekit.prepare.scripts import find_script
 from voicekit.records import Recording
-from voicekit.storage import copy_file, file_sha256, visible_files
+from voicekit.storage import copy_file, file_sha256
 
 _DRAFT = "draft.json"
 _SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl"})
@@ -211,15 +211,14 @@ class Drafts:
     def _take(self, draft_id: str, path: Path, folder: Path) -> int:
         suffix = path.suffix.lower()
         if suffix == ".zip":
-            wanted = audio.SUFFIXES | intake.SCRIPT_SUFFIXES
-            root = unpack.unpack(path, folder.parent / "unpacked", wanted)
-            members = visible_files(root) if root.exists() else []
-            if not any(m.suffix.lower() in audio.SUFFIXES for m in members):
+            root = intake.unpacked(path, folder.parent / "unpacked")
+            found = intake.found_in(root) if root.exists() else intake.Found(root, ())
+            if not found.sounds:
                 raise RecordingsError("there is no audio file in it")
-            for member in members:
+            for member in intake.input_files(root):
                 _place(member, folder / member.relative_to(root))
             shutil.rmtree(root, ignore_errors=True)
-            return sum(m.suffix.lower() in audio.SUFFIXES for m in members)
+            return len(found.sounds)
         if suffix in audio.SUFFIXES:
             audio.probe(path)
             _place(path, folder / path.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,21 +78,44 @@ def read_rows(manifest: Path, check: Callable[[Row], None]) -> list[Row]:
         text = manifest.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"The manifest {manifest} cannot be read: {error}.", "Give a CSV file in UTF-8.") from None
-    table = csv.DictReader(io.StringIO(text))
-    columns = [name.strip().lower() for name in table.fieldnames or ()]
-    table.fieldnames = columns
-    problems = [f"line 1: the column {name!r} is missing" for name in REQUIRED if name not in columns]
-    problems += [f"line 1: the column {name!r} is not known" for name in columns if name not in REQUIRED + OPTIONAL]
+    table = csv.DictReader(io.StringIO(text, newline=""), restkey="")
     rows: list[Row] = []
-    if not problems:
-        rows = [_row(table.line_num, cells, manifest.absolute().parent) for cells in table if any(cells.values())]
-        problems = [problem for row in rows for problem in _problems(row, rows, check)]
+    try:
+        columns = [name.strip().lower() for name in table.fieldnames or ()]
+        table.fieldnames = columns
+        problems = [f"line 1: the column {name!r} is missing" for name in REQUIRED if name not in columns]
+        problems += [f"line 1: the column {name!r} is not known" for name in columns if name not in REQUIRED + OPTIONAL]
+        if not problems:
+            lines = list(_lines(table))
+            problems = [fault for line, cells in lines if (fault := _broken(line, cells))]
+            rows = [] if problems else [_row(line, cells, manifest.absolute().parent) for line, cells in lines]
+            problems += [problem for row in rows for problem in _problems(row, rows, check)]
+    except csv.Error as error:
+        problems = [f"line {table.line_num}: {error}; a quote may be opened and not closed"]
     if problems or not rows:
         said = "\n".join(f"  {problem}" for problem in problems[:_SHOWN_PROBLEMS] or ["  it has no rows"])
         more = f"\n  and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
         remedy = f"Columns: {', '.join(REQUIRED)}, and optionally {', '.join(OPTIONAL)}."
         raise ManifestError(f"Nothing was begun, because the manifest {manifest} has faults:\n{said}{more}\n", remedy)
     return rows
+
+
+def _lines(table: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(the line that a row begins in, its cells) of each row that is not empty."""
+    line = table.line_num + 1
+    for cells in table:
+        if any(cells.values()):
+            yield line, cells
+        line = table.line_num + 1
+
+
+def _broken(line: int, cells: dict[str, Any]) -> str:
+    """What is wrong with how a row is written; "" for nothing. No cell of a manifest has lines."""
+    if any("\n" in value or "\r" in value for value in cells.values() if isinstance(value, str)):
+        return f"line {line}: a quote is opened and not closed, and takes the lines behind it"
+    if "" in cells:
+        return f"line {line}: it has more cells than there are columns; a path with a comma stands in quotes"
+    return ""
 
 
 def _row(line: int, cells: dict[str, Any], folder: Path) -> Row:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voicekit import audio, manifest
 from voicekit.engines import Engines
-from voicekit.errors import LanguageError
+from voicekit.errors import LanguageError, ScriptError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
 from voicekit.ports import BaseModel, LanguageDetector, OnProgress, Progress
 from voicekit.prepare import Given, Means, prepare_dataset
@@ -18,16 +18,17 @@ from voicekit.prepare.clips import Tools
 from voicekit.prepare.diarized import summaries
 from voicekit.prepare.folder import WORK, load_recordings, made_of
 from voicekit.prepare.hearing import Ears, Hearing, Speaker, Wanted
-from voicekit.prepare.intake import Intake, take_in
+from voicekit.prepare.intake import SPEAKERS, Intake, take_in
 from voicekit.prepare.review import Desk
+from voicekit.prepare.scripts import look_for_script
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.track import Track
-from voicekit.prepare.turns import find_turns
+from voicekit.prepare.turns import Turns, find_turns, spoken_turns
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
-TOLD = "speakers.jsonl"
+TOLD = SPEAKERS
 UNKNOWN_LANGUAGE = "und"
 LISTENED_TO_S = 60.0
 _LISTENED_TO, _SURE_OF_LANGUAGE = 3, 0.7
@@ -177,7 +178,8 @@ def find_speakers(
     """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written
     into `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
-    written = find_turns(turns, intake.root, intake.recordings, [r.recording for r in intake.refused]).of
+    others = [r.recording for r in intake.refused]
+    written = {**_scripted(intake), **find_turns(turns, intake.root, intake.recordings, others).of}
     known = {told.key: told for told in manifest.read_journal(folder / TOLD, _Told)}
     asked = [r for r in intake.recordings if r.id in written or r.num_samples >= from_s * r.sample_rate_hz]
     found: list[SpeakerSample] = []
@@ -195,6 +197,15 @@ def find_speakers(
         found += [SpeakerSample(recording.path, *who, _sample(recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)
     return found
+
+
+def _scripted(intake: Intake) -> Turns:
+    """Who speaks when, where a script says it of each of its texts; a script that cannot be read is no reason to stop here."""
+    try:
+        script = look_for_script(None, intake.root, intake.recordings, [r.recording for r in intake.refused], intake.texts)
+    except ScriptError:
+        return {}
+    return spoken_turns(script, intake.recordings, wanted=True)
 
 
 def _sampled(track: Track, turns: Sequence[SpeakerTurn], path: str, folder: Path) -> tuple[tuple[str, float, float], ...]:

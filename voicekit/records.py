@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from voicekit.channels import mixed, weights_of
 from voicekit.service_records import WORKER_SILENT_S as WORKER_SILENT_S
 from voicekit.service_records import ApiKey as ApiKey
 from voicekit.service_records import Consent as Consent
@@ -62,8 +63,11 @@ class Waveform:
         return self.num_samples / self.sample_rate_hz
 
     def mono(self) -> FloatArray:
-        """float32 [T]: the mean of the channels; of one channel the samples themselves, not a copy."""
-        return self.samples[0] if len(self.samples) == 1 else self.samples.mean(axis=0, dtype=np.float32)
+        """float32 [T]: the mean of the channels that carry the voice (voicekit.channels); of one channel the samples themselves,
+        not a copy."""
+        if len(self.samples) == 1:
+            return self.samples[0]
+        return mixed(self.samples, weights_of([self.samples], self.sample_rate_hz))
 
     def digest(self) -> str:
         """sha256 of rate, shape and samples: `Turn.clip_id` of a spoken turn."""

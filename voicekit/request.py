@@ -7,18 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from voicekit.audio import SUFFIXES
 from voicekit.errors import UsageError
 from voicekit.prepare import Given
 from voicekit.prepare.decisions import log_of
 from voicekit.prepare.hearing import Wanted
-from voicekit.prepare.intake import SCRIPT_SUFFIXES
+from voicekit.prepare.intake import input_files
 from voicekit.records import Question
 from voicekit.shipped import shipped
 from voicekit.specs import Recipe, read_recipe
 from voicekit.storage import combined_sha256, tree_sha256
 
-_INPUTS = SUFFIXES | SCRIPT_SUFFIXES
 _FILES = ("script", "reference", "turns")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
 
@@ -62,7 +60,7 @@ class Request:
         return combined_sha256(
             [
                 self.slug,
-                tree_sha256(self.recordings, _INPUTS),
+                tree_sha256(self.recordings, of=input_files(self.recordings)),
                 script,
                 recipe.digest(),
                 base_revision,

@@ -16,7 +16,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class VoiceDetails:
-    """A voice with its numbers and its lineage. `report` is the HTML page of its making."""
+    """A voice with its numbers and its lineage. `report` is the HTML page of its making, `notes` are remarks on its recordings
+    and texts, `text_sources` says which file each recording's text is from, by its path."""
 
     voice: Voice
     run: TrainingRun
@@ -26,6 +27,8 @@ class VoiceDetails:
     clips_rejected: int
     speech_s: float
     report: Path
+    notes: tuple[str, ...] = ()
+    text_sources: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def published(self) -> bool:
@@ -53,6 +56,7 @@ class VoiceDetails:
             "reasons": list(evaluation.reasons),
             "advice": list(evaluation.advice),
             "warnings": list(warnings(evaluation.metrics)),
+            "notes": list(self.notes),
             "report": str(self.report),
         }
 
@@ -64,7 +68,8 @@ class VoiceDetails:
             "spec_hash": self.run.spec_hash,
             "code_revision": self.run.code_revision,
             "seed": self.run.seed,
-            "recordings": [{"path": r.path, "sha256": r.id} for r in self.recordings],
+            "recordings": [{"path": r.path, "sha256": r.id, "text_from": self.text_sources.get(r.path)} for r in self.recordings],
+            "notes": list(self.notes),
         }
 
 

@@ -17,7 +17,7 @@ from voicekit.prepare.decisions import Decision as Decision
 from voicekit.prepare.folder import made_of
 from voicekit.prepare.hearing import Speaker as Speaker
 from voicekit.prepare.hearing import Wanted
-from voicekit.prepare.intake import SCRIPT_SUFFIXES
+from voicekit.prepare.intake import input_files
 from voicekit.prepare.matching import marked as marked
 from voicekit.prepare.readings import Reading as Reading
 from voicekit.prepare.readings import readings as readings
@@ -100,7 +100,7 @@ class Reviewer:
     def _inputs(self, draft_id: str) -> str:
         folder, script = self._drafts.recordings(draft_id), self._drafts.script(draft_id)
         # All that may lie beside recordings; decisions about the clips do not make them others.
-        kinds = audio.SUFFIXES | SCRIPT_SUFFIXES
-        parts = [tree_sha256(folder, kinds, without=(FILE,)) if folder.exists() else "", tree_sha256(script) if script else ""]
+        recordings = tree_sha256(folder, without=(FILE,), of=input_files(folder)) if folder.exists() else ""
+        parts = [recordings, tree_sha256(script) if script else ""]
         whose = [name] if (name := self._drafts.get(draft_id).reference) else []
         return "-".join([METHOD, *parts, self.recipe(draft_id).prepare.digest(), *whose])

@@ -10,6 +10,7 @@ from voicekit import voice_files
 from voicekit.engines import Engines
 from voicekit.errors import IntegrityError, VoiceNotFound, VoiceRevoked
 from voicekit.ports import BaseModel, Catalog, Progress, SpeakingModel
+from voicekit.prepare.folder import FACTS, load_facts
 from voicekit.records import Voice, VoiceState
 from voicekit.request import checked_name
 from voicekit.results import VoiceDetails
@@ -78,6 +79,8 @@ class Shelf:
         summary = self._catalog.summary_of(voice.dataset_id)
         if run is None or evaluation is None or summary is None:
             raise IntegrityError(f"The catalog's entry of {voice.slug} is incomplete.", "Create the voice again.")
+        dataset = self._home / voice.folder / voice_files.DATASET
+        facts = load_facts(dataset) if (dataset / FACTS).is_file() else None
         return VoiceDetails(
             voice=voice,
             run=run,
@@ -87,4 +90,6 @@ class Shelf:
             clips_rejected=summary.rejected,
             speech_s=summary.speech_s,
             report=self._home / voice.folder / voice_files.REPORT,
+            notes=facts.notes if facts else (),
+            text_sources=facts.texts.of if facts else {},
         )

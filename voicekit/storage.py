@@ -35,13 +35,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tree_sha256(path: Path, suffixes: Collection[str] = (), without: Collection[str] = ()) -> str:
+def tree_sha256(
+    path: Path, suffixes: Collection[str] = (), without: Collection[str] = (), of: Sequence[Path] | None = None
+) -> str:
     """Hash of a file, or of a folder's files with their relative names. Hidden files do not count, nor do those called as in
-    `without`; `suffixes` may limit it."""
+    `without`; `suffixes` may limit it, or `of`, the files in their order."""
     if path.is_file():
         return file_sha256(path)
     digest = hashlib.sha256()
-    for file in visible_files(path):
+    for file in visible_files(path) if of is None else of:
         if file.name in without or (suffixes and file.suffix.lower() not in suffixes):
             continue
         name = file.relative_to(path).as_posix()

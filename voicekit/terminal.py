@@ -78,6 +78,8 @@ class Results:
             self._console.print(f"  refused: {reason}", markup=False)
         for advice in found.evaluation.advice:
             self._console.print(f"  advice:  {advice}", markup=False)
+        for note in found.notes:
+            self._console.print(f"  note:    {note}", markup=False)
 
     def distilled(self, found: DistilledPart) -> None:
         self._console.print(f"{found.folder} has a {found.part} now.", markup=False)

@@ -255,6 +255,21 @@ def test_a_manifest_is_checked_as_a_whole_before_anything_begins(app: App, tmp_p
         app.onboard(path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ('ada,"' + "x" * 140_000 + "\n", "a quote may be opened and not closed"),
+        ('ada,"here\nbea,there\n', "line 2: a quote is opened and not closed"),
+        ("ada,here\nbea,there, and elsewhere\n", "line 3: it has more cells than there are columns"),
+    ],
+)
+def test_a_manifest_that_is_written_wrongly_is_refused_with_its_line(rows: str, said: str, app: App, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"name,recordings\n{rows}")
+    with pytest.raises(ManifestError, match=said):
+        app.onboard(tmp_path / "m.csv")
+    assert app.jobs() == []
+
+
 def test_onboarding_goes_on_past_failures_and_a_second_run_does_what_is_missing(app: App, tmp_path: Path) -> None:
     folder = tmp_path / "speakers"
     for number, name in enumerate(("anna", "bea", "cleo")):

@@ -1,6 +1,8 @@
 """Whatever the format: pieces of a recording are slices of the whole, and the whole is what was recorded."""
 
+import io
 import os
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -180,3 +182,145 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
     for name in ("pipe.wav", "folder.wav"):
         with pytest.raises(RecordingsError, match="a folder or a device"):
             audio.read(tmp_path / name)
+
+
+def spoiled(path: Path, target: Path) -> Path:
+    """The file with 600 bytes in its first third that are none of its own."""
+    content = bytearray(path.read_bytes())
+    at = len(content) // 3
+    content[at : at + 600] = np.random.default_rng(1).bytes(600)
+    target.write_bytes(content)
+    return target
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "m4a", "opus", "webm", "ogg", "mp4"])
+def test_a_bad_packet_costs_itself_alone_and_is_told(suffix: str, tmp_path: Path) -> None:
+    long = tmp_path / f"long.{suffix}"
+    if suffix == "ogg":
+        soundfile.write(long, noise(20.0).samples.T, 48_000)
+    else:
+        encode(long, noise(20.0), CODECS[suffix])
+    whole, facts = audio.read(long), audio.probe(spoiled(long, tmp_path / f"bad.{suffix}"))
+    assert facts.num_samples == pytest.approx(whole.num_samples, abs=2_400), "places behind it stay where they were"
+    assert facts.remark == "" or "cannot be decoded (at " in facts.remark
+    if suffix in ("mp3", "m4a", "mp4"):
+        assert facts.remark
+    found = audio.read(tmp_path / f"bad.{suffix}")
+    end = whole.samples[0, -48_000:]
+    near = [float(np.corrcoef(end, found.samples[0][found.num_samples - 48_000 - k :][:48_000])[0, 1]) for k in range(2_400)]
+    assert max(near) > 0.9, "the end is the file's own"
+
+
+def test_mp3s_put_together_are_read_to_the_end_whatever_their_rates(tmp_path: Path) -> None:
+    one = file_of("mp3")
+    (tmp_path / "two.mp3").write_bytes(2 * one.read_bytes())
+    assert audio.probe(tmp_path / "two.mp3").num_samples == pytest.approx(2 * audio.probe(one).num_samples, rel=0.02)
+    encode(tmp_path / "low.mp3", noise(5.0, 24_000, 1), "libmp3lame")
+    (tmp_path / "other.mp3").write_bytes(one.read_bytes() + (tmp_path / "low.mp3").read_bytes())
+    wave = audio.read(tmp_path / "other.mp3")
+    assert wave.samples.shape[0] == 2 and wave.sample_rate_hz == 48_000
+    assert wave.duration_s == pytest.approx(3.3 + 5.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "tag", ["Café 2024".encode("latin-1"), b"Son num\x8eriq", "音".encode("shift-jis").ljust(9), b"\xff\xfe\x00\xd8"]
+)
+def test_tags_in_any_encoding_are_no_damage(tag: bytes, tmp_path: Path) -> None:
+    import av
+
+    plain = tmp_path / "plain.m4a"
+    encode(plain, noise(1.5), "aac")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "a.m4a"), "w") as target:
+        target.metadata["title"] = "XXXXXXXXX"
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    content = (tmp_path / "a.m4a").read_bytes()
+    assert b"XXXXXXXXX" in content and b"SoundHandler" in content
+    (tmp_path / "a.m4a").write_bytes(content.replace(b"XXXXXXXXX", tag.ljust(9)[:9]).replace(b"SoundHandler", tag.ljust(12)[:12]))
+    assert audio.probe(tmp_path / "a.m4a").num_samples == audio.probe(plain).num_samples
+
+
+def unfinished(container: str, length: int | None) -> bytes:
+    """Five seconds of which the header says that they are `length` bytes of sound (None: as written)."""
+    out = io.BytesIO()
+    soundfile.write(out, noise(5.0, channels=1).samples.T, 48_000, format=container, subtype="PCM_16")
+    content = bytearray(out.getvalue())
+    if length is None:
+        return bytes(content)
+    if container == "WAV":
+        at = content.find(b"data")
+        content[4:8], content[at + 4 : at + 8] = struct.pack("<I", 36 + length & 0xFFFFFFFF), struct.pack("<I", length)
+    elif container == "RF64":
+        at = content.find(b"ds64")
+        content[at + 8 : at + 32] = struct.pack("<QQQ", length + 72, length, length // 2)
+    elif container == "AIFF":
+        common, sound = content.find(b"COMM"), content.find(b"SSND")
+        content[common + 10 : common + 14] = struct.pack(">I", length // 2)
+        content[sound + 4 : sound + 8] = struct.pack(">I", length + 8)
+    elif container == "AU":
+        content[8:12] = struct.pack(">I", length)
+    else:
+        at = content.find(b"data")
+        content[at + 4 : at + 12] = struct.pack(">Q", length)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("container", ["WAV", "RF64", "AIFF", "AU", "CAF"])
+@pytest.mark.parametrize("length", [0, 9_600])
+def test_a_header_that_was_never_finished_does_not_hide_the_sound(container: str, length: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(unfinished(container, length))
+    wave, facts = audio.read(path), audio.probe(path)
+    good = noise(5.0, channels=1).samples[0]
+    assert abs(wave.num_samples - len(good)) <= 16
+    assert np.abs(wave.samples[0][: len(good)] - good[: wave.num_samples]).max() <= 2**-15
+    assert "header was not finished" in facts.remark
+    with audio.reader(path) as reader:
+        assert np.array_equal(reader.read(60_000, 70_000).samples, wave.samples[:, 60_000:70_000])
+    path.write_bytes(unfinished(container, None))
+    assert audio.probe(path).remark == ""
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"TAG" + bytes(125), b"APETAGEX" + bytes(30_000), bytes(40_000), b"LIST" + struct.pack("<I", 30_000) + bytes(30_000), b"\1"],
+)
+def test_what_stands_behind_the_sound_is_not_taken_for_sound(tail: bytes, tmp_path: Path) -> None:
+    for container in ("WAV", "FLAC"):
+        out = io.BytesIO()
+        soundfile.write(out, noise(3.0, channels=1).samples.T, 48_000, format=container, subtype="PCM_16")
+        (tmp_path / "a.wav").write_bytes(out.getvalue() + tail)
+        assert audio.probe(tmp_path / "a.wav").num_samples == 3 * 48_000, container
+
+
+def test_what_cannot_be_read_to_its_end_says_so(tmp_path: Path) -> None:
+    whole = unfinished("WAV", None)
+    (tmp_path / "two.wav").write_bytes(2 * whole)
+    assert audio.probe(tmp_path / "two.wav").remark == "another file begins behind its end, which is not read"
+    encode(tmp_path / "a.m4a", noise(20.0), "aac")
+    content = (tmp_path / "a.m4a").read_bytes()
+    (tmp_path / "a.m4a").write_bytes(content[: content.find(b"moov") - 4])
+    with pytest.raises(RecordingsError, match=r"a\.m4a was never finished: its index \(moov\) is missing"):
+        audio.probe(tmp_path / "a.m4a")
+    soundfile.write(tmp_path / "a.flac", noise(20.0, channels=1).samples.T, 48_000)
+    cut(tmp_path / "a.flac")
+    facts = audio.probe(tmp_path / "a.flac")
+    assert facts.num_samples < 20 * 48_000 and "breaks off at" in facts.remark
+
+
+def test_decoders_write_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    mp3 = file_of("mp3").read_bytes()
+    for name, content in (
+        ("two.mp3", 2 * mp3),
+        ("tagged.mp3", b"ID3\x03\0\0\0\0\x0f\x76" + bytes(2038) + mp3),
+        ("cut.mp3", mp3[:-333]),
+        ("called.wav", mp3),
+        ("bad.mp3", mp3[:3000] + bytes(range(256)) * 3 + mp3[4000:]),
+        ("tagged.wav", b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + unfinished("WAV", None)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert audio.probe(tmp_path / name).num_samples > 48_000
+    assert capfd.readouterr() == ("", "")

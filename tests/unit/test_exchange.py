@@ -45,6 +45,18 @@ def test_rttm_of_other_programs_is_read(tmp_path: Path) -> None:
     assert read_rttm(tmp_path / "a.rttm") == (SpeakerTurn("ann", 0.5, 1.75, "a"),)
 
 
+def test_rttm_of_the_whole_standard_is_read_and_names_keep_their_blanks(tmp_path: Path) -> None:
+    """NIST's other kinds of lines, no channel, and names that were not written with %20."""
+    (tmp_path / "a.rttm").write_text(
+        "A/P a 1 3 .1 <NA> <NA> ann <NA>\nNO_RT_METADATA a 1 0 5 <NA> <NA> <NA> <NA>\nNON-LEX a 1 0 1 <NA> laugh ann 0.9\n"
+        "SPEAKER a <NA> 0 1 <NA> <NA> ann <NA> <NA>\n"
+        "SPEAKER a 1 1 1 <NA> <NA> Anna Maria <NA> <NA>\nSPEAKER a 1 2 1 <NA> <NA> Anna Lena\n"
+        "SPEAKER my talk 2 3 1 <NA> <NA> 7 0.5 <NA>\n"
+    )
+    names = [(t.recording, t.speaker, t.channel) for t in read_rttm(tmp_path / "a.rttm")]
+    assert names == [("a", "ann", 1), ("a", "Anna Maria", 1), ("a", "Anna Lena", 1), ("my talk", "7", 2)]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -31,6 +31,16 @@ A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
         ("Café Zoë", "cafe zoe"),
         ("at 2:30, at 9:05 or at 12:00", "at two thirty at nine oh five or at twelve o'clock"),
         ("$5.00 and 50 %", "five dollars and fifty percent"),
+        ("$1, £1.01, €2 and 50¢", "one dollar one pound and one penny two euros and fifty cents"),
+        ("£2.5m, $3k, a $5 million deal", "two point five million pounds three thousand dollars a five million dollars deal"),
+        ("3½ cups, ½, 1 1⁄2, 3/4 and 24/7", "three and a half cups one half one and a half three quarters and twenty four seven"),
+        ("10², m³, 10⁶", "ten squared m cubed ten to the six"),
+        ("5 km at 60 km/h, 1 kg, 20 °C", "five kilometers at sixty kilometers per hour one kilogram twenty degrees celsius"),
+        ("5 m², 4 min.", "five square meters four minutes"),
+        ("at -5 degrees, 1939–1945, well-5", "at minus five degrees nineteen thirty nine to nineteen forty five well five"),
+        ("No. 5 is #1 of the '90s", "number five is number one of the nineties"),
+        ("2×3, ±1", "two times three plus or minus one"),
+        ("rail\u00adway, zero\u200bwidth, don´t, don`t", "railway zerowidth don't don't"),
     ],
 )
 def test_spoken_form_of_english(written: str, said: str) -> None:
@@ -46,6 +56,10 @@ def test_spoken_form_of_english(written: str, said: str) -> None:
         ("le 1er mai 1984", "le premier mai mille neuf cent quatre vingt quatre", "fr"),
         ("$3, ¡qué caro!", "tres dólares qué caro", "es"),
         ("3 χρόνια", "3 χρόνια", "el"),
+        ("3½ Liter mit 5 km/h", "drei ein halb liter mit fünf kilometer pro stunde", "de"),
+        ("3½ l à 20 °C", "trois et demi litres à vingt degrés celsius", "fr"),
+        ("1 km y 3½", "uno kilómetro y tres y medio", "es"),
+        ("½ e 10²", "uno due e dieci due", "it"),
         ("नमस्ते दुनिया", "नमस्ते दुनिया", "hi"),
     ],
 )
@@ -102,6 +116,18 @@ def test_text_is_nfc_with_single_spaces() -> None:
     assert normalise("\ufeff Cafe\u0301\n\tnoir ") == "Café noir"
 
 
+def test_what_nobody_sees_is_no_text_but_joiners_are() -> None:
+    """Half an emoji, a bell, marks of direction: whatever reads a text later would stumble over them."""
+    assert normalise("half \ud83d\x07 an\u202d emoji\u00ad\udce9") == "half an emoji"
+    for kept in ("می‌خواهم", "क्‍ष", "👩‍🚀"):
+        assert normalise(kept) == kept
+
+
+def test_a_number_and_its_unit_keep_their_own_places() -> None:
+    found = spoken_tokens("for $5 million, 5 km.", "en")
+    assert found[1:] == [("$5", ("five",)), ("million,", ("million", "dollars")), ("5", ("five",)), ("km.", ("kilometers",))]
+
+
 def script_of(folder: Path, name: str, content: str | bytes, *recordings: Recording) -> Script | None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -150,7 +176,9 @@ def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
     assert found and found.texts == {A.id: "from a text file", B.id: "from a lab file"}
     (tmp_path / "metadata.csv").write_text("a|from metadata\n")
     found = find_script(None, tmp_path, (A, B))
-    assert found and found.texts == {A.id: "from metadata"}
+    assert found and found.texts == {A.id: "from metadata", B.id: "from a lab file"}
+    assert found.sources == {A.id: "metadata.csv", B.id: "wavs/b 2.lab"}
+    assert [(n.file, n.reason) for n in found.not_read] == [("wavs/a.txt", "metadata.csv says what is said in wavs/a.wav")]
     found = find_script(None, tmp_path / "wavs", (recording("a.wav"),))
     assert found and found.source == "metadata.csv"
 

@@ -15,6 +15,7 @@ from voicekit.models import Cleaning
 if TYPE_CHECKING:
     from voicekit import curation
 
+_SHOWN_SOURCES = 4
 NumSpeakers = Annotated[
     int | None, typer.Option("--speakers", metavar="N", min=1, help="How many people speak. Default: found out.")
 ]
@@ -108,6 +109,13 @@ def prepared_json(made: curation.Prepared) -> dict[str, Any]:
         else {"counts": s.coverage.counts, "rare": s.coverage.rare, "share": s.coverage.share},
         "advice": s.advice,
         "with_less": s.with_less,
+        "texts": {
+            "counts": made.texts.counts,
+            "by_recording": made.texts.of,
+            "without": made.texts.without,
+            "not_read": [{"file": file, "reason": reason} for file, reason in made.texts.not_read],
+            "left_out": made.texts.left_out,
+        },
         "notes": made.notes,
     }
 
@@ -120,6 +128,8 @@ def summary_lines(made: curation.Prepared) -> list[str]:
         f"  usable     {s.usable_s / 60:.1f} min ({s.usable_s:.0f} s) in {s.accepted} of {s.clips} clips"
         + ("" if s.enough else f"; a voice needs {s.needed_s:g} s"),
     ]
+    if made.texts.counts:
+        lines.append(f"  texts      {_text_sources(made.texts.counts)}")
     if s.accepted:
         counts = "  ".join(f"{_length(row.up_to_s)}: {row.count}" for row in s.lengths)
         lines.append(f"  lengths    median {s.median_s:.1f} s;  {counts}")
@@ -133,6 +143,17 @@ def summary_lines(made: curation.Prepared) -> list[str]:
     lines += [f"  note       {line}" for line in made.notes]
     lines += [f"  with less  {line}" for line in s.with_less]
     return lines
+
+
+def _text_sources(counts: dict[str, int]) -> str:
+    """Where the recordings' texts are from; files beside them, one for each, are counted together."""
+    several = {source: count for source, count in counts.items() if count > 1}
+    single = sum(count for source, count in counts.items() if source not in several)
+    if len(counts) <= _SHOWN_SOURCES:
+        several, single = counts, 0
+    parts = [f"{count} from {source}" for source, count in list(several.items())[:_SHOWN_SOURCES]]
+    rest = sum(list(several.values())[_SHOWN_SOURCES:])
+    return "  ".join(parts + ([f"{single + rest} from files of their own"] if single + rest else []))
 
 
 def _speaker_line(who: curation.Speaker) -> str:

@@ -2,6 +2,9 @@
 
 soundfile decodes what is lossless (wav, flac, aiff, ...), PyAV the rest, and goes on where soundfile gives up. soundfile seeks
 after every block, which upsets the decoders of ogg, opus and mp3: the samples behind a block's edge would not be the file's.
+
+What a player would play is read: a packet that cannot be decoded is silence, and the file goes on behind it; how much was lost is
+told to whoever asks (Losses).
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voicekit.decoding.headers import Mended, is_mpeg, lacks_index, patches_of, remark_of
 from voicekit.errors import RecordingsError
 from voicekit.records import FloatArray, Waveform
 
@@ -28,25 +33,49 @@ _LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # beginnings of soundfi
 _UNKNOWN_FRAMES = 2**62  # what soundfile says of a flac that was streamed: its header has no length
 _CONTAINERS = "aac,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav,webm"
 _HINT = "Give wav, flac, ogg, opus, mp3, m4a, mp4, webm, aac or wma files that play in an ordinary player."
-_LEAST_S = 1.0  # a file cut off in the middle counts as recording if it holds so much
+_LEAST_S = 1.0  # a damaged file counts as a recording if so much of it can be decoded
+_MOST_ERRORS = 200  # in a row, without any sound between them: then what follows is no sound
+_GAP_S, _DAMAGE_S, _LONGEST_GAP_S = 0.1, 0.005, 600.0  # between packets that follow each other, also where one is damaged
+_BREAKS_OFF_S, _BREAKS_OFF_SHARE = 1.0, 0.02
+_TELL_THEIR_LENGTH = frozenset("mov matroska asf flac wav aiff caf".split())
 
 
 class GivenUpError(Exception):
     """soundfile does not know the format, or cannot go on."""
 
 
-def blocks(path: Path, max_duration_s: float, block_s: float = BLOCK_S) -> Iterator[Waveform]:
+@dataclass
+class Losses:
+    """What could not be decoded: (place, length) in seconds of the file as it is read, and remarks in words."""
+
+    gaps: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    words: list[str] = field(default_factory=list[str])
+
+    def told(self) -> str:
+        """In one line for people; "" where nothing was lost."""
+        said = list(self.words)
+        if self.gaps:
+            lost_s, places = sum(length for _, length in self.gaps), len(self.gaps)
+            where = f"at {self.gaps[0][0]:.1f} s" + (f" and in {places - 1} more places" if places > 1 else "")
+            said.append(f"{lost_s:.2f} s of it cannot be decoded ({where}) and were passed over")
+        return "; ".join(said)
+
+
+def blocks(path: Path, max_duration_s: float, block_s: float = BLOCK_S, losses: Losses | None = None) -> Iterator[Waveform]:
     """The samples of a file, or of the first audio track of a video, at its own rate and channels.
 
     Blocks follow each other without a gap and are at most about `block_s` long (not below 1 s). A file cut off in the middle
-    gives what it holds. A float file with samples beyond -1..1 is scaled by its peak, an overshooting codec is clipped.
+    gives what it holds, packets that cannot be decoded are silent; `losses` learns of both. What changes its rate or channels on
+    the way goes on in those of its beginning. A float file with samples beyond -1..1 is scaled by its peak, an overshooting codec
+    is clipped.
 
     Raises RecordingsError naming the file if it is missing, empty, damaged, without an audio track or samples, of too many
     channels or an odd rate, longer than `max_duration_s`, or holds samples that are not numbers.
     """
     _check_file(path)
     count, shape = 0, (0, 0)
-    for samples, rate_hz in _decoded(path, max(block_s, _LEAST_S), max_duration_s):
+    losses = Losses() if losses is None else losses
+    for samples, rate_hz in _decoded(path, max(block_s, _LEAST_S), max_duration_s, losses):
         block = checked(path, samples, rate_hz)
         if shape not in ((0, 0), (rate_hz, len(samples))):
             raise RecordingsError(f"{path.name} changes its rate or channels on the way.", "Export it again.")
@@ -67,10 +96,14 @@ def expected_samples(path: Path) -> int:
     except GivenUpError:
         pass
     with _container(path) as container:
-        import av
+        return _promised(container)
 
-        rate_hz = container.streams.audio[0].rate or 0
-        return int(container.duration / av.time_base * rate_hz) if container.duration else 0
+
+def _promised(container: Any) -> int:
+    import av
+
+    rate_hz = container.streams.audio[0].rate or 0
+    return int(container.duration / av.time_base * rate_hz) if container.duration else 0
 
 
 def checked(path: Path, samples: FloatArray, rate_hz: int) -> Waveform:
@@ -106,9 +139,11 @@ def check_shape(path: Path, rate_hz: int, channels: int) -> None:
         raise RecordingsError(f"{path.name} has {channels} channels; at most {MAX_CHANNELS} are read.", "Export it as mono.")
 
 
-def _decoded(path: Path, block_s: float, max_duration_s: float) -> Iterator[tuple[FloatArray, int]]:
+def _decoded(path: Path, block_s: float, max_duration_s: float, losses: Losses) -> Iterator[tuple[FloatArray, int]]:
     """float32 [C, n] and rate: by soundfile as far as it comes, the rest by PyAV."""
     done = 0
+    if remark := remark_of(path):
+        losses.words.append(remark)
     try:
         for samples, rate_hz in _by_soundfile(path, block_s, max_duration_s):
             done += samples.shape[1]
@@ -117,7 +152,7 @@ def _decoded(path: Path, block_s: float, max_duration_s: float) -> Iterator[tupl
     except GivenUpError:
         pass
     passed = 0
-    for samples, rate_hz in _by_pyav(path, block_s):
+    for samples, rate_hz in _by_pyav(path, block_s, losses):
         fresh = samples[:, max(0, done - passed) :]
         passed += samples.shape[1]
         yield np.clip(fresh, -1.0, 1.0) if np.isfinite(fresh).all() else fresh, rate_hz
@@ -140,10 +175,14 @@ def opened_by_soundfile(path: Path) -> Iterator[Any]:
     import soundfile
 
     try:
-        descriptor = os.open(path, os.O_RDONLY)  # a name may hold bytes that are no text
+        if is_mpeg(path):
+            raise GivenUpError
+        patches = patches_of(path)
+        # A descriptor, because a name may hold bytes that are no text.
+        source: Any = Mended(path, patches) if patches else os.open(path, os.O_RDONLY)
     except OSError as error:
         raise RecordingsError(f"{path.name} cannot be opened: {error.strerror}.", "Check that it may be read.") from None
-    with giving_up(), soundfile.SoundFile(descriptor, closefd=True) as file:
+    with giving_up(), soundfile.SoundFile(source, closefd=True) as file:
         if file.frames >= _UNKNOWN_FRAMES or not file.subtype.startswith(_LOSSLESS):
             raise GivenUpError
         yield file
@@ -193,22 +232,29 @@ def _container(path: Path) -> Iterator[Any]:
 
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
-        # As a file object: a name with a colon would be taken for a protocol.
-        with _File(path) as raw, av.open(raw, options=options) as container:
+        patches = patches_of(path)
+        # As a file object: a name with a colon would be taken for a protocol. Tags are in any encoding.
+        with (
+            Mended(path, patches) if patches else _File(path) as raw,
+            av.open(raw, options=options, metadata_errors="ignore") as container,
+        ):
             if not container.streams.audio:
                 raise RecordingsError(f"{path.name} has no audio track.", _HINT)
             yield container
     except (FFmpegError, ValueError, EOFError) as error:
+        if lacks_index(path):
+            problem = f"{path.name} was never finished: its index (moov) is missing, so nobody knows where its sound lies."
+            raise RecordingsError(problem, "Recover it with a tool for that (untrunc), or record it again.") from error
         raise RecordingsError(f"{path.name} cannot be read as audio: it is damaged or of an unknown format.", _HINT) from error
     except OSError as error:
         raise RecordingsError(f"{path.name} cannot be read: {error.strerror}.", "Check the disk and its rights.") from None
 
 
-def _by_pyav(path: Path, block_s: float) -> Iterator[tuple[FloatArray, int]]:
+def _by_pyav(path: Path, block_s: float, losses: Losses) -> Iterator[tuple[FloatArray, int]]:
     with _container(path) as container:
         gathered: list[FloatArray] = []
         count = rate_hz = 0
-        for samples, rate_hz in _frames(container):
+        for samples, rate_hz in _Frames(container, losses):
             gathered.append(samples)
             count += samples.shape[1]
             if count >= block_s * rate_hz:
@@ -218,25 +264,107 @@ def _by_pyav(path: Path, block_s: float) -> Iterator[tuple[FloatArray, int]]:
             yield np.concatenate(gathered, axis=1), rate_hz
 
 
-def _frames(container: Any) -> Iterator[tuple[FloatArray, int]]:
-    """float32 [C, n] and rate of each frame of the first audio track; an error behind the first second ends it."""
-    import av
-    from av.error import FFmpegError
+class _Frames:
+    """float32 [C, n] and rate of each frame of the first audio track, all of the first one's rate and channels.
 
-    resampler = av.AudioResampler(format="fltp")
-    count = rate_hz = 0
-    try:
-        for frame in container.decode(container.streams.audio[0]):
-            for block in resampler.resample(frame):
-                rate_hz = block.sample_rate
-                count += block.samples
-                yield _floats(block), rate_hz
-    except (FFmpegError, ValueError):
-        if count < _LEAST_S * rate_hz or not rate_hz:
-            raise
-    if count:
-        for block in resampler.resample(None):
-            yield _floats(block), block.sample_rate
+    What cannot be decoded, and what is missing between two packets, is silence of the same length. Raises what FFmpeg raises
+    if less than _LEAST_S, or less than half of the file, can be decoded.
+    """
+
+    def __init__(self, container: Any, losses: Losses) -> None:
+        self._container, self._losses = container, losses
+        self._stream = container.streams.audio[0]
+        self._resampler: Any = None
+        self._shape: tuple[Any, ...] = ()  # of the frames that come
+        self._format: tuple[str, int, int] = ("", 0, 0)  # layout, rate and channels of what is given
+        self._count = self._silent = 0  # samples
+        self._end_s: float | None = None  # of the frame before, by its own clock
+        self._error: Exception | None = None  # since the frame before
+        self._first_error: Exception | None = None
+
+    def __iter__(self) -> Iterator[tuple[FloatArray, int]]:
+        for packet in self._packets():
+            for frame in self._decoded(packet):
+                yield from self._given(frame)
+        if self._resampler is not None:
+            yield from self._counted(self._resampler.resample(None))
+        rate_hz = self._format[1]
+        if self._first_error and (self._count < _LEAST_S * rate_hz or self._silent > self._count / 2 or not rate_hz):
+            raise self._first_error
+        if self._error is not None:
+            self._losses.words.append("its end is damaged")
+        self._check_end(rate_hz)
+
+    def _packets(self) -> Iterator[Any]:
+        """What the file is made of; behind a place where it cannot be parsed the search goes on."""
+        from av.error import FFmpegError
+
+        errors = 0
+        while errors < _MOST_ERRORS:
+            try:
+                for packet in self._container.demux(self._stream):
+                    before = self._count
+                    yield packet
+                    errors = 0 if self._count > before else errors
+                return
+            except (FFmpegError, ValueError) as error:
+                errors += 1
+                self._failed(error)
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        from av.error import FFmpegError
+
+        try:
+            return packet.decode()
+        except (FFmpegError, ValueError) as error:
+            self._failed(error)
+            return []
+
+    def _failed(self, error: Exception) -> None:
+        self._error = error
+        self._first_error = self._first_error or error
+
+    def _given(self, frame: Any) -> Iterator[tuple[FloatArray, int]]:
+        """A frame, behind the silence that stands for what is missing before it."""
+        import av
+
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape != self._shape:
+            if self._resampler is not None:
+                yield from self._counted(self._resampler.resample(None))
+            if not self._shape:
+                self._format = (frame.layout.name, frame.sample_rate, frame.layout.nb_channels)
+            layout, rate_hz, _ = self._format
+            self._resampler, self._shape = av.AudioResampler(format="fltp", layout=layout, rate=rate_hz), shape
+        if (missing := self._missing(frame)) > 0:
+            _, rate_hz, channels = self._format
+            self._losses.gaps.append((self._count / rate_hz, missing / rate_hz))
+            self._count += missing
+            self._silent += missing
+            yield np.zeros((channels, missing), np.float32), rate_hz
+        self._error = None
+        yield from self._counted(self._resampler.resample(frame))
+
+    def _counted(self, frames: list[Any]) -> Iterator[tuple[FloatArray, int]]:
+        for frame in frames:
+            self._count += frame.samples
+            yield _floats(frame), self._format[1]
+
+    def _missing(self, frame: Any) -> int:
+        """How many samples are missing between a frame and the one before, by the times that the file gives them."""
+        start_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+        before_s, self._end_s = self._end_s, None if start_s is None else start_s + frame.samples / frame.sample_rate
+        if start_s is None or before_s is None:
+            return 0
+        least_s = _GAP_S if self._error is None else _DAMAGE_S
+        return round((start_s - before_s) * self._format[1]) if least_s <= start_s - before_s <= _LONGEST_GAP_S else 0
+
+    def _check_end(self, rate_hz: int) -> None:
+        if not set(self._container.format.name.split(",")) & _TELL_THEIR_LENGTH:
+            return
+        promised, there = _promised(self._container), self._count
+        if promised - there > max(_BREAKS_OFF_S * rate_hz, _BREAKS_OFF_SHARE * promised):
+            self._losses.words.append(f"it breaks off at {there / rate_hz:.1f} s of {promised / rate_hz:.1f} s")
 
 
 def _floats(block: Any) -> FloatArray:

@@ -16,6 +16,7 @@ from voicekit.exchange.audiofolder import write_audiofolder
 from voicekit.exchange.ljspeech import write_ljspeech
 from voicekit.exchange.textgrids import write_textgrids
 from voicekit.prepare import load_dataset, load_recordings
+from voicekit.prepare.intake import EXPORT_MARK
 from voicekit.prepare.rttm import write_rttm
 from voicekit.records import Clip, Dataset, Recording, SpeakerTurn, Verdict
 from voicekit.timebase import samples_to_seconds
@@ -54,6 +55,8 @@ def export_dataset(folder: Path, form: str, out: Path) -> Exported:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         made = replace(_write(dataset, folder, form, unfinished), folder=out)
+        if form != "rttm":  # which holds no sound
+            files.write_text(unfinished / EXPORT_MARK, f"Written by voicekit dataset export ({form}).\n")
         os.replace(unfinished, out)
     return made
 

@@ -20,6 +20,7 @@ from voicekit.prepare.pieces import NothingToCutError, Piece, pieces_of
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.spans import inside, total_s
 from voicekit.prepare.spoken import normalise, primary
+from voicekit.prepare.unsaid import cleaned, doubt
 from voicekit.records import Clip, FloatArray, Grades, Recording, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samples
@@ -114,7 +115,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     audio.write_flac(folder / file, cleaned)
 
     text = _heard(samples, recording, tools) if piece.text is None else piece.text
-    nothing = "no speech in it" if not speech else piece.reason or ("" if text else "no words were heard in it")
+    nothing = "no speech in it" if not speech else piece.reason or doubt(text) or ("" if text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)
@@ -146,7 +147,8 @@ def _heard(samples: FloatArray, recording: Recording, tools: Tools) -> str:
     wave = Waveform(samples[None], recording.sample_rate_hz)
     if tools.transcriber is None:
         return ""
-    return written(normalise(tools.transcriber.transcribe(wave, recording.language)), recording.language)
+    heard = tools.transcriber.transcribe(wave, recording.language)
+    return written(cleaned(heard, subtitles=True)[0], recording.language)
 
 
 def _said(text: str, source: str, wave: Waveform | None, language: str, tools: Tools) -> tuple[Transcript, float | None]:

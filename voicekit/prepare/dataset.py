@@ -13,21 +13,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voicekit import manifest
-from voicekit.errors import LanguageError, ScriptError
+from voicekit.errors import LanguageError, ScriptError, UsageError
 from voicekit.ports import OnProgress, Progress, SpeakerEncoder, Transcriber
 from voicekit.prepare import decisions, edits
 from voicekit.prepare.clips import CLIPS, Tools, refused
 from voicekit.prepare.cutting import cut_all
 from voicekit.prepare.decisions import Decision
-from voicekit.prepare.folder import RECORDINGS, WORK, DatasetFile, Made, load_made, load_recordings, write_dataset, write_made
+from voicekit.prepare.folder import (
+    RECORDINGS,
+    WORK,
+    DatasetFile,
+    Made,
+    load_made,
+    load_recordings,
+    made_of,
+    write_dataset,
+    write_made,
+)
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted
-from voicekit.prepare.intake import Intake, left_aside, take_in
-from voicekit.prepare.scripts import Script, find_script
+from voicekit.prepare.intake import Intake, take_in
+from voicekit.prepare.scripts import Script, look_for_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
+from voicekit.prepare.told import remarks_on, sources_of
 from voicekit.prepare.track import forget_tracks
-from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns
+from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns, spoken_turns
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
 from voicekit.records import Clip, Dataset, Verdict
 from voicekit.specs import PrepareSpec
@@ -84,25 +95,32 @@ def prepare_dataset(
         raise LanguageError(problem, "Give a language by its code, such as en, de or zh: voicekit prepare --help.")
     intake_part, cutting_part = _part(report, 0.0, _INTAKE_SHARE), _part(report, _INTAKE_SHARE, 1.0)
     intake = taken or take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, intake_part)
+    if given_out(folder, recordings, intake):
+        raise _another_set(folder, recordings)
     found = _script_of(given.script, intake, spec, tools.transcriber)
-    told = _turns_of(given, intake)
+    told = _turns_of(given, intake, found)
     listening = means.listening and means.listening(told.of)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
     bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
     clips = cut_all(intake, found, spec, instruments, bench, folder, cutting_part, means.workers)
     clips = _with_refused(clips, intake)
     manifest.write_records(folder / RECORDINGS, intake.everything())
+    writer = tools.transcriber.name if tools.transcriber else ""
+    texts = sources_of(found, intake, writer)
+    aside = [name for name in intake.aside if intake.root / name not in told.files]
+    unused = () if not told.unused else (_unused_turns(told.unused),)
     made = Made(
         recordings=str(recordings.absolute()),
         spec=spec.model_dump_json(),
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
-        notes=_remarks(found, told, left_aside(recordings, told.files)),
+        notes=(*remarks_on(texts, found, intake, writer, aside), *unused),
         with_less=tuple(means.with_less),
         reference=str(whose.reference.absolute()) if whose.reference else "",
         label=whose.label,
         models=dict(means.models),
         turns=dict(told.of),
+        texts=texts,
     )
     write_made(folder, made, tuple(clips))
     dataset = settle(folder, instruments, strict)
@@ -131,6 +149,7 @@ def settle(folder: Path, instruments: Instruments, strict: bool = False) -> Data
         by_hand=tuple(clip.id for row, clip in zip(rows, clips, strict=True) if row.by_hand),
         decisions=decisions.digest(held),
         with_less=made.with_less,
+        texts=made.texts,
     )
     write_dataset(folder, dataset, facts)
     _tidy(folder, [*machine, *clips])
@@ -148,18 +167,27 @@ def _with_refused(clips: Sequence[Clip], intake: Intake) -> list[Clip]:
     return sorted(everything, key=lambda c: (c.recording, c.start_sample))
 
 
-def _remarks(script: Script, told: FoundTurns, aside: Sequence[str]) -> tuple[str, ...]:
-    notes: list[str] = []
-    if not script.texts:
-        notes.append(f"There is no script: what is said was written down by {script.source}, with its mistakes.")
-    if script.unused:
-        notes.append(f"{len(script.unused)} names in the script are of no recording, such as {script.unused[0]}.")
-    if told.unused:
-        notes.append(f"{len(told.unused)} names in the turns are of no recording, such as {told.unused[0]}.")
-    if aside:
-        more = f" and {len(aside) - 1} more" if len(aside) > 1 else ""
-        notes.append(f"Left aside as neither a sound nor a script: {aside[0]}{more}.")
-    return tuple(notes)
+def _unused_turns(unused: Sequence[str]) -> str:
+    what = "1 name in the turns is" if len(unused) == 1 else f"{len(unused)} names in the turns are"
+    return f"{what} of no recording, such as {unused[0]}."
+
+
+def given_out(folder: Path, recordings: Path, intake: Intake) -> bool:
+    """Whether a folder holds the dataset of other recordings: of another place, and none of them the same."""
+    if not (folder / RECORDINGS).is_file() or _place(folder) == str(recordings.absolute()):
+        return False
+    known = {r.id for r in load_recordings(folder)}
+    return bool(known) and not known & {r.id for r in intake.everything()}
+
+
+def _place(folder: Path) -> str:
+    """Where the recordings of a dataset lie; "" if that is not known any more."""
+    return made_of(folder).recordings if (folder / WORK / "made.json").is_file() else ""
+
+
+def _another_set(folder: Path, recordings: Path) -> UsageError:
+    problem = f"{folder} holds the dataset of {_place(folder) or 'other recordings'}, and not of {recordings.absolute()}."
+    return UsageError(problem, "Name another folder for this one, or remove that dataset first.")
 
 
 def _check_language(language: str, languages: Sequence[str]) -> None:
@@ -176,14 +204,18 @@ def _part(report: OnProgress, start: float, end: float) -> OnProgress:
 def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcriber: Transcriber | None) -> Script:
     """The script that goes with the recordings; an empty one if a transcriber will do."""
     recordings = intake.recordings
-    script = find_script(given, intake.root, recordings, [r.recording for r in intake.refused])
-    if script is None:
+    script = look_for_script(given, intake.root, recordings, [r.recording for r in intake.refused], intake.texts)
+    if not script.texts:
         if transcriber is not None:
-            return Script({}, transcriber.name)
+            return replace(script, source=transcriber.name)
         remedy = (
             'Give --script FILE with a table "file,text", put a metadata.csv (id|text) or a .txt with the same name beside them.'
         )
-        raise ScriptError("There is no script that says what is said in the recordings.", remedy)
+        not_read = "; ".join(f"{found.file}: {found.reason}" for found in script.not_read[:3])
+        raise ScriptError(
+            "There is no script that says what is said in the recordings." + (f" Not read: {not_read}." if not_read else ""),
+            remedy,
+        )
     silent = [r.path for r in recordings if r.id not in script.texts]
     if len(silent) > spec.max_failed_ratio * len(recordings) and transcriber is None:
         problem = (
@@ -194,8 +226,10 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
     return script
 
 
-def _turns_of(given: Given, intake: Intake) -> FoundTurns:
+def _turns_of(given: Given, intake: Intake, script: Script) -> FoundTurns:
+    """Who speaks when: by files of turns, else by scripts that say it of each text."""
     told = find_turns(given.turns, intake.root, intake.recordings, [r.recording for r in intake.refused])
+    told = replace(told, of={**spoken_turns(script, intake.recordings, bool(given.whose.label)), **told.of})
     check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
     return told
 

@@ -128,7 +128,7 @@ def _realigned(row: Row, decision: Decision, bench: Bench) -> tuple[int, list[Ro
         cured = found is not None  # who heard it knows better than the match
     match = round(found[1], 4) if found else 0.0
     clip = replace(clip, transcript=transcript, grades=replace(clip.grades, script_match=match))
-    if cured and clip.reason.startswith("script does not match"):
+    if cured and clip.reason.startswith(("script does not match", "unclear text")):
         clip = replace(clip, verdict=Verdict.ACCEPTED, reason="")
     return 1, [replace(row, clip=clip, by_hand=True)]
 

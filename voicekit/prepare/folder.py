@@ -16,6 +16,7 @@ from pathlib import Path
 from voicekit import manifest
 from voicekit.errors import InputError
 from voicekit.prepare.decisions import Decision
+from voicekit.prepare.told import TextSources
 from voicekit.records import Clip, Dataset, Recording, SpeakerTurn
 from voicekit.specs import PrepareSpec
 
@@ -29,7 +30,7 @@ _FLAT = ("transcript", "grades")
 @dataclass(frozen=True)
 class DatasetFile:
     """dataset.json: a Dataset without its clips, and remarks for people. `by_hand` are the clips somebody decided on, `decisions`
-    the digest of what was decided, `with_less` says what was done without."""
+    the digest of what was decided, `with_less` says what was done without, `texts` where the recordings' texts are from."""
 
     id: str
     spec_hash: str
@@ -40,6 +41,7 @@ class DatasetFile:
     by_hand: tuple[str, ...] = ()
     decisions: str = ""
     with_less: tuple[str, ...] = ()
+    texts: TextSources = field(default_factory=TextSources)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Made:
     label: str = ""
     models: dict[str, str] = field(default_factory=dict[str, str])
     turns: dict[str, tuple[SpeakerTurn, ...]] = field(default_factory=dict[str, tuple[SpeakerTurn, ...]])
+    texts: TextSources = field(default_factory=TextSources)
 
     def prepare_spec(self) -> PrepareSpec:
         return PrepareSpec.model_validate_json(self.spec)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicekit.audio import frame_powers, loudness_lufs
+from voicekit.channels import counted_levels, piled_up
 from voicekit.prepare import acoustics
 from voicekit.records import FloatArray, Grades, Transcript, Verdict, Waveform
 from voicekit.specs import PrepareSpec
@@ -96,20 +97,28 @@ def snr_db(levels: Levels, spans: Spans, noise: float) -> float:
 
 
 def clipped_ratio(samples: FloatArray) -> float:
-    """Share of samples in flat tops: three or more neighbours at full scale, or at the clip's own peak.
+    """Share of samples that were cut off: in flat tops (three or more neighbours at full scale, or at the peak of their own
+    side), or piled up around one level where a codec has smoothed the flat tops (voicekit.channels).
 
     Of sound in coarse steps (8 bits) every crest is flat: there the top step must hold far more samples than the one below it,
     where what was cut off would otherwise lie.
     """
-    level = np.abs(samples)
-    peak = float(level.max(initial=0.0))
+    peak = float(np.abs(samples).max(initial=0.0))
     if peak < 0.01:
         return 0.0
     step = _coarse_step(samples)
-    at_top = _at_coarse_top(samples, step) if step else level >= min(peak - 1.5 / 32768, 0.999)
+    at_top = _at_coarse_top(samples, step) if step else _at_top(samples) | _at_top(-samples)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], at_top, [False]])))
     runs = edges[1::2] - edges[::2]
-    return float(runs[runs >= _FLAT_RUN].sum() / len(samples))
+    flat = float(runs[runs >= _FLAT_RUN].sum() / len(samples))
+    smoothed = 0.0 if step else sum(piled_up(side, len(samples)) for side in counted_levels(samples / np.float32(peak)))
+    return max(flat, smoothed)
+
+
+def _at_top(samples: FloatArray) -> NDArray[np.bool_]:
+    """Samples at full scale, or at the highest positive level."""
+    peak = float(samples.max(initial=0.0))
+    return samples >= min(peak - 1.5 / 32768, 0.999) if peak >= 0.01 else np.zeros(len(samples), bool)
 
 
 def _coarse_step(samples: FloatArray) -> float:

@@ -27,7 +27,7 @@ from voicekit.prepare.workbench import Listening, sha256_of
 from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
-_METHOD = "5"
+_METHOD = "6"
 TOLD_FROM_S = 5.0
 """Somebody who says whose recordings they are has speakers told apart in recordings of this length and more."""
 

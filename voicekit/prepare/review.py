@@ -19,6 +19,7 @@ from voicekit.prepare.folder import WORK, Made, load_dataset, load_facts, made_o
 from voicekit.prepare.loudness import loudness_of
 from voicekit.prepare.spoken import normalise, spoken_form
 from voicekit.prepare.summary import Phones, Summary, summarise
+from voicekit.prepare.unsaid import cleaned, unclear
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Clip, Dataset
 from voicekit.storage import locked
@@ -85,6 +86,7 @@ class Desk:
             raise UsageError("There is no sound of this clip.", "Record it again and upload it.")
         if not clip.transcript.text:
             raise UsageError("Nobody knows what is said in this clip.", "Write its text first.")
+        _check(clip.transcript.text)
         return self._decide(Decision(Action.ACCEPT, *place_of(clip)))
 
     def reject(self, clip_id: str) -> Dataset:
@@ -94,6 +96,8 @@ class Desk:
         """Another text for a clip; its words are found anew."""
         clip = self.clip(clip_id)
         self._with_sound(clip)
+        text, _ = cleaned(text)
+        _check(text)
         if not spoken_form(text, self._made().prepare_spec().language):
             raise UsageError("A clip needs a text.", "Write what is said in it, or leave the clip out.")
         if normalise(text) == clip.transcript.text:
@@ -180,6 +184,12 @@ class Desk:
         made = self._made()
         with locked(self._folder / WORK / ".lock", "Somebody else decides on these clips right now.", "Try again.", _WAIT_S):
             yield made
+
+
+def _check(text: str) -> None:
+    """UsageError for a text with something in it that may not be said."""
+    if mark := unclear(text):
+        raise UsageError(f"{mark} may not be said, or stands for words that nobody wrote.", "Write what is really said.")
 
 
 def _nearest_pause(clip: Clip, at_s: float) -> int:

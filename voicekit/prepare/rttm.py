@@ -2,14 +2,15 @@
 
     SPEAKER file channel onset duration <NA> <NA> speaker <NA> <NA>
 
-Fields are cut at blanks, so blanks, percent signs and what cannot be printed are written as %20 in names.
+Fields are cut at blanks, so blanks, percent signs and what cannot be printed are written as %20 in names. Names with blanks, as
+other programs write them, are read as what stands before and behind the numbers.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal, DecimalException
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -35,18 +36,41 @@ def read_rttm(path: Path) -> tuple[SpeakerTurn, ...]:
     for number, line in enumerate(read_text(path).split("\n"), 1):
         fields = line.split()
         if not fields or fields[0] != "SPEAKER":
-            if fields and not re.match(r";;|[A-Z-]+$", fields[0]):
+            if fields and not re.match(r";;|[A-Z][A-Z_/-]*$", fields[0]):
                 raise InputError(f"{path.name}, line {number}: {line.strip()[:60]!r} is no line of RTTM.", _REMEDY)
             continue
         try:
-            _, recording, channel, start, duration, _, _, speaker = fields[:8]
-            start_s, end_s = float(start), float(_EXACT.add(Decimal(start), Decimal(duration)))
-            turn = SpeakerTurn(_read(speaker), start_s, end_s, _read(recording), int(channel))
+            turn = _turn(fields)
             _check(turn)
         except (ValueError, DecimalException):
             raise InputError(f"{path.name}, line {number}: {line.strip()[:60]!r} is no turn.", _REMEDY) from None
         turns.append(turn)
     return tuple(turns)
+
+
+def _turn(fields: Sequence[str]) -> SpeakerTurn:
+    """ValueError or DecimalException for what is none."""
+    channels = (i for i in range(2, len(fields) - 4) if fields[i].isdecimal() or fields[i] == _NOTHING)
+    behind = next((i for i in channels if _is_number(fields[i + 1]) and _is_number(fields[i + 2])), None)
+    if behind is None:
+        raise ValueError("no channel, beginning and duration")
+    channel, start, duration = fields[behind : behind + 3]
+    speaker = list(fields[behind + 5 :])
+    for _ in range(2):  # confidence and look-ahead, which may be missing
+        if len(speaker) > 1 and (speaker[-1] == _NOTHING or _is_number(speaker[-1])):
+            speaker.pop()
+    if not speaker:
+        raise ValueError("no speaker")
+    start_s, end_s = float(start), float(_EXACT.add(Decimal(start), Decimal(duration)))
+    number = 1 if channel == _NOTHING else int(channel)
+    return SpeakerTurn(" ".join(map(_read, speaker)), start_s, end_s, " ".join(map(_read, fields[1:behind])), number)
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return math.isfinite(float(field))
+    except ValueError:
+        return False
 
 
 def _line(turn: SpeakerTurn) -> str:

@@ -11,9 +11,13 @@ from collections.abc import Iterable
 
 import regex
 
-from voicekit.verbalization import UNSPACED, WORD, verbalized
+from voicekit.verbalization import UNSPACED, WORD, goes_on, verbalized
 from voicekit.verbalization import primary as primary
 
+# Cc but for white space, Cs, and of Cf all but the joiners that change letters (ZWNJ and ZWJ).
+_UNSEEN = regex.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 # Between two characters of such a script no space is written; marks stay with the character they belong to.
 _OPENING, _CLOSING = r"[「『（《〈【〔“‘]", r"[、。，．！？：；～・〜」』）》〉】〕,.!?:;]"
 _END = rf"(?:{UNSPACED}\p{{M}}*|{_CLOSING})[”’…]*"
@@ -21,12 +25,15 @@ _START = rf"{_OPENING}*(?!\p{{M}}){UNSPACED}"
 _BETWEEN = regex.compile(rf"(?<={_END})(?<!{_OPENING})(?={_START})")
 _ENDS_UNSPACED, _STARTS_UNSPACED = regex.compile(rf"{_END}$"), regex.compile(_START)
 # How many characters a word of the language has in the mean: a rate in words a second stays comparable.
+_CURRENCY = "$£€¥₹₩₽"
 _CHARACTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 3.5, "lo": 3.5, "my": 3.5, "km": 3.5}
 
 
 def normalise(text: str) -> str:
-    """NFC, one space between words, nothing around."""
-    return " ".join(unicodedata.normalize("NFC", text.replace("\ufeff", "")).split())
+    """NFC, one space between words, nothing around; without what nobody sees or says: halves of characters (lone surrogates),
+    control characters, soft hyphens, marks of direction and of order of bytes. Joiners inside words stay."""
+    text = _UNSEEN.sub("", text) if not text.isascii() or not text.isprintable() else text
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def joined(tokens: Iterable[str]) -> str:
@@ -44,7 +51,20 @@ def spoken_tokens(text: str, language: str) -> list[tuple[str, tuple[str, ...]]]
     The written tokens `joined` are `normalise(text)`. A token that is not said (a dash) has no words. One that ends with a space
     stands before a space that its script would not write (a pause in Thai).
     """
-    return [(token, tuple(_spoken(token, language))) for token in _tokens(text)]
+    found: list[tuple[str, tuple[str, ...]]] = []
+    tokens = _tokens(text)
+    at = 0
+    while at < len(tokens):
+        token, following = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
+        if following and goes_on(token, following, language):
+            words = tuple(_spoken(f"{token} {following}", language))
+            first = len(_spoken(token.lstrip(_CURRENCY), language))
+            found += [(token, words[:first]), (following, words[first:])]
+            at += 2
+        else:
+            found.append((token, tuple(_spoken(token, language))))
+            at += 1
+    return found
 
 
 def spoken_form(text: str, language: str) -> str:

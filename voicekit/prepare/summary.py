@@ -37,6 +37,7 @@ _CURES = {
     "too long": "leave a short pause between sentences.",
     "no speech in it": "these files are silent; leave them out.",
     "the script has no text for it": "write what is said in them.",
+    "unclear text": "write what is really said in them, without brackets.",
     "another speaker": "listen to one; if it is the right voice, take it by hand or lower min_speaker_similarity.",
     "two people speak at once": "let one finish before the other begins.",
     "goes over into somebody else's speech": "let one finish before the other begins.",

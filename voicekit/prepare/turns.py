@@ -9,7 +9,9 @@ from pathlib import Path
 from voicekit.errors import InputError, UsageError
 from voicekit.prepare.intake import TURNS_SUFFIX
 from voicekit.prepare.rttm import read_rttm
+from voicekit.prepare.scripts import Script
 from voicekit.prepare.scripts.names import Names, SideNames, some
+from voicekit.prepare.scripts.timed import turns_of
 from voicekit.records import Recording, SpeakerTurn
 from voicekit.timebase import samples_to_seconds
 
@@ -36,14 +38,26 @@ def find_turns(given: Path | None, root: Path, recordings: Sequence[Recording], 
     """
     found: dict[str, tuple[SpeakerTurn, ...]] = {}
     files: set[Path] = set()
-    names = SideNames(root)
+    names = SideNames.near(root, recordings, TURNS_SUFFIX)
     for recording in recordings:
-        path = names.beside(recording, TURNS_SUFFIX)
-        if path is not None:
-            found[recording.id] = _of_one(path, recording)
-            files.add(path)
+        file = names.beside(recording, TURNS_SUFFIX)
+        if file is not None:
+            found[recording.id] = _of_one(root / file, recording)
+            files.add(root / file)
     told, unused = _of_many(given, recordings, others) if given else ({}, ())
     return FoundTurns({**found, **told}, frozenset(files | ({given} if given else set())), unused)
+
+
+def spoken_turns(script: Script, recordings: Sequence[Recording], wanted: bool) -> dict[str, tuple[SpeakerTurn, ...]]:
+    """The turns of recordings whose script says of each text who says it: of several people, or if somebody by name is
+    `wanted`."""
+    found: dict[str, tuple[SpeakerTurn, ...]] = {}
+    for recording in recordings:
+        duration_s = samples_to_seconds(recording.num_samples, recording.sample_rate_hz)
+        turns = turns_of(script.cues.get(recording.id, ()), duration_s)
+        if len({t.speaker for t in turns}) > 1 or (turns and wanted):
+            found[recording.id] = turns
+    return found
 
 
 def check_label(label: str, turns: Turns, everywhere: bool) -> None:

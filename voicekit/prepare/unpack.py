@@ -1,9 +1,13 @@
-"""A zip of recordings -> a folder, without trusting the zip: no path leaves the folder, sizes are counted as they are written."""
+"""A zip of recordings -> a folder, without trusting the zip: no path leaves the folder, sizes are counted as they are written.
+
+Names are those that their makers saw: macOS writes UTF-8 and does not say so, older programs write the letters of their country.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import lzma
 import re
 import shutil
@@ -11,7 +15,10 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+
+import charset_normalizer
 
 from voicekit import files
 from voicekit.errors import RecordingsError, ResourceError, VoicekitError
@@ -21,18 +28,22 @@ MAX_BYTES = 50 * 2**30
 # Speech packs to a half at best; digital silence reaches 1000, but nobody sends only that.
 MAX_RATIO, _RATIO_FROM_BYTES = 200, 64 * 2**20
 _CHUNK = 1 << 20
-_DONE = ".complete"
+_DONE = ".unpacked"
+_UTF8 = 0x800  # the flag of a name that is UTF-8
+_ENCODINGS = ("cp932", "gbk", "big5", "cp949", "cp866", "cp1251", "cp850", "cp1252", "cp437")
 _AGAIN = "Pack the recordings again."
 # What zipfile lets through of a zip that is not one: it checks little of what it reads.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error)
 _BAD_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
 
-def unpack(archive: Path, work: Path, wanted: frozenset[str]) -> Path:
-    """Extract the files whose suffix is `wanted` into a folder below `work`, named by the zip's hash; return that folder.
+def unpack(archive: Path, work: Path, wanted: frozenset[str], names: frozenset[str] = frozenset()) -> Path:
+    """Extract the files whose suffix is `wanted`, or that are called as in `names`, into a folder below `work`, named by the
+    zip's hash; return that folder.
 
-    A second call with the same zip does nothing. Raises RecordingsError for a zip that is damaged, locked, too large, packed
-    like a bomb, points outside itself or holds links or two files of one name. Zips inside are left aside.
+    What was not wanted is named by `left_packed`. A second call with the same zip does nothing. Raises RecordingsError for a zip
+    that is damaged, locked, too large, packed like a bomb, points outside itself or holds links or two files of one name. Zips
+    inside are left aside.
     """
     try:
         with archive.open("rb") as file:
@@ -44,7 +55,7 @@ def unpack(archive: Path, work: Path, wanted: frozenset[str]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as zipped:
-            _extract_all(archive, zipped, work, folder, wanted)
+            _extract_all(archive, zipped, work, folder, lambda path: path.suffix.lower() in wanted or path.name.lower() in names)
     except VoicekitError:
         raise
     except RuntimeError as error:  # what zipfile raises for a password, and for a method it does not know
@@ -58,19 +69,31 @@ def unpack(archive: Path, work: Path, wanted: frozenset[str]) -> Path:
         raise RecordingsError(f"{archive.name} is a damaged zip file: {error}.", _AGAIN) from None  # bz2 says it so
     except _DAMAGED as error:
         raise RecordingsError(f"{archive.name} is a damaged zip file: {error}.", _AGAIN) from None
-    files.write_bytes(folder / _DONE, b"")
     return folder
 
 
-def _extract_all(archive: Path, zipped: zipfile.ZipFile, work: Path, folder: Path, wanted: frozenset[str]) -> None:
+def left_packed(folder: Path) -> list[str]:
+    """The files of a zip that `unpack` did not extract into this folder, folders and what systems leave behind aside."""
+    done = folder / _DONE
+    lines = done.read_text(encoding="utf-8", errors="surrogatepass").splitlines() if done.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def _extract_all(
+    archive: Path, zipped: zipfile.ZipFile, work: Path, folder: Path, wanted: Callable[[PurePosixPath], bool]
+) -> None:
     everything = zipped.infolist()
     if len(everything) > MAX_FILES:
         problem = f"{archive.name} is too large: it holds {len(everything)} files."
         raise RecordingsError(problem, f"At most {MAX_FILES} files are unpacked; give a folder instead.")
     members: dict[PurePosixPath, zipfile.ZipInfo] = {}
-    for member in everything:
-        path = _checked_path(archive, member)
-        if member.is_dir() or path.suffix.lower() not in wanted:
+    left: list[str] = []
+    for member, name in zip(everything, names_of(everything), strict=True):
+        path = _checked_path(archive, member, name)
+        if member.is_dir():
+            continue
+        if not wanted(path):
+            left.append(path.as_posix())
             continue
         if path in members:
             raise RecordingsError(f"{archive.name} holds two files of one name: {member.filename}.", _AGAIN)
@@ -78,18 +101,55 @@ def _extract_all(archive: Path, zipped: zipfile.ZipFile, work: Path, folder: Pat
     if not members and any(path.filename.lower().endswith(".zip") for path in everything):
         raise RecordingsError(f"{archive.name} holds no recordings, only another zip.", "Unpack it and give what is in it.")
     _check_limits(archive, list(members.values()), work)
-    left = MAX_BYTES
+    room = MAX_BYTES
     for path, member in members.items():
-        left -= _extract(zipped, member, folder.joinpath(*path.parts), left)
+        room -= _extract(zipped, member, folder.joinpath(*path.parts), room)
+    lines = "".join(json.dumps(name) + "\n" for name in left)
+    files.write_bytes(folder / _DONE, lines.encode())
 
 
-def _checked_path(archive: Path, member: zipfile.ZipInfo) -> PurePosixPath:
+def names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """What the members are called. A name that is not marked as UTF-8 is that if it can be, else in the encoding that the names
+    of the whole zip look like, else in that of the first PCs (437), as the standard says."""
+    raw = [None if m.flag_bits & _UTF8 else m.filename.encode("cp437", "replace") for m in members]
+    told = [_told_name(m, r) for m, r in zip(members, raw, strict=True)]
+    odd = b"\n".join(r for r, t in zip(raw, told, strict=True) if r is not None and t is None and not _is_utf8(r))
+    found = charset_normalizer.from_bytes(odd, cp_isolation=list(_ENCODINGS)).best() if odd else None
+    encoding = found.encoding if found else "cp437"
+    names: list[str] = []
+    for member, bytes_of_name, name in zip(members, raw, told, strict=True):
+        if name is None and bytes_of_name is not None:
+            name = bytes_of_name.decode("utf-8" if _is_utf8(bytes_of_name) else encoding, "replace")
+        names.append(member.filename if name is None else name)
+    return names
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _told_name(member: zipfile.ZipInfo, raw: bytes | None) -> str | None:
+    """The name in Info-ZIP's field for it (0x7075), if that is about the name that is there."""
+    extra = member.extra
+    while raw is not None and len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        content, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == 0x7075 and len(content) > 5 and struct.unpack("<I", content[1:5])[0] == zlib.crc32(raw):
+            return content[5:].decode("utf-8", "replace")
+    return None
+
+
+def _checked_path(archive: Path, member: zipfile.ZipInfo, name: str) -> PurePosixPath:
     """Where a member belongs, below the archive's folder."""
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", member.filename):
-        raise RecordingsError(f"{archive.name} holds a path that leads out of it: {member.filename}.", _AGAIN)
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:(?! )", path.as_posix()):
+        raise RecordingsError(f"{archive.name} holds a path that leads out of it: {name}.", _AGAIN)
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise RecordingsError(f"{archive.name} holds a link: {member.filename}.", "Pack the files themselves.")
+        raise RecordingsError(f"{archive.name} holds a link: {name}.", "Pack the files themselves.")
     return path
 
 

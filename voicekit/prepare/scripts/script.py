@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Cue:
-    """A text with its place in a recording, in seconds from the recording's beginning."""
+    """A text with its place in a recording, in seconds from the recording's beginning, and who says it ("": nobody knows)."""
 
     start_s: float
     end_s: float
     text: str
+    speaker: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class NotRead:
+    """A file that might have said what is said in recordings, and why it was not read."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -20,9 +29,16 @@ class Script:
 
     Where the script gives times (subtitles, a TextGrid), `cues` holds them by recording id, in order, and the text is theirs
     joined. Cues may overlap and leave gaps; where nothing is said they have none.
+
+    `sources` says which file each recording's text is from. `not_read` are the other files with texts, `left_out` counts the
+    marks in the texts that are not said, `remarks` says what else there is to know.
     """
 
     texts: dict[str, str]
     source: str
     unused: tuple[str, ...] = ()
     cues: dict[str, tuple[Cue, ...]] = field(default_factory=dict[str, tuple[Cue, ...]])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    not_read: tuple[NotRead, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    remarks: tuple[str, ...] = ()

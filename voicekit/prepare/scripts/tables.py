@@ -1,169 +1,194 @@
 """Tables that say what is said in which file: text by name, with the line where it stands.
 
-LJSpeech's metadata.csv (`id|text|normalised`, the normalised text is used), a CSV, TSV or XLSX with a header (a column for the
-file and one for the text, in any order among others; comma, semicolon, tab or bar), a metadata.jsonl of Hugging Face's
-audiofolder, and lines that begin with a recording's name.
+Which column names the files and which holds the texts is told by a header (in any order among others), else by what stands in the
+columns: names of recordings here, sentences there. So the tables of LJSpeech, VITS, StyleTTS2, GPT-SoVITS, XTTS, Common Voice and
+DeepSpeech are read, separated by comma, semicolon, tab or bar, or as .xlsx; JSON with an object for each file (NeMo, SpeechBrain,
+Hugging Face); and lines that begin or end with a recording's name (LibriSpeech, Kaldi, JSUT, Festvox, Sphinx).
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 from voicekit.errors import ScriptError
+from voicekit.prepare.scripts.columns import FILE_COLUMNS, TEXT_COLUMNS, Columns, columns_of
 from voicekit.prepare.scripts.names import Names
+from voicekit.prepare.scripts.objects import read_objects
 from voicekit.prepare.scripts.reading import read_text
+from voicekit.prepare.scripts.row import HELP, NoTableError, ScriptRow
 from voicekit.prepare.scripts.sheets import sheet_rows
 from voicekit.prepare.spoken import normalise
 
-SUFFIXES = (".csv", ".tsv", ".xlsx", ".jsonl")
-FILE_COLUMNS = ("file", "path", "filename", "file_name", "audio", "audio_file", "wav", "clip", "id", "name")
-TEXT_COLUMNS = (
-    "normalized_text",
-    "normalised_text",
-    "text",
-    "transcript",
-    "transcription",
-    "sentence",
-    "normalized",
-    "normalised",
-)
+__all__ = ["FILE_COLUMNS", "HELP", "TEXT_COLUMNS", "NoTableError", "ScriptRow", "read_table"]
+
+SUFFIXES = (".csv", ".tsv", ".xlsx", ".jsonl", ".json", ".ndjson", ".tab")
 SHOWN_LINES = 10
-HELP = (
-    'Give a table with a header "file,text", LJSpeech\'s metadata.csv (id|text|normalised), subtitles (srt, vtt) or a TextGrid '
-    "for a long recording, or a .txt beside each recording with the same name."
-)
+_SIGNS = "|\t;,"
+_MOST_LINES_A_CELL = 50
+_MOST_SAMPLED = 400
+_LEAST_OF_LINES = 0.5  # of a text's lines must begin with a name for it to be a table without signs
 
 Cells = Sequence[tuple[int, Sequence[str]]]  # (line or row number, its cells)
+_LINES = (
+    re.compile(r"\(\s*(?P<name>\S+)\s+\"(?P<text>.*)\"\s*\)"),  # Festvox: ( arctic_a0001 "Author of the ..." )
+    re.compile(r"(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<name>[^()\s]+)\)"),  # Sphinx: <s> HELLO </s> (a0001)
+    re.compile(r"(?P<name>[^\s:]+)\s*[:：]\s*(?P<text>.+)"),  # JSUT: BASIC5000_0001:水を
+    re.compile(r"(?P<name>\S+)\s+(?P<text>.+)"),  # LibriSpeech, Kaldi: 84-121-0000 GO DO YOU HEAR
+    re.compile(r"(?P<name>\S+)(?P<text>)"),
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Said:
-    """One line of a table: `where` it stands ("s.csv, line 3"), the file as it is written there, its text."""
+def read_table(table: Path, names: Names) -> list[ScriptRow]:
+    """What a table says of each file it names; `names` tell which column names files.
 
-    where: str
-    name: str
-    text: str
-
-
-def read_table(table: Path, names: Names) -> list[Said]:
-    """What a table says of each file it names; `names` tell a table without a header from something else.
-
-    Raises ScriptError naming the file, and the line where there is one.
+    Raises NoTableError where it is no table of files and texts, and ScriptError naming the file, and the line where there is one.
     """
     match table.suffix.lower():
         case ".xlsx":
             rows = sheet_rows(table)
             if not rows:
-                raise ScriptError(f"The script {table.name} is empty.", HELP)
-            return _of_rows(table, rows, names, "row", "\t") or _not_a_table(table, rows[0][1])
-        case ".jsonl":
-            return _of_objects(table)
+                raise NoTableError(f"The script {table.name} is empty.", HELP)
+            found = columns_of(rows, names, "\t")
+            return _cells(table, rows, found, "row", "") if found else _not_a_table(table, rows[0][1])
+        case ".jsonl" | ".ndjson" | ".json":
+            return read_objects(table, names)
         case _:
             return _of_text(table, names)
 
 
-def looks_like_table(path: Path, names: Names) -> bool:
-    """Whether the first line of a text begins with a recording's name and a sign."""
-    first = next((line for line in read_text(path).split("\n") if line.strip()), "")
-    return any(sign in first and names.find(first.split(sign)[0], path.name) for sign in "|\t;,")
-
-
-def _of_text(table: Path, names: Names) -> list[Said]:
-    content = read_text(table)
+def _of_text(table: Path, names: Names) -> list[ScriptRow]:
+    content, sign = read_text(table), ""
     lines = [(number, line) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
+    if lines and (told := re.fullmatch(r"\ufeff?sep=(.)\s*", lines[0][1], re.IGNORECASE)):  # Excel's way of saying it
+        sign, lines = told[1], lines[1:]
     if not lines:
-        raise ScriptError(f"The script {table.name} is empty.", HELP)
-    sign = _delimiter([line for _, line in lines])
-    rows = _split(table, content, sign)
-    said = _of_rows(table, rows, names, "line", sign)
-    if said is None and names.find(lines[0][1].split()[0], table.name):
-        said = _cells(table, [(number, line.split(maxsplit=1)) for number, line in lines], 0, [1], "line")
-    return said or _not_a_table(table, rows[0][1] if rows else [])
+        raise NoTableError(f"The script {table.name} is empty.", HELP)
+    guess = _delimiter([line for _, line in lines])
+    tried: list[tuple[str, Cells, Columns]] = []
+    for candidate in sign or dict.fromkeys((guess, *_SIGNS)):
+        rows = _split(table, lines, candidate, names)
+        if (found := columns_of(rows, names, candidate)) is not None:
+            tried.append((candidate, rows, found))
+            if found.hits:
+                break
+    best = max(tried, key=lambda t: t[2].hits, default=None)  # the first of equals
+    if best is None or not best[2].hits:
+        said = _lines(table, lines, names)
+        if said:
+            return said
+    if best is None:
+        rows = _split(table, lines[:1], guess, names)
+        return _not_a_table(table, rows[0][1] if rows else [])
+    return _cells(table, best[1], best[2], "line", best[0])
 
 
-def _split(table: Path, content: str, sign: str) -> Cells:
-    reader = csv.reader(
-        io.StringIO(content, newline=""), delimiter=sign, quoting=csv.QUOTE_NONE if sign == "|" else csv.QUOTE_MINIMAL
-    )
+def _lines(table: Path, lines: Sequence[tuple[int, str]], names: Names) -> list[ScriptRow]:
+    """Lines in which a name stands before or behind its text; [] if most do not."""
+    best: tuple[int, re.Pattern[str] | None] = (0, None)
+    sample = lines[:: max(1, len(lines) // _MOST_SAMPLED)]
+    for pattern in _LINES[:-1]:
+        hits = sum((m := pattern.fullmatch(line.strip())) is not None and names.knows(m["name"]) for _, line in sample)
+        if hits > best[0]:
+            best = hits, pattern
+    hits, pattern = best
+    if pattern is None or hits < _LEAST_OF_LINES * len(sample):
+        return []
+    found: list[ScriptRow] = []
+    for number, line in lines:
+        match = pattern.fullmatch(line.strip()) or _LINES[-1].fullmatch(line.strip())
+        if match is None:
+            raise ScriptError(
+                f"{table.name}, line {number}: there is no name in {line.strip()[:60]!r}.", "Complete or remove it."
+            )
+        found.append(ScriptRow(f"{table.name}, line {number}", match["name"], normalise(match["text"])))
+    return found
+
+
+def _split(table: Path, lines: Sequence[tuple[int, str]], sign: str, names: Names) -> Cells:
+    """The cells of each line. Between bars nothing is quoted, in a table with tabs a cell as a whole, else as in any CSV; but a
+    quote that would take lines with it which begin with a recording's name, or that is never closed, is a sign like any other."""
+    if sign in "|\t":
+        return [(number, [_unquoted(cell) if sign == "\t" else cell for cell in line.split(sign)]) for number, line in lines]
     rows: list[tuple[int, Sequence[str]]] = []
-    line = 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((line, row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ScriptError(f"{table.name}, line {reader.line_num}: {error}.", HELP) from None
+    at = 0
+    while at < len(lines):
+        number, line = lines[at]
+        if len(line) > csv.field_size_limit():
+            raise ScriptError(f"{table.name}, line {number}: field larger than field limit.", HELP)
+        cells, used = _row(lines, at, sign, names)
+        rows.append((number, cells))
+        at += used
     return rows
 
 
-def _of_rows(table: Path, rows: Cells, names: Names, unit: str, sign: str) -> list[Said] | None:
-    """None if the rows are no table of files and texts."""
-    if not rows:
-        return None
-    header = [cell.strip().lower() for cell in rows[0][1]]
-    file_column, text_column = _column(header, FILE_COLUMNS), _column(header, TEXT_COLUMNS)
-    if file_column is not None and text_column is not None:
-        body = [(number, _joined(row, len(header), sign)) for number, row in rows[1:]]
-        if not body:
-            raise ScriptError(f"The script {table.name} has a header and nothing below it.", "Give a line for each recording.")
-        return _cells(table, body, file_column, [text_column], unit)
-    if sign == "|" and len(header) >= 2:
-        return _cells(table, rows, 0, [2, 1], unit)
-    if len(header) >= 2 and names.find(rows[0][1][0], table.name):
-        return _cells(table, [(number, _joined(row, 2, sign)) for number, row in rows], 0, [1], unit)
-    return None
+def _row(lines: Sequence[tuple[int, str]], at: int, sign: str, names: Names) -> tuple[Sequence[str], int]:
+    """The cells of the row that begins in a line, and how many lines it takes."""
+    taken = [lines[at][1]]
+    for used in range(1, _MOST_LINES_A_CELL):
+        cells = _parsed(taken, sign)
+        if cells is not None:
+            return cells, used
+        if at + used >= len(lines) or _begins_a_row(lines[at + used][1], sign, names):
+            break
+        taken.append(lines[at + used][1])
+    return next(csv.reader([lines[at][1]], delimiter=sign, quoting=csv.QUOTE_NONE)), 1
 
 
-def _not_a_table(table: Path, first: Sequence[str]) -> list[Said]:
-    columns = ", ".join(first[:6])[:200]
-    raise ScriptError(f"The script {table.name} has no column for the file and one for the text; it has: {columns}.", HELP)
+def _parsed(lines: Sequence[str], sign: str) -> Sequence[str] | None:
+    """The cells of one row; None if a quote is open at its end."""
+    content = "\n".join(lines)
+    try:
+        return next(
+            csv.reader([content + "\n"] if len(lines) == 1 else content.splitlines(keepends=True), delimiter=sign, strict=True)
+        )
+    except csv.Error as error:
+        if "unexpected end of data" in str(error) or len(lines) > 1:
+            return None
+    return next(csv.reader([content], delimiter=sign))  # quotes inside a cell, as people write them
 
 
-def _of_objects(table: Path) -> list[Said]:
-    said: list[Said] = []
-    for number, line in enumerate(read_text(table).split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{table.name}, line {number}"
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ScriptError(f"{where}: it is not JSON.", "Write one JSON object a line.") from None
-        if not isinstance(found, dict):
-            raise ScriptError(f"{where}: it is not a JSON object.", 'Write one a line: {"file_name": ..., "text": ...}.')
-        fields = {key.strip().lower(): value for key, value in cast("dict[str, Any]", found).items()}
-        name = next((fields[key] for key in FILE_COLUMNS if isinstance(fields.get(key), str)), "")
-        text = next((fields[key] for key in TEXT_COLUMNS if isinstance(fields.get(key), str)), None)
-        if not name.strip() or text is None:
-            raise ScriptError(f'{where}: it has no "file_name" or no "text".', "Complete it.")
-        said.append(Said(where, name.strip(), normalise(text)))
-    if not said:
-        raise ScriptError(f"The script {table.name} is empty.", HELP)
-    return said
+def _begins_a_row(line: str, sign: str, names: Names) -> bool:
+    return any(cell.strip().strip('"') and names.knows(cell.strip().strip('"')) for cell in line.split(sign)[:4])
 
 
-def _joined(row: Sequence[str], width: int, sign: str) -> Sequence[str]:
-    """A row of more cells than columns, with unquoted commas in its last one put together again."""
-    return row if sign == "\t" or len(row) <= width else [*row[: width - 1], sign.join(row[width - 1 :])]
+def _unquoted(cell: str) -> str:
+    """A cell of Excel's tables with tabs: "He said ""yes""." in quotes as a whole."""
+    bare = cell.strip()
+    inside = bare[1:-1]
+    whole = len(bare) >= 2 and bare[0] == bare[-1] == '"' and '"' not in inside.replace('""', "")
+    return inside.replace('""', '"') if whole else cell
 
 
-def _cells(table: Path, rows: Cells, file_column: int, text_columns: Sequence[int], unit: str) -> list[Said]:
+def _cells(table: Path, rows: Cells, columns: Columns, unit: str, sign: str) -> list[ScriptRow]:
     """File and the first text column that is filled, of each row."""
-    found: list[Said] = []
+    body = rows[1:] if columns.header else rows
+    if not body:
+        raise ScriptError(f"The script {table.name} has a header and nothing below it.", "Give a line for each recording.")
+    width = _width(rows, columns, sign)
+    found: list[ScriptRow] = []
     faulty: list[tuple[int, Sequence[str]]] = []
-    for number, row in rows:
-        texts = [normalise(row[c]) for c in text_columns if c < len(row)]
-        if file_column >= len(row) or not row[file_column].strip() or not texts:
+    for number, cells in body:
+        row = _of_width(cells, width, columns, sign)
+        if row is None:
+            if not columns.hits and not columns.header:
+                return _not_a_table(table, rows[0][1])
+            has = f"{len(_trimmed(cells, width))} cells, where the table has {width}"
+            raise ScriptError(
+                f"{table.name}, {unit} {number} has {has}: {(sign or ' | ').join(cells)[:120]}.",
+                f"Write a text that holds {_called(sign)} in quotes, or in another kind of table."
+                if len(cells) > width
+                else "Complete it.",
+            )
+        texts = [normalise(row[c]) for c in columns.texts if c < len(row)]
+        if columns.file >= len(row) or not row[columns.file].strip() or not texts:
             faulty.append((number, row))
             continue
-        found.append(Said(f"{table.name}, {unit} {number}", row[file_column].strip(), next((t for t in texts if t), "")))
+        said = ScriptRow(f"{table.name}, {unit} {number}", row[columns.file].strip(), next((t for t in texts if t), ""))
+        found.append(columns.timed(said, row))
     if faulty:
         (number, row), others = faulty[0], ", ".join(str(n) for n, _ in faulty[1 : SHOWN_LINES + 1])
         rest = f" Likewise {unit} {others}{', ...' if len(faulty) > SHOWN_LINES + 1 else ''}." if others else ""
@@ -172,8 +197,42 @@ def _cells(table: Path, rows: Cells, file_column: int, text_columns: Sequence[in
     return found
 
 
-def _column(header: Sequence[str], names: Iterable[str]) -> int | None:
-    return next((header.index(name) for name in names if name in header), None)
+def _width(rows: Cells, columns: Columns, sign: str) -> int:
+    """How many columns there are: as the header has, or most rows."""
+    if columns.prose:
+        return 2
+    if columns.header:
+        return len(rows[0][1])
+    widths = Counter(len(row) for _, row in rows)
+    return min(widths, key=lambda w: (-widths[w], w))
+
+
+def _of_width(row: Sequence[str], width: int, columns: Columns, sign: str) -> Sequence[str] | None:
+    """A row with as many cells as the table has; None if nobody can say which cell is which."""
+    row = _trimmed(row, width)
+    if len(row) > width:
+        last = max(columns.texts) == width - 1
+        return [*row[: width - 1], sign.join(row[width - 1 :])] if last and sign and sign in ",;" else None
+    if len(row) < width and sign == "|":
+        return None
+    return row
+
+
+def _trimmed(row: Sequence[str], width: int) -> Sequence[str]:
+    """Without empty cells behind the last column."""
+    end = len(row)
+    while end > width and not row[end - 1].strip():
+        end -= 1
+    return row[:end]
+
+
+def _called(sign: str) -> str:
+    return {"|": "a bar", "\t": "a tab", ";": "a semicolon", ",": "a comma"}.get(sign, repr(sign))
+
+
+def _not_a_table(table: Path, first: Sequence[str]) -> list[ScriptRow]:
+    columns = ", ".join(first[:6])[:200]
+    raise NoTableError(f"The script {table.name} has no column for the file and one for the text; it has: {columns}.", HELP)
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -185,4 +244,4 @@ def _delimiter(lines: Sequence[str]) -> str:
         return counts[0] > 0, -(max(counts) - min(counts)), counts[0]
 
     bars = {line.count("|") for line in lines}
-    return "|" if len(bars) == 1 and bars != {0} else max("|\t;,", key=evenness)
+    return "|" if len(bars) == 1 and bars != {0} else max(_SIGNS, key=evenness)

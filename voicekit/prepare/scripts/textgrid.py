@@ -7,8 +7,7 @@ long form is the short one with words around it. So does this.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicekit.errors import ScriptError
@@ -18,6 +17,13 @@ _REMEDY = "Save it in Praat again, as a text file."
 # What stands in brackets ([1]:) or behind an exclamation mark is for people. A number ends where a blank does.
 _TOKEN = re.compile(r'"((?:[^"]++|"")*+)"|<(\w+)>|(?<![^\s=])([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?=\s|$)|(!.*)')
 _MARK = re.compile(r"\s")
+_USUAL = ("utterances", "utterance", "sentences", "sentence", "text", "transcript", "transcription", "words", "word", "ort")
+_ALIGNED = re.compile(r"(.+?)\s+-\s+words?")  # "ann - words" beside "ann - phones"
+_ABOUT_WORDS = re.compile(r"note|comment|gloss|translat|pos\b|tone|break|pitch|misc|noise|event|lemma|ipa|kan|mau|ort|trn")
+_NOBODY = re.compile(
+    r"|speech|default|tier[\s_-]*\d*|annotations?|orthograph\w*|trs|said|spoken|utt\w*|sent\w*|lines?|phrases?|asr|script"
+)
+_ALONGSIDE = 0.6  # of a speaker's time: more than people talk at once
 
 
 @dataclass(frozen=True)
@@ -163,14 +169,38 @@ class _Tokens:
         return ScriptError(f"{self._name}, line {line}: {what}.", _REMEDY)
 
 
-def spoken_tier(grid: TextGrid, name: str) -> Tier:
-    """The tier that says what is said: by its usual names, else the first of intervals that is not of phones."""
+def spoken_tiers(grid: TextGrid, name: str) -> tuple[list[Tier], list[Tier]]:
+    """The tiers that say what is said, and those of intervals that are left aside: one tier by its usual names, or one for each
+    speaker (as the Montreal Forced Aligner takes and writes them), whose names they bear; else the first that is not of phones.
+
+    Tiers of speakers take turns; what runs along with another tier from beginning to end is about that one's words.
+    """
     tiers = [t for t in grid.tiers if not t.points and t.intervals]
-    for wanted in ("utterances", "utterance", "sentences", "sentence", "text", "transcript", "transcription", "words", "word"):
+    aligned = [(match[1], t) for t in tiers if (match := _ALIGNED.fullmatch(t.name.strip())) is not None]
+    if len(aligned) > 1:
+        chosen = [replace(t, name=speaker) for speaker, t in aligned]
+        return chosen, [t for t in tiers if t not in [a for _, a in aligned] and not _is_of_phones(t)]
+    for wanted in _USUAL:
         for tier in tiers:
             if _MARK.sub("", tier.name).lower() == wanted:
-                return tier
-    rest: Sequence[Tier] = [t for t in tiers if not re.search("phon|segment", t.name.lower())]
+                return [replace(tier, name="")], [t for t in tiers if t is not tier and not _is_of_phones(t)]
+    rest = [t for t in tiers if not _is_of_phones(t)]
     if not rest:
         raise ScriptError(f"{name} has no tier of intervals with texts.", 'Call the tier with the texts "text".')
-    return rest[0]
+    speakers = rest[:1]
+    for tier in rest[1:]:
+        if not _ABOUT_WORDS.search(tier.name.lower()) and all(_shared(tier, other) < _ALONGSIDE for other in speakers):
+            speakers.append(tier)
+    if len(speakers) == 1 and _NOBODY.fullmatch(speakers[0].name.strip().lower()):
+        speakers = [replace(speakers[0], name="")]
+    return speakers, [t for t in rest[1:] if t not in speakers]
+
+
+def _is_of_phones(tier: Tier) -> bool:
+    return re.search(r"phon|segment|syllab", tier.name.lower()) is not None
+
+
+def _shared(one: Tier, other: Tier) -> float:
+    """Of the shorter tier's time, what both have."""
+    both_s = sum(max(0.0, min(a.end_s, b.end_s) - max(a.start_s, b.start_s)) for a in one.intervals for b in other.intervals)
+    return both_s / max(min(sum(i.end_s - i.start_s for i in tier.intervals) for tier in (one, other)), 1e-9)
