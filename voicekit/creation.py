@@ -32,7 +32,7 @@ from voicekit.evaluate.run import f0_hz
 from voicekit.measure import Subject, measure
 from voicekit.ports import BaseModel, Catalog, OnProgress, Progress
 from voicekit.prepare import load_dataset, load_recordings
-from voicekit.prepare.folder import load_made
+from voicekit.prepare.folder import load_made, take_over
 from voicekit.preparing import prepare_with
 from voicekit.records import Clip, Dataset, Evaluation, IntArray, RunState, TrainingRun, Voice, VoiceState, Waveform
 from voicekit.report import write_report
@@ -151,6 +151,8 @@ def now() -> str:
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
     request, target = job.request, folder / voice_files.DATASET
+    if request.prepared is not None:
+        take_over(request.prepared, target)
     dataset = prepare_with(job.engines, job.base, request.given, request.recipe.prepare, target, report)
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 

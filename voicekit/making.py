@@ -107,10 +107,12 @@ class Making(Shelf):
         consent_id: str = "",
         tags: Sequence[str] = (),
         publish: bool = False,
+        prepared: Path | None = None,
     ) -> JobStatus:
         """Have a voice made by a worker. The same again finds its job; one that failed or was cancelled goes on.
 
-        The voice stays a draft until `publish`, unless `publish` is set and the gate passes it.
+        The voice stays a draft until `publish`, unless `publish` is set and the gate passes it. What the dataset in the folder
+        `prepared` has of the same recordings, made with the same settings, is not made again.
         Raises UsageError (NameTaken: the name is somebody else's, or of other inputs), InputError, MissingModel.
         """
         request = self._request(
@@ -118,7 +120,14 @@ class Making(Shelf):
             base=base, questions=questions,
         )  # fmt: skip
         wanted = publish and not self._publisher.consent_needed(owner)
-        request = replace(request, owner=owner, consent_id=consent_id, tags=tuple(tags), publish=wanted)
+        request = replace(
+            request,
+            owner=owner,
+            consent_id=consent_id,
+            tags=tuple(tags),
+            publish=wanted,
+            prepared=prepared and prepared.absolute(),
+        )
         return self._jobs.submit(request, new_version)
 
     def job(self, job_id: str) -> JobStatus:
