@@ -15,6 +15,7 @@ from voicekit import __version__, audio, creation, files, voice_files
 from voicekit.access import Access
 from voicekit.casting import Casting
 from voicekit.curation import Curation
+from voicekit.cuttings import Cuttings
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
@@ -54,6 +55,11 @@ class App(Making, Access, Curation):
     def reviewer(self) -> Reviewer:
         """Clips of the drafts, to be heard and decided on."""
         return Reviewer(self.drafts, self._engines, self._base)
+
+    @cached_property
+    def cuttings(self) -> Cuttings:
+        """How the cutting of the drafts' recordings goes."""
+        return Cuttings(self.drafts, self.reviewer.make)
 
     @cached_property
     def casting(self) -> Casting:
