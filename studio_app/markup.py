@@ -25,6 +25,8 @@ element.addEventListener('keydown', (event) => {
 });"""
 
 GAP = '<div class="gap"></div>'
+# What stands on a page until its content has come.
+LOADING = '<div class="vk"><p class="soft loading" role="status">Loading …</p></div>'
 
 _STATES = {VoiceState.PUBLISHED: ("published", "good"), VoiceState.DRAFT: ("draft", "warn"), VoiceState.REVOKED: ("revoked", "")}
 _FACES = ("#2457c5", "#0f766e", "#9a3d73", "#8a5a14", "#5b49b0", "#3d6b21", "#a3402f")

@@ -9,7 +9,8 @@ import gradio as gr
 from gradio.blocks import Block
 
 from studio_app.markup import fault, head, page, problem, said, tag, text
-from studio_app.shell import Updates
+from studio_app.recorder import recorder
+from studio_app.shell import QUIET, Updates
 from studio_app.stage import Stage
 from voicekit.consent import statement
 from voicekit.drafts import Draft
@@ -31,63 +32,68 @@ class ConsentStage(Stage):
                 self.name = gr.Textbox(label="Name of the voice", info=hint, placeholder="ada", max_lines=1, elem_id="voice-name")
                 self.language = gr.Dropdown([], label="Language of the recordings", interactive=True)
                 self.speaker = gr.Textbox(label="Who speaks", placeholder="Ada Example", max_lines=1)
-                self.named = gr.HTML()
+                self.told = gr.HTML(elem_id="consent-told")
             with gr.Column():
                 self.statement = gr.HTML()
-                self.recording = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label="The statement, read aloud", elem_id="consent-sound"
-                )
+                self.recording = recorder("The statement, read aloud", "consent-sound", ("microphone", "upload"))
                 self.check = gr.Button("Check and keep this consent")
                 self.result = gr.HTML(elem_id="consent-result")
-        return [self.name, self.language, self.speaker, self.statement, self.result, self.named]
+        return [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording]
+
+    @property
+    def fields(self) -> list[Block]:
+        """What `keep` is given."""
+        return [self.name, self.language]
 
     def wire(self) -> None:
-        fields = [self.draft_id, self.name, self.language]
-        self.name.blur(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
-        self.language.input(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
+        fields = [self.draft_id, *self.fields]
+        for event in (self.name.blur, self.language.input):
+            self.on(event, self.renamed, fields, [self.statement], **QUIET)
         inputs = [self.draft_id, self.speaker, self.language, self.recording]
-        self.check.click(self.checked, inputs, self.result)
+        self.on(self.check.click, self.checked, inputs, [self.result], told=self.result, trigger_mode="once")
+        # What was wrong with the consent is not any more, once its name or its recording is another.
+        for event in (self.speaker.input, self.recording.input, self.recording.clear):
+            self.on(event, self.stored, self.draft_id, [self.result], told=self.result, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
-        try:
-            languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
-        except VoicekitError as error:
-            return {self.named: problem(error)}
+        languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
         return {
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
             self.speaker: self._consent(draft).speaker if draft.consent_id else "",
             self.statement: _statement(draft.language),
             self.result: self._stored(draft),
-            self.named: "",
+            self.recording: None,
+            self.told: "",
         }
 
     def missing(self, draft: Draft) -> tuple[str, str]:
         return ("", "") if draft.name else ("The voice has no name yet.", "Write one: small letters, digits, - or _.")
 
+    def keep(self, draft_id: str, name: str, language: str) -> None:
+        """Remember what is typed. Raises UsageError for what cannot be a name."""
+        slug = (name or "").strip().lower()
+        self.app.drafts.change(draft_id, name=checked_name(slug) if slug else "", language=language)
+
     def renamed(self, draft_id: str, name: str, language: str) -> Updates:
+        self.keep(draft_id, name, language)
         slug = name.strip().lower()
-        try:
-            if slug:
-                self.app.drafts.change(draft_id, name=checked_name(slug), language=language)
-        except VoicekitError as error:
-            return {self.named: problem(error), self.statement: _statement(language)}
         taken = slug in {v.slug for v in self.app.voices()}
         note = said(f"There is a voice {slug} already; this one becomes its next version.") if taken else ""
-        return {self.named: note, self.statement: _statement(language)}
+        return {self.told: note, self.statement: _statement(language)}
 
-    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[str]:
+    def stored(self, draft_id: str) -> Updates:
+        return {self.result: self._stored(self.app.drafts.get(draft_id))}
+
+    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
         if not recording or not speaker.strip():
-            yield fault("A consent needs a name and a recording.", "Write who speaks, then record or upload the statement.")
+            missing = "Write who speaks" if recording else "Record or upload the statement"
+            yield {self.result: fault("A consent needs a name and a recording.", f"{missing}, then check it again.")}
             return
-        yield page(tag("p", text("Listening to the statement …"), css="soft"))
-        try:
-            consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
-            self.app.drafts.change(draft_id, consent_id=consent.id)
-        except VoicekitError as error:
-            yield problem(error)
-            return
-        yield _told(consent)
+        yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
+        consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
+        self.app.drafts.change(draft_id, consent_id=consent.id)
+        yield {self.result: _told(consent)}
 
     def _consent(self, draft: Draft) -> Consent:
         return self.app.consent(draft.consent_id)
