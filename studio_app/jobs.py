@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import gradio as gr
 
 from studio_app import job_view
-from studio_app.markup import CLICKS, button, empty, head, page, problem, tag, text
+from studio_app.markup import CLICKS, button, empty, head, page, problem, said, tag, text
 from studio_app.shell import JOBS, NEW, Shell, Updates, data_of, place, spacer
-from voicekit.errors import VoicekitError
+from voicekit.errors import JobNotFound, VoicekitError
 from voicekit.records import JobState, JobStatus
 
 _EVERY_S = 2.0
@@ -24,6 +26,7 @@ class JobsTab:
             self.only = gr.Radio(
                 ["All", "Going on", "Over"], value="All", show_label=False, container=False, scale=0, min_width=280
             )
+        self.said = gr.HTML(elem_id="jobs-said")
         self.list = gr.HTML(js_on_load=CLICKS, elem_id="jobs")
         with gr.Column(visible=False) as self.detail:
             self.title = gr.HTML()
@@ -35,11 +38,12 @@ class JobsTab:
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110)
                 self.retry = gr.Button("Try again", variant="primary", scale=0, min_width=130)
                 self.draft = gr.Button("Open it under New voice", scale=0, min_width=210)
+                self.remove = gr.Button("Remove this job", scale=0, min_width=150, elem_id="remove-job")
                 spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
             self.job_id, self.list, self.detail, self.title, self.told, self.live, self.log, self.stop, self.retry, self.draft,
-            self.timer, shell.address, shell.tabs,
+            self.said, self.remove, self.timer, shell.address, shell.tabs,
         ]  # fmt: skip
         self._wire()
 
@@ -50,6 +54,7 @@ class JobsTab:
         self.timer.tick(self.refreshed, at, self.outputs, show_progress="hidden")
         self.stop.click(lambda j, o: self.acted(j, o, "cancel"), at, self.outputs)
         self.retry.click(lambda j, o: self.acted(j, o, "retry"), at, self.outputs)
+        self.remove.click(self.removed, at, self.outputs)
 
     def arrive(self, job_id: str = "", only: str = "All") -> Updates:
         return {**self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id), self.timer: gr.Timer(active=True)}
@@ -59,15 +64,20 @@ class JobsTab:
         if data.get("act") == "new":
             return {self.shell.tabs: gr.Tabs(selected=NEW), self.shell.address: place(NEW)}
         job_id = str(data.get("job", ""))
-        return {**self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id)}
+        return {self.said: "", **self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id)}
 
     def refreshed(self, job_id: str, only: str) -> Updates:
+        gone: Updates = {}
+        job: JobStatus | None = None
         try:
             shown = [j for j in self.app.jobs(self.shell.owner) if _fits(j, only)]
-            job = self.app.job(job_id) if job_id else None
+            with suppress(JobNotFound):
+                job = self.app.job(job_id) if job_id else None
+            if job is None and job_id:
+                gone, job_id = {self.said: said("The job that was open here was removed.")}, ""
         except VoicekitError as error:
             return {self.list: problem(error)}
-        return {self.job_id: job_id, self.list: self._list(shown, only), **self._detail(job)}
+        return {self.job_id: job_id, self.list: self._list(shown, only), **self._detail(job), **gone}
 
     def acted(self, job_id: str, only: str, action: str) -> Updates:
         try:
@@ -75,6 +85,14 @@ class JobsTab:
         except VoicekitError as error:
             return {self.told: problem(error)}
         return {self.told: "", **self.refreshed(job_id, only)}
+
+    def removed(self, job_id: str, only: str) -> Updates:
+        """A job that is over is forgotten; the voice that it made stays."""
+        try:
+            gone = self.app.remove_job(job_id)
+        except VoicekitError as error:
+            return {self.told: problem(error)}
+        return {**self.refreshed("", only), self.said: said(gone.in_words("Removed")), self.shell.address: place(JOBS)}
 
     def draft_of(self, job_id: str) -> str:
         """The draft that was submitted as this job; "" if it came by another door."""
@@ -101,6 +119,7 @@ class JobsTab:
             self.stop: gr.Button(visible=not job.state.over),
             self.retry: gr.Button(visible=job.state in (JobState.FAILED, JobState.CANCELLED)),
             self.draft: gr.Button(visible=bool(self.draft_of(job.id))),
+            self.remove: gr.Button(visible=job.state.over),
         }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio_app.markup import CLICKS, button, empty, face, fault, head, page, problem, tag, text, when
-from studio_app.shell import NEW, Shell, Updates, data_of, place, spacer
+from studio_app.markup import CLICKS, button, empty, face, fault, head, page, problem, said, tag, text, when
+from studio_app.shell import LOOK_EVERY_S, NEW, QUIET, Shell, Updates, data_of, place, spacer
 from studio_app.stage import Stage
 from studio_app.stage_consent import ConsentStage
 from studio_app.stage_judge import JudgeStage, PublishStage
@@ -45,6 +45,7 @@ class NewVoiceTab:
                 self.back = gr.Button("Back", scale=0, min_width=110)
                 spacer()
                 self.onwards = gr.Button("Continue", variant="primary", scale=0, min_width=260, elem_id="onwards")
+        self.timer = gr.Timer(LOOK_EVERY_S, active=False)
         self.by_key = {stage.key: stage for stage in self.stages}
         frame = [
             self.draft_id,
@@ -55,6 +56,7 @@ class NewVoiceTab:
             self.complaint,
             self.back,
             self.onwards,
+            self.timer,
         ]
         inside = [widget for stage in self.stages for widget in (stage.column, *stage.widgets)]
         self.outputs = [*frame, shell.address, *inside]
@@ -72,6 +74,7 @@ class NewVoiceTab:
         for step in steps:
             step.then(self.worked, self.draft_id, self.outputs, show_progress="hidden")
         self.leave.click(self.left, None, self.outputs)
+        self.timer.tick(self.noticed, self.draft_id, self.outputs, **QUIET)
 
     def arrive(self, draft_id: str = "") -> Updates:
         """What a visitor of this address sees: the draft where it was left, or the list of them."""
@@ -98,6 +101,7 @@ class NewVoiceTab:
             self.back: gr.Button(visible=number > 0),
             self.onwards: gr.Button(stage.onwards, visible=stage.leads_on and number + 1 < len(self.stages)),
             self.shell.address: place(NEW, draft=draft.id),
+            self.timer: gr.Timer(active=True),
             **columns,
             **stage.arrive(draft),
         }
@@ -113,8 +117,8 @@ class NewVoiceTab:
         draft_id = str(data.get("draft", ""))
         try:
             if data.get("act") == "discard":
-                self.app.drafts.remove(draft_id)
-                return {self.unfinished: self._unfinished()}
+                removed = self.app.remove_draft(draft_id)
+                return {self.unfinished: said(removed.in_words("Discarded")) + self._unfinished()}
             return self.at(self.app.drafts.get(draft_id))
         except VoicekitError as error:
             return {self.unfinished: problem(error) + self._unfinished()}
@@ -142,8 +146,21 @@ class NewVoiceTab:
         return self._moved(draft_id, self.stages[max(0, number - 1)].key)
 
     def left(self) -> Updates:
-        shown = {self.begin_view: gr.Column(visible=True), self.path_view: gr.Column(visible=False), self.draft_id: ""}
+        shown = {
+            self.begin_view: gr.Column(visible=True),
+            self.path_view: gr.Column(visible=False),
+            self.draft_id: "",
+            self.timer: gr.Timer(active=False),
+        }
         return {**shown, self.unfinished: self._unfinished(), self.shell.address: place(NEW)}
+
+    def noticed(self, draft_id: str) -> Updates:
+        """Somebody may have removed what this page is about: in another tab, or with the voice."""
+        if not draft_id or any(draft.id == draft_id for draft in self.app.drafts.all(self.shell.owner)):
+            return {self.draft_id: gr.skip()}
+        left = self.left()
+        del left[self.shell.address]  # another page may be open by now
+        return {**left, self.unfinished: said("This unfinished voice was removed meanwhile.") + self._unfinished()}
 
     def worked(self, draft_id: str) -> Iterator[Updates]:
         """The slow part of the stage that was just opened."""

@@ -13,7 +13,7 @@ from studio_app.shell import Updates
 from studio_app.stage import Stage
 from voicekit.consent import statement
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
+from voicekit.errors import ConsentNotFound, VoicekitError
 from voicekit.records import Consent
 from voicekit.request import checked_name
 
@@ -38,27 +38,31 @@ class ConsentStage(Stage):
                     sources=["microphone", "upload"], type="filepath", label="The statement, read aloud", elem_id="consent-sound"
                 )
                 self.check = gr.Button("Check and keep this consent")
+                self.withdraw = gr.Button("Remove the consent that is kept", visible=False, elem_id="withdraw")
                 self.result = gr.HTML(elem_id="consent-result")
-        return [self.name, self.language, self.speaker, self.statement, self.result, self.named]
+        return [self.name, self.language, self.speaker, self.statement, self.result, self.named, self.withdraw]
 
     def wire(self) -> None:
         fields = [self.draft_id, self.name, self.language]
         self.name.blur(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
         self.language.input(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
         inputs = [self.draft_id, self.speaker, self.language, self.recording]
-        self.check.click(self.checked, inputs, self.result)
+        self.check.click(self.checked, inputs, [self.result, self.withdraw])
+        self.withdraw.click(self.withdrawn, self.draft_id, [self.result, self.withdraw])
 
     def arrive(self, draft: Draft) -> Updates:
         try:
             languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
         except VoicekitError as error:
             return {self.named: problem(error)}
+        given = self._consent(draft)
         return {
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
-            self.speaker: self._consent(draft).speaker if draft.consent_id else "",
+            self.speaker: given.speaker if given else "",
             self.statement: _statement(draft.language),
-            self.result: self._stored(draft),
+            self.result: _told(given) if given else _NONE_YET,
+            self.withdraw: gr.Button(visible=given is not None),
             self.named: "",
         }
 
@@ -76,32 +80,42 @@ class ConsentStage(Stage):
         note = said(f"There is a voice {slug} already; this one becomes its next version.") if taken else ""
         return {self.named: note, self.statement: _statement(language)}
 
-    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[str]:
+    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
         if not recording or not speaker.strip():
-            yield fault("A consent needs a name and a recording.", "Write who speaks, then record or upload the statement.")
+            told = fault("A consent needs a name and a recording.", "Write who speaks, then record or upload the statement.")
+            yield {self.result: told}
             return
-        yield page(tag("p", text("Listening to the statement …"), css="soft"))
+        yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
         try:
-            consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
-            self.app.drafts.change(draft_id, consent_id=consent.id)
+            consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, Path(recording))
         except VoicekitError as error:
-            yield problem(error)
+            yield {self.result: problem(error)}
             return
-        yield _told(consent)
+        yield {self.result: _told(consent), self.withdraw: gr.Button(visible=True)}
 
-    def _consent(self, draft: Draft) -> Consent:
-        return self.app.consent(draft.consent_id)
+    def withdrawn(self, draft_id: str) -> Updates:
+        """The kept consent is forgotten, and no voice rests on it any more."""
+        try:
+            removed = self.app.remove_consent(self.app.drafts.get(draft_id).consent_id)
+        except VoicekitError as error:
+            return {self.result: problem(error)}
+        return {self.result: said(removed.in_words("Removed")), self.withdraw: gr.Button(visible=False)}
 
-    def _stored(self, draft: Draft) -> str:
-        if draft.consent_id:
-            return _told(self._consent(draft))
-        return page(
-            tag(
-                "p",
-                text("You may go on without one and try the voice yourself. A consent can be added until it is published."),
-                css="faint",
-            )
-        )
+    def _consent(self, draft: Draft) -> Consent | None:
+        """None also where it was removed meanwhile."""
+        try:
+            return self.app.consent(draft.consent_id) if draft.consent_id else None
+        except ConsentNotFound:
+            return None
+
+
+_NONE_YET = page(
+    tag(
+        "p",
+        text("You may go on without one and try the voice yourself. A consent is needed before it is published."),
+        css="faint",
+    )
+)
 
 
 def _statement(language: str) -> str:

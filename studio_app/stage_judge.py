@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from studio_app.shell import TALK, VOICES, Shell, Updates, place, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
-from voicekit.records import VoiceState
+from voicekit.records import Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 
@@ -67,7 +68,12 @@ class PublishStage(Stage):
         super().__init__(shell, draft_id)
 
     def layout(self) -> list[Block]:
-        gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
+        gr.HTML(
+            head(
+                "Let it speak",
+                "Published, the voice may be used by other programs: its speaker must consent. You can revoke it at any time.",
+            )
+        )
         self.state = gr.HTML(elem_id="published")
         with gr.Row(elem_classes="vk-bar"):
             # Not to be pressed before the page has found out what it would publish: that answer would hide the other.
@@ -87,36 +93,35 @@ class PublishStage(Stage):
         found = made(self, draft)
         if isinstance(found, str):
             return {self.state: found, self.publish: gr.Button(interactive=False)}
-        voice = found.voice
-        is_draft = voice.state is VoiceState.DRAFT
+        voice = self._with_consent(found.voice, draft)
+        state, refusal = self.app.consent_state(voice), self.app.refusal(voice)
         title = tag("div", tag("b", text(f"{voice.slug}, version {voice.version}")), state_badge(voice.state), css="title")
-        rows = [("Consent", voice.consent_id or draft.consent_id or "none stored"), ("Base model", found.run.base_model)]
-        says = (
-            ""
-            if found.evaluation.passed
-            else fault("The gate refused this version, so it stays a draft.", "You can still talk with it.")
-        )
+        rows = [("Consent", state.says), ("Base model", found.run.base_model)]
+        waiting = voice.state is not VoiceState.PUBLISHED
+        says = fault(refusal.problem, f"{refusal.remedy} You can still talk with it.") if waiting and refusal else ""
         return {
             self.state: page(tag("div", title, GAP, facts(rows), css="panel")) + GAP + says,
-            self.publish: gr.Button(interactive=is_draft and found.evaluation.passed),
+            self.publish: gr.Button(interactive=waiting and refusal is None),
         }
 
     def published(self, draft_id: str) -> Updates:
-        draft = self.app.drafts.get(draft_id)
-        found = made(self, draft)
-        if isinstance(found, str):
-            return {self.state: found}
-        slug, version = found.voice.slug, found.voice.version
         try:
-            if draft.consent_id and found.voice.consent_id != draft.consent_id:
-                self.app.change_voice(slug, version, consent_id=draft.consent_id)
-            if draft.consent_id and self.app.consent(draft.consent_id).voice_ok is None:
-                self.app.check_consent_of(slug, version)
-            self.app.publish(slug, version)
+            draft = self.app.drafts.get(draft_id)
+            found = made(self, draft)
+            if isinstance(found, str):
+                return {self.state: found}
+            slug, version = found.voice.slug, found.voice.version
+            self.app.publish(slug, version, draft.consent_id)
         except VoicekitError as error:
             return {self.state: problem(error)}
         shown = self.arrive(draft)
         return {**shown, self.state: said(f"{slug} is published.", "good") + GAP + shown[self.state]}
+
+    def _with_consent(self, voice: Voice, draft: Draft) -> Voice:
+        """The version with the consent that the draft has by now: publishing gives it to the voice."""
+        if not draft.consent_id or draft.consent_id == voice.consent_id:
+            return voice
+        return replace(voice, consent_id=draft.consent_id, consent_cosine=None)
 
     def to_talk(self, draft_id: str) -> Updates:
         name = self.app.drafts.get(draft_id).name

@@ -8,11 +8,11 @@ import gradio as gr
 from gradio.blocks import Block
 
 from studio_app import job_view
-from studio_app.markup import CLICKS, head, page, problem, tag, text
+from studio_app.markup import CLICKS, head, page, problem, said, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
+from voicekit.errors import JobNotFound, VoicekitError
 from voicekit.presets import Preset
 from voicekit.records import JobState, JobStatus
 
@@ -130,6 +130,10 @@ class TrainStage(Stage):
     def _watched(self, draft: Draft) -> Updates:
         try:
             job = self.app.job(draft.job_id)
+        except JobNotFound:
+            draft = self.app.drafts.change(draft.id, job_id="")
+            told = said("The job of this voice was removed. Choose how to train it, and start again.")
+            return {**self._presets(draft), self.told: told, **self._choosing(True), self.timer: gr.Timer(active=False)}
         except VoicekitError as error:
             return {self.told: problem(error), **self._choosing(True), self.timer: gr.Timer(active=False)}
         stopped = job.state in (JobState.FAILED, JobState.CANCELLED)

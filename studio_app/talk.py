@@ -13,7 +13,7 @@ from uuid import uuid4
 import gradio as gr
 import numpy as np
 
-from studio_app.markup import CLICKS, button, empty, fault, head, page, problem, sound, tag, text
+from studio_app.markup import CLICKS, button, empty, fault, head, page, problem, said, sound, tag, text
 from studio_app.shell import NEW, QUIET, TALK, Shell, Updates, place
 from voicekit.app import App
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, Output, TextDelta, UserAudio, UserText
@@ -165,11 +165,14 @@ def names(app: App) -> list[str]:
 
 
 def start(app: App, first: str) -> str:
-    """An empty conversation."""
+    """An empty conversation; it says so where nobody whose consent holds speaks in the voice."""
     if not names(app):
         make = button("Make a voice", "new", main=True)
         return empty("Nobody to talk with yet", "Make a voice first; it will answer here as soon as it is finished.", make)
-    return empty(f"Say hello to {first}", "For example: what is two plus three? Or: which colour is the sky?")
+    chosen = next((v for v in app.voices() if v.slug == first), None)
+    consent = None if chosen is None else app.consent_state(chosen)
+    lacking = "" if consent is None or consent.holds else said(consent.says, "bad")
+    return lacking + empty(f"Say hello to {first}", "For example: what is two plus three? Or: which colour is the sky?")
 
 
 def _reply(shell: Shell, state: Talk, slug: str, asked: UserText | UserAudio) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from studio_app.markup import (
     CLICKS,
     GAP,
     button,
+    consent_badge,
     empty,
     face,
     facts,
@@ -27,10 +28,10 @@ from studio_app.markup import (
     when,
 )
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
+from studio_app.shell import LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, data_of, place, spacer
 from voicekit.app import App
-from voicekit.errors import VoicekitError
-from voicekit.records import Voice, VoiceState
+from voicekit.errors import NotPublishable, VoicekitError
+from voicekit.records import ConsentState, Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 _ALL = "all"
@@ -85,17 +86,19 @@ class VoicesTab:
                         self.revoke = gr.Button("Revoke this version")
                         self.remove = gr.Button("Remove the voice for good", variant="stop")
                     with gr.Row(visible=False) as self.sure:
-                        gr.HTML(said("This deletes every version with its recordings and cannot be undone.", "bad"))
+                        self.goes = gr.HTML(elem_id="goes")
                         self.yes = gr.Button("Yes, remove it", variant="stop", scale=0, min_width=150)
                         self.no = gr.Button("Keep it", scale=0, min_width=110)
+        self.seen = gr.State("")
+        self.timer = gr.Timer(LOOK_EVERY_S, active=False)
         self.inside = [
-            self.top, self.figures, self.report, self.lineage, self.shell_code, self.python_code, self.http_code,
-            self.managed, self.publish, self.revoke, self.versions,
+            self.seen, self.timer, self.top, self.figures, self.report, self.lineage, self.shell_code, self.python_code,
+            self.http_code, self.managed, self.publish, self.revoke, self.versions,
         ]  # fmt: skip
 
     def _wire(self) -> None:
         shell, sought = self.shell, [self.search, self.state]
-        views = [self.name, self.heard, self.listing, self.detail, self.gallery, shell.address, shell.tabs]
+        views = [self.name, self.heard, self.listing, self.detail, self.gallery, self.timer, shell.address, shell.tabs]
         self.gallery.click(self.clicked, None, list(dict.fromkeys([*views, *self.inside, *self.new.outputs])))
         self.search.change(self.cards, sought, self.gallery, show_progress="hidden")
         self.state.change(self.cards, sought, self.gallery, show_progress="hidden")
@@ -103,7 +106,8 @@ class VoicesTab:
         self.back.click(self.all_voices, sought, views)
         self.publish.click(lambda n, v: self.changed(self.app.publish, n, v), [self.name, self.versions], self.inside)
         self.revoke.click(lambda n, v: self.changed(self.app.revoke, n, v), [self.name, self.versions], self.inside)
-        self.remove.click(lambda: gr.Row(visible=True), None, self.sure)
+        self.remove.click(self.asked, self.name, [self.sure, self.goes])
+        self.timer.tick(self.noticed, [self.name, self.versions, self.seen, *sought], [*views, *self.inside], **QUIET)
         self.no.click(lambda: gr.Row(visible=False), None, self.sure)
         self.yes.click(self.removed, [self.name, *sought], [*views, self.managed, self.sure])
         self.talk.click(self.to_talk, self.name, [shell.tabs, self.talk_name, shell.address])
@@ -129,31 +133,39 @@ class VoicesTab:
                 yield {self.name: gr.skip()}
 
     def opened(self, slug: str) -> Updates:
-        """Show one voice instead of the gallery."""
+        """Show one voice instead of the gallery; the gallery where it is not there any more."""
+        try:
+            self.app.versions(slug)
+        except VoicekitError as error:
+            return {self.gallery: self.cards(), self.heard: problem(error)}
         shown = {self.name: slug, self.heard: "", self.listing: gr.Column(visible=False), self.detail: gr.Column(visible=True)}
         return {**shown, self.shell.address: place(VOICES, voice=slug), **self.filled(slug)}
 
     def filled(self, slug: str, version: int | None = None) -> Updates:
         try:
             found, of_name = self.app.show(slug, version or 0), self.app.versions(slug)
+            refusal = self.app.refusal(found.voice)
         except VoicekitError as error:
             return {self.top: problem(error)}
         voice, evaluation = found.voice, found.evaluation
         codes = dict(zip((self.shell_code, self.python_code, self.http_code), _code(voice.slug), strict=True))
         return {
-            self.top: _title(voice),
+            self.seen: _state_of(of_name),
+            self.timer: gr.Timer(active=True),
+            self.top: _title(voice, found.consent),
             self.figures: page(numbers.decision(evaluation), GAP, numbers.tiles(evaluation), GAP, numbers.charts(evaluation)),
             self.report: numbers.report_frame(found.report),
             self.lineage: page(tag("div", facts(_lineage(found)), css="panel"), tag("div", _recordings(found), css="panel")),
             **codes,
-            self.managed: page(tag("p", text(_what_can_be_done(found)), css="lead")),
-            self.publish: gr.Button(interactive=evaluation.passed and voice.state is not VoiceState.PUBLISHED),
+            self.managed: page(tag("p", text(_what_can_be_done(found, refusal)), css="lead")),
+            self.publish: gr.Button(interactive=refusal is None and voice.state is not VoiceState.PUBLISHED),
             self.revoke: gr.Button(interactive=voice.state is not VoiceState.REVOKED),
             self.versions: gr.Dropdown(_choices(of_name), value=voice.version),
         }
 
     def all_voices(self, wanted: str, in_state: str) -> Updates:
         back = {self.listing: gr.Column(visible=True), self.detail: gr.Column(visible=False), self.heard: "", self.name: ""}
+        back[self.timer] = gr.Timer(active=False)
         return {**back, self.gallery: self.cards(wanted, in_state), self.shell.address: place(VOICES)}
 
     def changed(self, action: Callable[[str, int], Voice], slug: str, version: int) -> Updates:
@@ -163,12 +175,34 @@ class VoicesTab:
             return {self.managed: problem(error)}
         return self.filled(slug, version)
 
+    def asked(self, slug: str) -> Updates:
+        """What would be gone, before somebody says yes."""
+        try:
+            goes = self.app.removal_of(slug).in_words(f"This deletes {slug} and cannot be undone")
+        except VoicekitError as error:
+            return {self.goes: problem(error), self.sure: gr.Row(visible=True)}
+        return {self.goes: said(goes, "bad"), self.sure: gr.Row(visible=True)}
+
+    def noticed(self, slug: str, version: int, seen: str, wanted: str, in_state: str) -> Updates:
+        """Somebody may have removed or changed what this page shows."""
+        if not slug:
+            return {self.name: gr.skip()}
+        try:
+            of_name = self.app.versions(slug)
+        except VoicekitError:
+            back = self.all_voices(wanted, in_state)
+            del back[self.shell.address]  # another page may be open by now
+            return {**back, self.heard: said(f"{slug} was removed meanwhile.")}
+        if _state_of(of_name) == seen:
+            return {self.name: gr.skip()}
+        return self.filled(slug, version if any(v.version == version for v in of_name) else 0)
+
     def removed(self, slug: str, wanted: str, in_state: str) -> Updates:
         try:
-            self.app.remove(slug)
+            removed = self.app.remove(slug)
         except VoicekitError as error:
             return {self.managed: problem(error), self.sure: gr.Row(visible=False)}
-        gone = {self.heard: said(f"{slug} was removed."), self.sure: gr.Row(visible=False)}
+        gone = {self.heard: said(removed.in_words(f"Removed {slug}")), self.sure: gr.Row(visible=False)}
         return {**self.all_voices(wanted, in_state), **gone}
 
     def to_talk(self, slug: str) -> Updates:
@@ -204,7 +238,8 @@ def _card(app: App, voice: Voice) -> str:
     except VoicekitError as error:
         scores = [tag("p", text(error.problem), css="soft")]
     acts = (button("Open", "open", name=voice.slug, main=True), button("▶ Listen", "listen", name=voice.slug))
-    top = tag("div", face(voice.slug), name, state_badge(voice.state), css="top")
+    badges = state_badge(voice.state), consent_badge(app.consent_state(voice))
+    top = tag("div", face(voice.slug), name, *badges, css="top")
     return tag("article", top, tag("div", *scores), tag("div", *acts, css="acts"), css="voice")
 
 
@@ -222,21 +257,18 @@ def _preview(shell: Shell, slug: str) -> str:
     return page(tag("div", bar, css="voice"))
 
 
-def _title(voice: Voice) -> str:
+def _title(voice: Voice, consent: ConsentState) -> str:
     words = tag("div", tag("h1", text(voice.slug)), tag("div", text(_about(voice)), css="faint"))
-    return page(tag("div", face(voice.slug), words, state_badge(voice.state), css="title"))
+    lacking = "" if consent.holds else tag("p", text(consent.says), css="say bad")
+    return page(tag("div", face(voice.slug), words, state_badge(voice.state), consent_badge(consent), css="title"), lacking)
 
 
-def _what_can_be_done(found: VoiceDetails) -> str:
-    match found.voice.state:
-        case VoiceState.PUBLISHED:
-            return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
-        case VoiceState.REVOKED:
-            return "This version was revoked: nobody can use it. Publish it again if that was a mistake."
-        case _ if found.evaluation.passed:
-            return "This version passed and waits for you. Publish it to let others use it."
-        case _:
-            return "The gate refused this version, so it cannot be published. Follow the advice under Numbers and make another."
+def _what_can_be_done(found: VoiceDetails, refusal: NotPublishable | None) -> str:
+    if found.voice.state is VoiceState.PUBLISHED:
+        return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
+    if refusal is None:
+        return "This version passed and waits for you. Publish it to let others use it."
+    return str(refusal)
 
 
 def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
@@ -245,7 +277,7 @@ def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
         ("Base model", f"{run.base_model} @ {run.base_revision[:12]}"),
         ("Recordings", f"{len(found.recordings)} files, {minutes(found.speech_s)} of speech"),
         ("Clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
-        ("Consent", voice.consent_id or "none stored"),
+        ("Consent", f"{found.consent.says} {voice.consent_id}".strip()),
         ("Training", f"{run.steps} steps in {minutes(run.seconds)}, loss {run.loss_first:.2f} → {run.loss_last:.2f}"),
         ("Parameters", f"{run.trainable_parameters:,} learned"),
         ("Made", f"{when(run.started_at)} to {when(run.finished_at)} UTC, voicekit {run.code_revision}"),
@@ -277,6 +309,11 @@ def _code(slug: str) -> tuple[str, str, str]:
         f'speech = client.audio.speech.create(model="voicekit", voice="{slug}", input="good morning", response_format="wav")\n'
         'speech.write_to_file("morning.wav")',
     )
+
+
+def _state_of(versions: list[Voice]) -> str:
+    """Equal while nobody changed anything that the page shows."""
+    return repr([(v.version, v.state.value, v.consent_id, v.consent_cosine) for v in versions])
 
 
 def _choices(versions: list[Voice]) -> list[tuple[str, int]]:
