@@ -23,8 +23,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("evaluations") as evaluations:
-        evaluations.drop_column("for_checking")
-    with op.batch_alter_table("voices") as voices:
-        voices.drop_column("revoked_at")
-        voices.drop_column("consent_cosine")
+    # Not as a batch, which copies a table and drops the first: rows of others point at it.
+    op.drop_column("evaluations", "for_checking")
+    op.drop_column("voices", "revoked_at")
+    op.drop_column("voices", "consent_cosine")
