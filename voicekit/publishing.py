@@ -8,9 +8,12 @@ from pathlib import Path
 from voicekit import consent, voice_files
 from voicekit.engines import Engines
 from voicekit.errors import NotPublishable
+from voicekit.evaluate import too_little
 from voicekit.ports import Catalog
 from voicekit.prepare import load_dataset
 from voicekit.records import ConsentKind, ConsentState, Voice, VoiceState
+from voicekit.specs import EvaluateSpec, Recipe
+from voicekit.storage import read_json
 from voicekit.timebase import utc
 
 
@@ -68,8 +71,14 @@ class Publisher:
         name = f"{voice.slug} version {voice.version}"
         evaluation = self._catalog.evaluation(voice.evaluation_id)
         if evaluation is None or not evaluation.passed:
-            reasons = "; ".join(evaluation.reasons) if evaluation else "It was never measured."
-            return NotPublishable(f"The gate refused {name}: {reasons}", "Record more and make it again.")
+            reasons = " ".join(evaluation.reasons) if evaluation else "It was never measured."
+            made_for = (
+                "Make it with another recipe." if evaluation and evaluation.for_checking else "Record more and make it again."
+            )
+            return NotPublishable(f"The gate refused {name}: {reasons}", made_for)
+        # Versions before 0.11 let pass what was made for checking, of a handful of questions.
+        if lacking := too_little(evaluation.metrics, self._spec_of(voice)):
+            return NotPublishable(f"{name} cannot be published: {lacking}", "Make it again: its evaluation proves too little.")
         state = self.state(voice)
         if voice.state is VoiceState.REVOKED and not self._consented_since(voice, state):
             problem = f"{name} was revoked on {voice.revoked_at[:10] or 'an unknown day'}: it cannot simply be published again."
@@ -82,6 +91,10 @@ class Publisher:
         given = self._catalog.consent(voice.consent_id) if voice.consent_id else None
         newer = given is not None and given.created_at > voice.revoked_at
         return newer and state.holds and state.kind is ConsentKind.SPOKEN
+
+    def _spec_of(self, voice: Voice) -> EvaluateSpec:
+        made = read_json(self._home / voice.folder / voice_files.JOB)
+        return Recipe.model_validate(made["recipe"]).evaluate if "recipe" in made else EvaluateSpec()
 
     def _synthetic(self, voice: Voice) -> bool:
         if voice.dataset_id not in self._of_the_sample:

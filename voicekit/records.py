@@ -7,6 +7,7 @@ Units stand in the names. Text is normalised Unicode (NFC).
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -303,6 +304,15 @@ class Metric:
     low: float
     high: float
     n: int
+
+    def shown_interval(self, digits: int, scale: float = 1.0) -> tuple[str, str] | None:
+        """The interval with so many decimals, rounded outwards so that it never looks surer than it is; None if there is none."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return None
+        tenth = 10.0**digits
+        low = math.floor(scale * self.low * tenth + 1e-6) / tenth
+        high = math.ceil(scale * self.high * tenth - 1e-6) / tenth
+        return f"{low:.{digits}f}", f"{high:.{digits}f}"
 
 
 @dataclass(frozen=True)

@@ -256,7 +256,8 @@ def metrics_table(metrics: Mapping[str, Metric]) -> Table:
     for column in ("value", "95 % interval", "n"):
         table.add_column(column, justify="right")
     for name, m in metrics.items():
-        spread = f"{_number(m.low)} .. {_number(m.high)}" if math.isfinite(m.low) and math.isfinite(m.high) else ""
+        ends = m.shown_interval(3)
+        spread = " .. ".join(ends) if ends else ""
         table.add_row(f"  {name}", _number(m.value), spread, str(m.n))
     return table
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.api_house import ADA, ApiHouse, client, copy_of, furnished, served, spoken
+from tests.browser.house import recordings as recordings_of_a_minute
 from tests.fake_engines import FAKE_RECIPE, fake_recipe, fake_recordings
 from tests.inline_worker import inline_app
 from voicekit import audio, wiring
@@ -253,6 +254,31 @@ def _with_recordings(app: App, voice: Voice, rows: list[Recording]) -> App:
     fresh = inline_app(app.home, require_consent=True)
     fresh._publisher._catalog = Catalog(f"sqlite:///{app.home / 'catalog.db'}")
     return fresh
+
+
+def test_a_quick_check_is_never_published(tmp_path: Path) -> None:
+    """Six steps and six questions were "This voice passed" once."""
+    app = inline_app(tmp_path / "home", require_consent=False)
+    made = app.create("anna", recordings_of_a_minute(tmp_path / "r"), recipe="smoke")
+    assert made.evaluation.for_checking and not made.evaluation.passed and made.voice.state is VoiceState.DRAFT
+    assert "made for checking" in made.evaluation.reasons[0]
+    assert "quick check" in made.report.read_text()
+    with pytest.raises(NotPublishable, match="made for checking"):
+        app.publish("anna")
+    assert app.evaluate("anna").evaluation.for_checking, "measuring it again changes nothing"
+
+
+def test_what_an_earlier_version_let_pass_of_six_questions_is_not_published(app: App, tmp_path: Path) -> None:
+    (voice,) = app.versions("anna")
+    evaluation = app.show("anna").evaluation
+    few = {name: replace(m, n=6) for name, m in evaluation.metrics.items()}
+    app._catalog.add_evaluation(replace(evaluation, id="e" * 32, metrics=few, passed=True))
+    old = replace(voice, evaluation_id="e" * 32)
+    app._catalog.add_voice(old)
+    with pytest.raises(NotPublishable, match="Too few questions"):
+        app.publish("anna", consent_id=consent(app, tmp_path).id)
+    refusal = app.refusal(old)
+    assert refusal is not None and "Too few questions" in str(refusal)
 
 
 @pytest.fixture(scope="module")
