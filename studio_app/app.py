@@ -23,7 +23,7 @@ from studio_app.first_paint import SHOW, FirstPaint
 from studio_app.jobs import JobsTab
 from studio_app.markup import problem, tag, text
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import EACH, JOBS, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, place
+from studio_app.shell import EACH, JOBS, LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, place
 from studio_app.stage_review import ReviewStage
 from studio_app.talk import Talk, TalkTab
 from studio_app.theme import CSS, LIGHT, theme
@@ -45,8 +45,6 @@ _LOOK: dict[str, Any] = {
     "enable_monitoring": False,
 }
 _SHOW = f"watch('value', () => {{ if (props.value) {{ {SHOW} }} }});"
-# How soon an open page notices that what it shows was removed or changed elsewhere.
-_NOTICE_EVERY_S = 3.0
 
 
 class Studio:
@@ -92,7 +90,7 @@ class Studio:
         new.then_work(jobs.list.click(answering(self.job_clicked, jobs.told), jobs.only, with_new, **QUIET, **EACH))
         opened = [self.voices.name, self.voices.versions, self.voices.known, *sought]
         open_ = [*opened, self.talk.name, self.talk.other, self.talk.known, *at]
-        gr.Timer(_NOTICE_EVERY_S).tick(self.noticed, [self.arrived, *open_], everything, **QUIET)
+        gr.Timer(LOOK_EVERY_S).tick(self.noticed, [self.arrived, *open_], everything, **QUIET)
 
     def landed(self, request: gr.Request) -> Updates:
         """What the address says: a reload, a second tab or a link find their place again. Other pages are filled once they are
@@ -176,6 +174,7 @@ class Studio:
             shown |= self.new.gone(draft_id, step) or {}
         except VoicekitError:
             return {self.voices.name: gr.skip()}  # the catalog cannot be asked just now; it is asked again
+        shown.pop(self.shell.address, None)  # another page may be open by now
         return shown
 
 

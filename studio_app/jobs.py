@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio_app import job_view
 from studio_app.answering import answering
-from studio_app.markup import CLICKS, LOADING, button, empty, fault, head, page, problem, tag, text
+from studio_app.markup import CLICKS, LOADING, button, empty, fault, head, page, problem, said, tag, text
 from studio_app.shell import JOBS, QUIET, Shell, Updates, kept, place, spacer
 from voicekit.errors import JobNotFound, VoicekitError
 from voicekit.records import JobState, JobStatus
@@ -39,11 +39,12 @@ class JobsTab:
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110)
                 self.retry = gr.Button("Try again", variant="primary", scale=0, min_width=130)
                 self.draft = gr.Button("Open it under New voice", scale=0, min_width=210)
+                self.remove = gr.Button("Remove this job", scale=0, min_width=150, elem_id="remove-job")
                 spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
             self.job_id, self.list, self.detail, self.title, self.told, self.live, self.log, self.stop, self.retry, self.draft,
-            self.timer, shell.address, shell.tabs,
+            self.remove, self.timer, shell.address, shell.tabs,
         ]  # fmt: skip
         self._wire()
 
@@ -53,6 +54,7 @@ class JobsTab:
         self.timer.tick(self.ticked, at, self.outputs, **QUIET)
         for button_, action in ((self.stop, self.app.cancel), (self.retry, self.app.retry)):
             button_.click(answering(self._acting(action), self.told), at, self.outputs)
+        self.remove.click(answering(self.removed, self.told), at, self.outputs)
 
     def arrive(self, job_id: str = "", only: str = "All") -> Updates:
         at = {self.shell.address: place(JOBS, job=job_id), self.timer: gr.Timer(active=True)}
@@ -68,7 +70,11 @@ class JobsTab:
 
     def refreshed(self, job_id: str, only: str) -> Updates:
         """The list, and the job that is open. One that was removed is closed, in words."""
-        rows = [(job.created_at, job_view.row(job, self.app.steps())) for job in self._jobs() if _fits(job.state, only)]
+        rows = [
+            (job.created_at, job_view.row(job, self.app.steps()))
+            for job in self.app.jobs(self.shell.owner)
+            if _fits(job.state, only)
+        ]
         cut = [pair for pair in self.app.cuttings.all(self.shell.owner) if _fits(pair[1].state, only)]
         rows += [(cutting.began_at, job_view.cutting_row(draft, cutting)) for draft, cutting in cut]
         rows.sort(key=lambda row: row[0], reverse=True)
@@ -95,8 +101,10 @@ class JobsTab:
 
         return done
 
-    def _jobs(self) -> list[JobStatus]:
-        return self.app.jobs(self.shell.owner)
+    def removed(self, job_id: str, only: str) -> Updates:
+        """A job that is over is forgotten; the voice that it made stays."""
+        gone = self.app.remove_job(job_id)
+        return {**self.refreshed("", only), self.told: said(gone.in_words("Removed")), self.shell.address: place(JOBS)}
 
     def draft_of(self, job_id: str) -> str:
         """The draft that was submitted as this job; "" if it came by another door."""
@@ -123,6 +131,7 @@ class JobsTab:
             self.stop: gr.Button(visible=not job.state.over),
             self.retry: gr.Button(visible=job.state in (JobState.FAILED, JobState.CANCELLED)),
             self.draft: gr.Button(visible=bool(self.draft_of(job.id))),
+            self.remove: gr.Button(visible=job.state.over),
         }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicekit.errors import VoicekitError
-from voicekit.records import Metric, VoiceState, Waveform
+from voicekit.records import ConsentKind, ConsentState, Metric, VoiceState, Waveform
 from voicekit.report.html import items, tag, text
 from voicekit.report.labels import LABELS, interval, shown
 from voicekit.report.media import audio_uri, picture_uri
@@ -47,6 +47,13 @@ def badge(label: str, kind: str = "") -> str:
 
 def state_badge(state: VoiceState) -> str:
     return badge(*_STATES[state])
+
+
+def consent_badge(consent: ConsentState) -> str:
+    """Beside the state of a voice; nothing where a speaker's consent holds, as is usual."""
+    if consent.holds:
+        return badge("synthetic speaker") if consent.kind is ConsentKind.SYNTHETIC else ""
+    return tag("span", text("no consent that holds"), css="badge warn", title=consent.says)
 
 
 def button(label: str, act: str, main: bool = False, **data: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio_app.answering import answering, together
-from studio_app.markup import CLICKS, LOADING, button, empty, face, fault, head, page, problem, tag, text, when
+from studio_app.markup import CLICKS, LOADING, button, empty, face, fault, head, page, problem, said, tag, text, when
 from studio_app.shell import EACH, NEW, QUIET, Latest, Shell, Updates, data_of, kept, place, spacer
 from studio_app.stage import Stage
 from studio_app.stage_consent import ConsentStage
@@ -134,8 +134,8 @@ class NewVoiceTab:
             case "keep":
                 return {self.unfinished: self._unfinished()}
             case "discard-for-good":
-                self.app.drafts.remove(draft_id)
-                return {self.unfinished: self._unfinished()}
+                removed = self.app.remove_draft(draft_id)
+                return {self.told: said(removed.in_words("Discarded")), self.unfinished: self._unfinished()}
             case _:
                 return self._resumed(draft_id)
 
@@ -217,8 +217,8 @@ class NewVoiceTab:
 
 def _sure(draft: Draft) -> str:
     """Before a draft is discarded."""
-    job = " The voice that is made of it is stopped, or stays if it is finished." if draft.job_id else ""
-    says = "This deletes its recordings and all that was decided about them. It cannot be undone." + job
+    job = " A voice that was made of it stays." if draft.job_id else ""
+    says = "This deletes its recordings and all that was decided about them, and cannot be undone." + job
     yes = tag(
         "button", "Yes, discard it", css="btn bad", type="button", **{"data-act": "discard-for-good", "data-draft": draft.id}
     )

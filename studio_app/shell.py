@@ -14,6 +14,9 @@ from voicekit.app import App
 # What a handler returns: the new value or look of each widget that changes.
 Updates = dict[Any, Any]
 
+# A page looks so often whether what it shows is still there.
+LOOK_EVERY_S = 3.0
+
 VOICES, NEW, TALK, JOBS = "voices", "new", "talk", "jobs"
 
 # For events that answer at once: no spinner over what is being read.

@@ -14,7 +14,7 @@ from studio_app.shell import QUIET, Updates
 from studio_app.stage import Stage
 from voicekit.consent import statement
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
+from voicekit.errors import ConsentNotFound, VoicekitError
 from voicekit.records import Consent
 from voicekit.request import checked_name
 
@@ -37,8 +37,9 @@ class ConsentStage(Stage):
                 self.statement = gr.HTML()
                 self.recording = recorder("The statement, read aloud", "consent-sound", ("microphone", "upload"))
                 self.check = gr.Button("Check and keep this consent")
+                self.withdraw = gr.Button("Remove the consent that is kept", visible=False, elem_id="withdraw")
                 self.result = gr.HTML(elem_id="consent-result")
-        return [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording]
+        return [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording, self.withdraw]
 
     @property
     def fields(self) -> list[Block]:
@@ -50,19 +51,22 @@ class ConsentStage(Stage):
         for event in (self.name.blur, self.language.input):
             self.on(event, self.renamed, fields, [self.statement], **QUIET)
         inputs = [self.draft_id, self.speaker, self.language, self.recording]
-        self.on(self.check.click, self.checked, inputs, [self.result], told=self.result, trigger_mode="once")
+        self.on(self.check.click, self.checked, inputs, [self.result, self.withdraw], told=self.result, trigger_mode="once")
+        self.on(self.withdraw.click, self.withdrawn, self.draft_id, [self.result, self.withdraw], told=self.result)
         # What was wrong with the consent is not any more, once its name or its recording is another.
         for event in (self.speaker.input, self.recording.input, self.recording.clear):
             self.on(event, self.stored, self.draft_id, [self.result], told=self.result, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
         languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
+        given = self._consent(draft)
         return {
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
-            self.speaker: self._consent(draft).speaker if draft.consent_id else "",
+            self.speaker: given.speaker if given else "",
             self.statement: _statement(draft.language),
-            self.result: self._stored(draft),
+            self.result: _told(given) if given else _NONE_YET,
+            self.withdraw: gr.Button(visible=given is not None),
             self.recording: None,
             self.told: "",
         }
@@ -83,7 +87,8 @@ class ConsentStage(Stage):
         return {self.told: note, self.statement: _statement(language)}
 
     def stored(self, draft_id: str) -> Updates:
-        return {self.result: self._stored(self.app.drafts.get(draft_id))}
+        given = self._consent(self.app.drafts.get(draft_id))
+        return {self.result: _told(given) if given else _NONE_YET}
 
     def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
         if not recording or not speaker.strip():
@@ -91,23 +96,29 @@ class ConsentStage(Stage):
             yield {self.result: fault("A consent needs a name and a recording.", f"{missing}, then check it again.")}
             return
         yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
-        consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
-        self.app.drafts.change(draft_id, consent_id=consent.id)
-        yield {self.result: _told(consent)}
+        consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, Path(recording))
+        yield {self.result: _told(consent), self.withdraw: gr.Button(visible=True)}
 
-    def _consent(self, draft: Draft) -> Consent:
-        return self.app.consent(draft.consent_id)
+    def withdrawn(self, draft_id: str) -> Updates:
+        """The kept consent is forgotten, and no voice rests on it any more."""
+        removed = self.app.remove_consent(self.app.drafts.get(draft_id).consent_id)
+        return {self.result: said(removed.in_words("Removed")), self.withdraw: gr.Button(visible=False)}
 
-    def _stored(self, draft: Draft) -> str:
-        if draft.consent_id:
-            return _told(self._consent(draft))
-        return page(
-            tag(
-                "p",
-                text("You may go on without one and try the voice yourself. A consent can be added until it is published."),
-                css="faint",
-            )
-        )
+    def _consent(self, draft: Draft) -> Consent | None:
+        """None also where it was removed meanwhile."""
+        try:
+            return self.app.consent(draft.consent_id) if draft.consent_id else None
+        except ConsentNotFound:
+            return None
+
+
+_NONE_YET = page(
+    tag(
+        "p",
+        text("You may go on without one and try the voice yourself. A consent is needed before it is published."),
+        css="faint",
+    )
+)
 
 
 def _statement(language: str) -> str:

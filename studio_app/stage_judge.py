@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from studio_app.shell import TALK, VOICES, Shell, Updates, place, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
 from voicekit.errors import JobNotFound, VoicekitError, VoiceNotFound
-from voicekit.records import VoiceState
+from voicekit.records import Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 
@@ -69,7 +70,8 @@ class PublishStage(Stage):
         super().__init__(shell, draft_id, complaint)
 
     def layout(self) -> list[Block]:
-        gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
+        lead = "Published, the voice may be used by other programs: its speaker must consent. You can revoke it at any time."
+        gr.HTML(head("Let it speak", lead))
         self.told = gr.HTML(elem_id="publish-told")
         self.state = gr.HTML(elem_id="published")
         with gr.Row(elem_classes="vk-bar"):
@@ -91,20 +93,17 @@ class PublishStage(Stage):
         if isinstance(found, str):
             off = gr.Button(interactive=False)
             return {self.told: found, self.state: "", self.publish: off, self.talk: off}
-        voice = found.voice
-        is_draft = voice.state is VoiceState.DRAFT
+        voice = self._with_consent(found.voice, draft)
+        state, refusal = self.app.consent_state(voice), self.app.refusal(voice)
         title = tag("div", tag("b", text(f"{voice.slug}, version {voice.version}")), state_badge(voice.state), css="title")
-        rows = [("Consent", voice.consent_id or draft.consent_id or "none stored"), ("Base model", found.run.base_model)]
-        says = (
-            ""
-            if found.evaluation.passed
-            else fault("The gate refused this version, so it stays a draft.", "You can still talk with it.")
-        )
+        rows = [("Consent", state.says), ("Base model", found.run.base_model)]
+        waiting = voice.state is not VoiceState.PUBLISHED
+        says = fault(refusal.problem, f"{refusal.remedy} You can still talk with it.") if waiting and refusal else ""
         return {
             self.told: "",
             self.talk: gr.Button(interactive=True),
             self.state: page(tag("div", title, GAP, facts(rows), css="panel")) + GAP + says,
-            self.publish: gr.Button(interactive=is_draft and found.evaluation.passed),
+            self.publish: gr.Button(interactive=waiting and refusal is None),
         }
 
     def published(self, draft_id: str) -> Updates:
@@ -113,17 +112,19 @@ class PublishStage(Stage):
         if isinstance(found, str):
             return {self.told: found}
         slug, version = found.voice.slug, found.voice.version
-        if draft.consent_id and found.voice.consent_id != draft.consent_id:
-            self.app.change_voice(slug, version, consent_id=draft.consent_id)
-        if draft.consent_id and self.app.consent(draft.consent_id).voice_ok is None:
-            self.app.check_consent_of(slug, version)
         try:
-            self.app.publish(slug, version)
+            self.app.publish(slug, version, draft.consent_id)
         except VoicekitError as error:
             shown = self.arrive(draft)
             return {**shown, self.state: problem(error) + GAP + shown[self.state]}
         shown = self.arrive(draft)
         return {**shown, self.state: said(f"{slug} is published.", "good") + GAP + shown[self.state]}
+
+    def _with_consent(self, voice: Voice, draft: Draft) -> Voice:
+        """The version with the consent that the draft has by now: publishing gives it to the voice."""
+        if not draft.consent_id or draft.consent_id == voice.consent_id:
+            return voice
+        return replace(voice, consent_id=draft.consent_id, consent_cosine=None)
 
     def to_talk(self, draft_id: str) -> Updates:
         name = self.app.drafts.get(draft_id).name

@@ -129,7 +129,8 @@ class ReviewStage(Stage):
 
     def _compared(self, draft: Draft) -> Iterator[Updates]:
         """Is the voice of the consent that of the recordings? Asked once there are clips."""
-        if not draft.consent_id or self.app.consent(draft.consent_id).voice_ok is not None:
+        given = next((c for c in self.app.consents() if c.id == draft.consent_id), None)
+        if given is None or given.voice_ok is not None:
             return
         consent = self.app.check_consent_voice(draft.consent_id, self.app.drafts.recordings(draft.id))
         if consent.voice_ok:

@@ -135,7 +135,8 @@ class TrainStage(Stage):
     def _watched(self, draft: Draft) -> Updates:
         job = self._job(draft)
         if job is None:
-            gone = fault(f"The voice {draft.name} was removed, and with it what was being made here.", "You can train it again.")
+            draft = self.app.drafts.change(draft.id, job_id="")
+            gone = fault("The job of this voice was removed.", "Choose how to train it, and start again.")
             return {self.told: gone, **self._choosing(True), **self._presets(draft), self.timer: gr.Timer(active=False)}
         stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
         return {

@@ -14,6 +14,7 @@ from studio_app.markup import (
     GAP,
     LOADING,
     button,
+    consent_badge,
     empty,
     face,
     facts,
@@ -33,8 +34,8 @@ from studio_app.markup import (
 from studio_app.new_voice import NewVoiceTab
 from studio_app.shell import EACH, NEW, QUIET, TALK, VOICES, Latest, Shell, Updates, data_of, kept, place, spacer
 from voicekit.app import App
-from voicekit.errors import VoicekitError, VoiceNotFound
-from voicekit.records import Voice, VoiceState
+from voicekit.errors import NotPublishable, VoicekitError, VoiceNotFound
+from voicekit.records import ConsentState, Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 _ALL = "all"
@@ -168,16 +169,16 @@ class VoicesTab:
 
     def filled(self, slug: str, version: int | None = None) -> Updates:
         found, of_name = self.app.show(slug, version or 0), self.app.versions(slug)
-        voice, evaluation = found.voice, found.evaluation
+        voice, evaluation, refusal = found.voice, found.evaluation, self.app.refusal(found.voice)
         codes = dict(zip((self.shell_code, self.python_code, self.http_code), _code(voice.slug), strict=True))
         return {
-            self.top: _title(voice),
+            self.top: _title(voice, found.consent),
             self.figures: page(numbers.decision(evaluation), GAP, numbers.tiles(evaluation), GAP, numbers.charts(evaluation)),
             self.report: numbers.report_frame(found.report),
             self.lineage: page(tag("div", facts(_lineage(found)), css="panel"), tag("div", _recordings(found), css="panel")),
             **codes,
-            self.managed: page(tag("p", text(_what_can_be_done(found)), css="lead")),
-            self.publish: gr.Button(interactive=evaluation.passed and voice.state is not VoiceState.PUBLISHED),
+            self.managed: page(tag("p", text(_what_can_be_done(found, refusal)), css="lead")),
+            self.publish: gr.Button(interactive=refusal is None and voice.state is not VoiceState.PUBLISHED),
             self.revoke: gr.Button(interactive=voice.state is not VoiceState.REVOKED),
             self.versions: gr.Dropdown(_choices(of_name), value=voice.version),
             self.known: _state_of(of_name),
@@ -207,12 +208,12 @@ class VoicesTab:
         return {**self.sure.asked(says), self.gone_for_good.row: gr.Row(visible=False)}
 
     def removal_asked(self, slug: str, version: int) -> Updates:
-        says = f"This deletes every version of {slug} with its recordings and cannot be undone."
+        says = self.app.removal_of(slug).in_words(f"This deletes {slug} and cannot be undone")
         return {**self.gone_for_good.asked(says), self.sure.row: gr.Row(visible=False)}
 
     def removed(self, slug: str, wanted: str, in_state: str) -> Updates:
-        self.app.remove(slug)
-        return {**self.all_voices(wanted, in_state), self.heard: said(f"{slug} was removed.")}
+        removed = self.app.remove(slug)
+        return {**self.all_voices(wanted, in_state), self.heard: said(removed.in_words(f"Removed {slug}"))}
 
     def noticed(self, slug: str, version: int, known: str, wanted: str, in_state: str) -> Updates | None:
         """What is to be shown if the voices were changed elsewhere; None if all is as it is shown."""
@@ -252,7 +253,7 @@ class Sure:
 
 def _state_of(voices: list[Voice]) -> str:
     """Equal as long as nothing of them changed that a page shows."""
-    return " ".join(f"{v.slug}/{v.version}/{v.state.value}/{v.evaluation_id[:8]}/{v.consent_id[:8]}" for v in voices) or "none"
+    return repr([(v.slug, v.version, v.state.value, v.evaluation_id, v.consent_id, v.consent_cosine) for v in voices])
 
 
 def gallery_of(app: App, wanted: str = "", in_state: str = _ALL) -> str:
@@ -283,7 +284,8 @@ def _card(app: App, voice: Voice) -> str:
     except VoicekitError as error:
         scores = [tag("p", text(error.problem), css="soft")]
     acts = (button("Open", "open", name=voice.slug, main=True), button("▶ Listen", "listen", name=voice.slug))
-    top = tag("div", face(voice.slug), name, state_badge(voice.state), css="top")
+    badges = state_badge(voice.state), consent_badge(app.consent_state(voice))
+    top = tag("div", face(voice.slug), name, *badges, css="top")
     return tag("article", top, tag("div", *scores), tag("div", *acts, css="acts"), css="voice")
 
 
@@ -301,21 +303,18 @@ def _preview(shell: Shell, slug: str) -> str:
     return page(tag("div", bar, css="voice"))
 
 
-def _title(voice: Voice) -> str:
+def _title(voice: Voice, consent: ConsentState) -> str:
     words = tag("div", tag("h1", text(voice.slug)), tag("div", text(_about(voice)), css="faint"))
-    return page(tag("div", face(voice.slug), words, state_badge(voice.state), css="title"))
+    lacking = "" if consent.holds else tag("p", text(consent.says), css="say bad")
+    return page(tag("div", face(voice.slug), words, state_badge(voice.state), consent_badge(consent), css="title"), lacking)
 
 
-def _what_can_be_done(found: VoiceDetails) -> str:
-    match found.voice.state:
-        case VoiceState.PUBLISHED:
-            return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
-        case VoiceState.REVOKED:
-            return "This version was revoked: nobody can use it. Publish it again if that was a mistake."
-        case _ if found.evaluation.passed:
-            return "This version passed and waits for you. Publish it to let others use it."
-        case _:
-            return "The gate refused this version, so it cannot be published. Follow the advice under Numbers and make another."
+def _what_can_be_done(found: VoiceDetails, refusal: NotPublishable | None) -> str:
+    if found.voice.state is VoiceState.PUBLISHED:
+        return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
+    if refusal is None:
+        return "This version passed and waits for you. Publish it to let others use it."
+    return str(refusal)
 
 
 def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
@@ -324,7 +323,7 @@ def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
         ("Base model", f"{run.base_model} @ {run.base_revision[:12]}"),
         ("Recordings", f"{len(found.recordings)} files, {minutes(found.speech_s)} of speech"),
         ("Clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
-        ("Consent", voice.consent_id or "none stored"),
+        ("Consent", f"{found.consent.says} {voice.consent_id}".strip()),
         ("Training", f"{run.steps} steps in {minutes(run.seconds)}, loss {run.loss_first:.2f} → {run.loss_last:.2f}"),
         ("Parameters", f"{run.trainable_parameters:,} learned"),
         ("Made", f"{when(run.started_at)} to {when(run.finished_at)} UTC, voicekit {run.code_revision}"),

@@ -25,10 +25,10 @@ from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
 from voicekit.measure import Subject, measure
 from voicekit.models import ModelState
-from voicekit.ports import OnProgress, Progress
+from voicekit.ports import OnProgress, Progress, SpeechDelta
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
-from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
+from voicekit.records import Consent, FloatArray, Question, Turn, Verdict, Voice, Waveform
 from voicekit.results import Answer, BaseReport, Check, DemoAnswer, DemoShown, DistilledPart, VoiceDetails
 from voicekit.review import Reviewer
 from voicekit.shelf import silent
@@ -65,6 +65,15 @@ class App(Making, Access, Curation):
     def casting(self) -> Casting:
         """Who speaks in the recordings of the drafts, and who of them is wanted."""
         return Casting(self.drafts, self._engines, lambda draft_id: self.reviewer.recipe(draft_id).prepare)
+
+    def consent_for_draft(self, draft_id: str, speaker: str, language: str, recording: Path | str) -> Consent:
+        """Keep a spoken consent for an unfinished voice; one that it had before goes, if nothing else uses it."""
+        draft = self.drafts.get(draft_id)
+        given = self.add_consent(draft.owner, speaker, language, recording)
+        self.drafts.change(draft_id, consent_id=given.id)
+        if draft.consent_id and not self._remover.is_used(draft.consent_id):
+            self._carry_out(self._remover.of_consent(draft.consent_id))
+        return given
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:
@@ -112,10 +121,16 @@ class App(Making, Access, Curation):
     ) -> Dialogue:
         """A conversation with a voice that remembers its turns. It may begin with a `history`; `heard` is what its
         spoken turns sounded like (`Turn.clip_id` is a wave's digest)."""
-        model = self._speaking(self._voice(name, version))
+        voice = self._voice(name, version)
+        model = self._speaking(voice)
         for wave in heard:
             model.hear(wave)
-        return Dialogue(model.stream, time.perf_counter, history, seed=seed)
+
+        def stream(user: str | Waveform, past: Sequence[Turn], turn_seed: int) -> Iterator[SpeechDelta]:
+            self._still_speaks(voice)
+            return model.stream(user, past, turn_seed)
+
+        return Dialogue(stream, time.perf_counter, history, seed=seed)
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
@@ -187,7 +202,8 @@ class App(Making, Access, Curation):
     def doctor(self) -> list[Check]:
         """What works on this machine, and what to do about the rest."""
         models = self._engines.models()
-        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__, models))
+        required = self._publisher.require_consent
+        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__, models, required))
 
     def models(self) -> Sequence[ModelState]:
         """The outside models that messy recordings can use, with what of them is there."""

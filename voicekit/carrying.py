@@ -25,6 +25,7 @@ from voicekit.engines import Engines
 from voicekit.errors import Cancelled, InputError, ResourceError, VoicekitError
 from voicekit.jobs import HERE, OPEN, new_job, voice_of
 from voicekit.ports import Catalog, Progress
+from voicekit.publishing import Publisher
 from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice
 from voicekit.request import Request, request_of
 from voicekit.timebase import utc
@@ -129,8 +130,9 @@ class Foreground:
 class Carrier:
     """Carries out single steps of the jobs in a catalog."""
 
-    def __init__(self, home: Path, catalog: Catalog, engines: Engines) -> None:
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines, require_consent: bool = True) -> None:
         self._home, self._catalog, self._engines = home, catalog, engines
+        self._publisher = Publisher(home, catalog, engines, require_consent)
 
     def carry_out(self, job_id: str, attempt: int, step: str) -> None:
         """Do one step unless it is done. Raises what went wrong; Cancelled if the job is not wanted any more."""
@@ -152,7 +154,7 @@ class Carrier:
                 else:
                     made = creation.finish(job, self._catalog, self._home)
             if made is not None and step == creation.LAST_STEP:
-                live.finish(made)
+                live.finish(self._publisher.publish_if_allowed(made) if request.publish else made)
 
     def serve(self, asked: TextIO, answers: TextIO) -> None:
         """Steps as they are asked for, until the worker goes away."""

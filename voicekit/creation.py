@@ -102,7 +102,7 @@ class Job:
 
 
 def carry_out(job: Job, catalog: Catalog, home: Path) -> Voice:
-    """Do what is left of a job and register the voice: published if the gate passed it, else a draft."""
+    """Do what is left of a job and register the voice as a draft."""
     for step in list(STEPS)[:-1]:
         carry_out_step(job, step)
     return finish(job, catalog, home)
@@ -291,12 +291,12 @@ def register(job: Job, catalog: Catalog, home: Path) -> Voice:
         adapter_sha256=seal.adapter,
         prompt_sha256=seal.prompt,
         decoder_sha256=seal.decoder,
-        state=VoiceState.PUBLISHED if evaluation.passed and job.request.publish else VoiceState.DRAFT,
+        state=VoiceState.DRAFT,
         created_at=finished["finished_at"],
         language=load_made(job.dataset_folder)[0].prepare_spec().language,
         job_id=job.id,
         owner=job.request.owner,
-        consent_id=job.request.consent_id,
+        consent_id=job.request.consent_id if catalog.consent(job.request.consent_id) else "",
         tags=job.request.tags,
     )
     catalog.add_recordings(load_recordings(job.dataset_folder))

@@ -18,7 +18,7 @@ _WORKING_BYTES = 1500 * 2**20
 _STANDARD = "lora"
 
 _PLAIN = {
-    "smoke": ("Quick check", "Every step once, as short as it can be. Shows that the recordings work; not worth hearing."),
+    "smoke": ("Quick check", "Every step once, as short as it can be. Shows that the recordings work; cannot be published."),
     "lora": ("Standard", "The usual choice: learns the voice beside the model's own knowledge, which stays as it is."),
     "full": ("Thorough", "Changes all of the model. For a GPU, or for an hour of speech and a patient evening."),
 }

@@ -29,8 +29,9 @@ class Request:
     """What was asked for. `base` is a name or an absolute folder; no `questions` means the base's own test questions.
 
     Whose voice is meant say `reference`, a sound of theirs, or `speaker`, what they are called; `turns` says who speaks when.
-    With `publish` False the voice stays a draft also when the gate passes it. What a dataset in the folder `prepared` has of the
-    same recordings is not made again; it changes nothing about the voice.
+    With `publish` False the voice stays a draft also when the gate passes it. `uploads` are the ids of files that were uploaded
+    before and handed in: they go when the voice goes. What a dataset in the folder `prepared` has of the same recordings is not
+    made again; it changes nothing about the voice.
     """
 
     slug: str
@@ -46,6 +47,7 @@ class Request:
     reference: Path | None = None
     speaker: str = ""
     turns: Path | None = None
+    uploads: tuple[str, ...] = ()
     prepared: Path | None = None
 
     @property
@@ -95,6 +97,7 @@ def request_of(value: dict[str, Any]) -> Request:
         "recipe": Recipe.model_validate(value["recipe"]),
         "questions": tuple(Question(**question) for question in value["questions"]),
         "tags": tuple(value["tags"]),
+        "uploads": tuple(value.get("uploads", ())),
     }
     return Request(**fields)
 
