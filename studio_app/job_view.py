@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from studio_app.markup import GAP, badge, bar, fault, page, said, sound_file, tag, text, when
+from studio_app.markup import GAP, badge, bar, fault, long, page, said, sound_file, tag, text, when
+from voicekit.carrying import TIME_LEFT
 from voicekit.cuttings import Cutting
 from voicekit.drafts import Draft
 from voicekit.records import JobState, JobStatus
@@ -50,7 +51,9 @@ def message(job: JobStatus) -> str:
         case JobState.QUEUED:
             return said("Waiting for a free worker. You may close this page; the job goes on by itself.")
         case _:
-            return said("You may close this page; the job goes on by itself and is found again under Jobs.")
+            left = dict(job.numbers).get(TIME_LEFT)
+            lead = f"About {long(left)} left. " if left is not None else ""
+            return said(f"{lead}You may close this page; the job goes on by itself and is found again under Jobs.")
 
 
 def trail(job: JobStatus, steps: Mapping[str, str]) -> str:

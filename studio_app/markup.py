@@ -139,5 +139,15 @@ def minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
+def long(seconds: float) -> str:
+    """A time that something will take, no more exactly than it is known."""
+    minutes_ = seconds / 60
+    if minutes_ < 0.75:
+        return "less than a minute"
+    if minutes_ < 1.5:
+        return "1 minute"
+    return f"{minutes_:.0f} minutes" if minutes_ < 100 else f"{minutes_ / 60:.1f} hours"
+
+
 def _percent(value: float) -> float:
     return 100 * min(max(value, 0.0), 1.0)

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from studio_app import job_view
-from studio_app.markup import CLICKS, fault, head, page, problem, tag, text
+from studio_app.markup import CLICKS, fault, head, long, page, problem, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
@@ -99,6 +99,7 @@ class TrainStage(Stage):
             owner=draft.owner,
             consent_id=draft.consent_id,
             prepared=drafts.dataset(draft_id),
+            foreseen=next(p.steps_s for p in self._found(draft) if p.recipe == draft.recipe),
         )
         return self._watched(drafts.change(draft_id, job_id=job.id))
 
@@ -155,9 +156,12 @@ class TrainStage(Stage):
     def _choosing(self, yes: bool) -> Updates:
         return {self.choosing: gr.Column(visible=yes), self.watching: gr.Column(visible=not yes)}
 
+    def _found(self, draft: Draft) -> tuple[Preset, ...]:
+        return self.app.presets(self.app.reviewer.show(draft.id).accepted)
+
     def _presets(self, draft: Draft) -> Updates:
         try:
-            found = self.app.presets(self.app.reviewer.show(draft.id).accepted)
+            found = self._found(draft)
         except VoicekitError as error:
             return {self.presets: problem(error)}
         return {self.presets: page(tag("div", *(_card(p, draft.recipe) for p in found), css="presets"), _where(found))}
@@ -166,7 +170,7 @@ class TrainStage(Stage):
 def _card(preset: Preset, chosen: str) -> str:
     need = tag(
         "div",
-        tag("span", text(f"about {_long(preset.minutes)}")),
+        tag("span", text(f"about {long(60 * preset.minutes)}")),
         tag("span", text(f"{preset.memory_gb:.1f} GB memory")),
         css="need",
     )
@@ -180,11 +184,5 @@ def _card(preset: Preset, chosen: str) -> str:
 
 def _where(found: tuple[Preset, ...]) -> str:
     measured = any(p.measured for p in found)
-    how = "as earlier voices took on this machine" if measured else "by what it took elsewhere: nothing was trained here yet"
-    return tag("p", text(f"Times are estimates, {how}."), css="faint after")
-
-
-def _long(minutes: float) -> str:
-    if minutes < 1.5:
-        return "1 minute"
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    how = "as earlier voices took on this machine" if measured else "by how fast this machine is: nothing was trained here yet"
+    return tag("p", text(f"Times are estimates, {how}. While it runs, the time that is left is corrected."), css="faint after")

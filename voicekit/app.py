@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from voicekit import __version__, audio, creation, files, voice_files
+from voicekit import __version__, audio, creation, files, pace, voice_files
 from voicekit.access import Access
 from voicekit.casting import Casting
 from voicekit.curation import Curation
@@ -191,9 +191,7 @@ class App(Making, Access, Curation):
     def presets(self, clips: int) -> tuple[Preset, ...]:
         """The ways to train, with what each takes on this machine for so many clips."""
         base = self._base()
-        known = [self._catalog.run(v.run_id) for v in self._catalog.voices() if v.base_model == self._base_wanted]
-        runs = [r for r in known if r is not None and r.base_revision == base.info.revision]
-        return presets(base.forecast, runs, clips, "cuda" in self._engines.device().lower())
+        return presets(base.forecast, pace.learned(self._home, base.info.revision), clips)
 
     def languages(self) -> tuple[str, ...]:
         """Those that the base for new voices speaks."""

@@ -115,12 +115,13 @@ def carry_out_step(job: Job, step: str) -> None:
         job.report(Progress(step, 1.0, "done before"))
         return
     write_json(job.folder / voice_files.JOB, job.asked())
-    folder = job.folder / step
+    folder, began_s = job.folder / step, time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     job.report(Progress(step, 0.0))
     # The parts of a step report under names of their own; the outside sees one bar a step, full when it is finished.
     facts = work(job, folder, lambda event: job.report(replace(event, step=step, fraction=min(event.fraction, 0.999))))
-    write_json(folder / "done.json", {"finished_at": now(), **facts})
+    # Of this attempt alone: one that went on after a kill took longer.
+    write_json(folder / "done.json", {"finished_at": now(), "took_s": round(time.monotonic() - began_s, 3), **facts})
     job.report(Progress(step, 1.0))
 
 

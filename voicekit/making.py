@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -116,11 +116,13 @@ class Making(Shelf):
         publish: bool = False,
         uploads: Sequence[str] = (),
         prepared: Path | None = None,
+        foreseen: Mapping[str, float] | None = None,
     ) -> JobStatus:
         """Have a voice made by a worker. The same again finds its job; one that failed or was cancelled goes on.
 
         The voice stays a draft until it is published, unless `publish` is set, the gate passes it and the consent holds. What the
-        dataset in the folder `prepared` has of the same recordings, made with the same settings, is not made again.
+        dataset in the folder `prepared` has of the same recordings, made with the same settings, is not made again; `foreseen`
+        are the seconds by step that the time left is reckoned from.
         Raises UsageError (NameTaken: the name is somebody else's, or of other inputs), InputError, MissingModel.
         """
         request = self._request(
@@ -135,6 +137,7 @@ class Making(Shelf):
             publish=publish,
             uploads=tuple(uploads),
             prepared=prepared and prepared.absolute(),
+            foreseen=tuple((foreseen or {}).items()),
         )
         return self._jobs.submit(request, new_version)
 

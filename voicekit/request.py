@@ -31,7 +31,7 @@ class Request:
     Whose voice is meant say `reference`, a sound of theirs, or `speaker`, what they are called; `turns` says who speaks when.
     With `publish` False the voice stays a draft also when the gate passes it. `uploads` are the ids of files that were uploaded
     before and handed in: they go when the voice goes. What a dataset in the folder `prepared` has of the same recordings is not
-    made again; it changes nothing about the voice.
+    made again; it changes nothing about the voice. `foreseen` are the seconds by step that its maker was promised.
     """
 
     slug: str
@@ -49,6 +49,7 @@ class Request:
     turns: Path | None = None
     uploads: tuple[str, ...] = ()
     prepared: Path | None = None
+    foreseen: tuple[tuple[str, float], ...] = ()
 
     @property
     def given(self) -> Given:
@@ -98,6 +99,7 @@ def request_of(value: dict[str, Any]) -> Request:
         "questions": tuple(Question(**question) for question in value["questions"]),
         "tags": tuple(value["tags"]),
         "uploads": tuple(value.get("uploads", ())),
+        "foreseen": tuple((str(step), float(seconds)) for step, seconds in value.get("foreseen", ())),
     }
     return Request(**fields)
 
