@@ -178,7 +178,7 @@ def _decoded(
     for key, waves in spoken.items():
         numbers[f"{key}: cosine"] = statistics.mean([statistics.cosine(encoder.embed(w), mean) for w in waves], options.seed)
         errors = [word_errors(text, judge.transcribe(w, "en")) for w, (_, text) in zip(waves, tested, strict=True)]
-        numbers[f"{key}: wer"] = statistics.ratio([float(e) for e, _ in errors], [float(n) for _, n in errors], options.seed)
+        numbers[f"{key}: wer"] = statistics.rate([e for e, _ in errors], [n for _, n in errors], options.seed)
     files.write_text(file, json.dumps({key: asdict(m) for key, m in numbers.items()}, indent=1))
     return numbers
 

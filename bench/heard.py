@@ -58,8 +58,8 @@ def measured(hear: Callable[[Waveform, str], str], clips: Sequence[Said], seed: 
     spent_s = time.process_time() - began
     errors = [text_errors(clip.text, text, clip.language) for clip, text in zip(clips, heard, strict=True)]
     return Score(
-        statistics.ratio([e.word_errors for e in errors], [e.num_words for e in errors], seed),
-        statistics.ratio([e.character_errors for e in errors], [e.num_characters for e in errors], seed),
+        statistics.rate([e.word_errors for e in errors], [e.num_words for e in errors], seed),
+        statistics.rate([e.character_errors for e in errors], [e.num_characters for e in errors], seed),
         sum(clip.wave.duration_s for clip in clips) / max(spent_s, 1e-6),
     )
 

@@ -24,7 +24,7 @@ from voicekit.backends.whisper import WhisperTranscriber
 from voicekit.covo import load_base
 from voicekit.covo.base import Base
 from voicekit.evaluate import same_answer, word_errors
-from voicekit.evaluate.statistics import mean, ratio, share
+from voicekit.evaluate.statistics import mean, rate, share
 from voicekit.evaluate.text import character_error_rate
 from voicekit.records import Metric, Question, Waveform
 from voicekit.shipped import shipped_model
@@ -59,7 +59,7 @@ def tokenizer_cer(base: Base, clips: Sequence[Clip]) -> Metric:
     """Letters read back from the tokens of recordings, against their script."""
     rates = [character_error_rate(row["text"], base.read_speech(base.encode_speech(wave))) for wave, row in clips]
     letters = [len(row["text"]) for _, row in clips]
-    return ratio([r * n for r, n in zip(rates, letters, strict=True)], letters, 0)
+    return rate([r * n for r, n in zip(rates, letters, strict=True)], letters, 0)
 
 
 def dialogue(
@@ -75,7 +75,7 @@ def dialogue(
             letters.append(len(reply.text))
             errors.append(len(reply.text) * character_error_rate(reply.text, base.read_speech(reply.speech)))
             heard.append((reply.text, voice.decode(reply.speech)))
-    return {"text_exact_match": share(hits), "speech_cer": ratio(errors, letters, 0)}, heard
+    return {"text_exact_match": share(hits), "speech_cer": rate(errors, letters, 0)}, heard
 
 
 def spoken(base: Base, clips: Sequence[Clip], answers: dict[str, str]) -> dict[str, Metric]:
@@ -94,7 +94,7 @@ def ears(base: Base, args: argparse.Namespace) -> dict[str, Metric]:
 
 def judged(judge: WhisperTranscriber, pairs: Sequence[tuple[str, Waveform]]) -> Metric:
     counted = [word_errors(text, judge.transcribe(wave, "en")) for text, wave in pairs]
-    return ratio([errors for errors, _ in counted], [words for _, words in counted], 0)
+    return rate([errors for errors, _ in counted], [words for _, words in counted], 0)
 
 
 def speed(base: Base, questions: Sequence[Question]) -> dict[str, Metric]:

@@ -60,7 +60,7 @@ CREATE TABLE evaluations (
 	passed BOOLEAN NOT NULL, 
 	reasons JSON NOT NULL, 
 	advice JSON NOT NULL, 
-	added_at VARCHAR(40) NOT NULL, 
+	added_at VARCHAR(40) NOT NULL, for_checking BOOLEAN DEFAULT 0 NOT NULL, 
 	CONSTRAINT pk_evaluations PRIMARY KEY (id), 
 	CONSTRAINT fk_evaluations_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
 );
@@ -169,7 +169,7 @@ CREATE TABLE voices (
 	state VARCHAR(16) NOT NULL, 
 	created_at VARCHAR(40) NOT NULL, 
 	language VARCHAR(35) NOT NULL, 
-	consent_id VARCHAR(200) NOT NULL, owner VARCHAR(200) DEFAULT '' NOT NULL, tags JSON DEFAULT '[]' NOT NULL, description TEXT DEFAULT '' NOT NULL, 
+	consent_id VARCHAR(200) NOT NULL, owner VARCHAR(200) DEFAULT '' NOT NULL, tags JSON DEFAULT '[]' NOT NULL, description TEXT DEFAULT '' NOT NULL, consent_cosine FLOAT, revoked_at VARCHAR(40) DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_voices PRIMARY KEY (slug, version), 
 	CONSTRAINT fk_voices_dataset_id_datasets FOREIGN KEY(dataset_id) REFERENCES datasets (id), 
 	CONSTRAINT fk_voices_evaluation_id_evaluations FOREIGN KEY(evaluation_id) REFERENCES evaluations (id), 

@@ -15,15 +15,21 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from gradio.routes import App as GradioApp
+from starlette.routing import Mount
 
+from studio_app.answering import answering, together
+from studio_app.first_paint import SHOW, FirstPaint
 from studio_app.jobs import JobsTab
-from studio_app.markup import tag, text
+from studio_app.markup import problem, tag, text
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import JOBS, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, place
-from studio_app.talk import TalkTab
-from studio_app.theme import CSS, HEAD, LIGHT, theme
+from studio_app.shell import EACH, JOBS, LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, place
+from studio_app.stage_review import ReviewStage
+from studio_app.talk import Talk, TalkTab
+from studio_app.theme import CSS, LIGHT, theme
 from studio_app.voices import VoicesTab
 from voicekit.app import App
+from voicekit.errors import VoicekitError
 
 _MARK = (
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#2457c5"/>'
@@ -31,7 +37,6 @@ _MARK = (
 )
 _LOOK: dict[str, Any] = {
     "css_paths": CSS,
-    "head": HEAD,
     "js": LIGHT,
     "max_file_size": "1gb",
     "footer_links": [],
@@ -39,6 +44,7 @@ _LOOK: dict[str, Any] = {
     "run_history": False,
     "enable_monitoring": False,
 }
+_SHOW = f"watch('value', () => {{ if (props.value) {{ {SHOW} }} }});"
 
 
 class Studio:
@@ -52,6 +58,8 @@ class Studio:
             with gr.Tabs(selected=VOICES, elem_id="tabs") as tabs:
                 places = {key: gr.Tab(title, id=key) for key, title in _TITLES.items()}
             self.shell = Shell(app, tabs, address_bar(), owner)
+            # Says once what the page shows, which is then seen.
+            self.arrived = gr.HTML("", html_template="<i></i>", js_on_load=_SHOW, elem_id="arrived", elem_classes="hide")
             with places[TALK]:
                 self.talk = TalkTab(self.shell)
             with places[NEW]:
@@ -64,64 +72,110 @@ class Studio:
         self.page = page
 
     def _wire(self, page: gr.Blocks, places: dict[str, gr.Tab]) -> None:
-        shell = self.shell
-        of_voices = [self.voices.name, self.voices.heard, self.voices.listing, self.voices.detail, self.voices.gallery]
-        of_talk = [self.talk.name, self.talk.other, self.talk.transcript]
-        everything = list(
-            dict.fromkeys([shell.tabs, *of_voices, *self.voices.inside, *of_talk, *self.new.outputs, *self.jobs.outputs])
-        )
-        page.load(self.landed, None, everything, **QUIET).then(self.new.worked, self.new.draft_id, self.new.outputs, **QUIET)
-        sought = [self.voices.search, self.voices.state]
+        shell, new, jobs = self.shell, self.new, self.jobs
+        of_voices, of_talk = together(self.voices.views, self.voices.inside), self.talk.inside
+        everything = together([shell.tabs, self.arrived], of_voices, of_talk, new.outputs, jobs.outputs)
+        landing = page.load(self.landed, None, everything, **QUIET)
+        new.then_work(landing)
+        sought, beside = [self.voices.search, self.voices.state], [shell.address, jobs.timer]
         places[VOICES].select(
-            self.to_voices, [*sought, self.voices.name], [self.voices.gallery, shell.address, self.jobs.timer], **QUIET
+            self.to_voices, [*sought, self.voices.name], [self.voices.gallery, self.voices.known, *beside], **QUIET, **EACH
         )
-        places[NEW].select(self.to_new, self.new.draft_id, [self.new.unfinished, shell.address, self.jobs.timer], **QUIET)
-        places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, shell.address, self.jobs.timer], **QUIET)
-        places[JOBS].select(
-            lambda job, only: self.jobs.arrive(job, only), [self.jobs.job_id, self.jobs.only], self.jobs.outputs, **QUIET
-        )
-        opened = self.jobs.draft.click(self.to_draft, self.jobs.job_id, list(dict.fromkeys([*self.new.outputs, shell.tabs])))
-        opened.then(self.new.worked, self.new.draft_id, self.new.outputs, **QUIET)
+        at = [new.draft_id, new.step]
+        places[NEW].select(self.to_new, at, [new.told, new.unfinished, *beside], **QUIET, **EACH)
+        places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, *beside], **QUIET, **EACH)
+        places[JOBS].select(lambda job, only: jobs.arrive(job, only), [jobs.job_id, jobs.only], jobs.outputs, **QUIET, **EACH)
+        with_new = together(new.outputs, jobs.outputs)
+        new.then_work(jobs.draft.click(answering(self.to_draft, jobs.told), jobs.job_id, with_new, **EACH))
+        new.then_work(jobs.list.click(answering(self.job_clicked, jobs.told), jobs.only, with_new, **QUIET, **EACH))
+        opened = [self.voices.name, self.voices.versions, self.voices.known, *sought]
+        open_ = [*opened, self.talk.name, self.talk.other, self.talk.known, *at]
+        gr.Timer(LOOK_EVERY_S).tick(self.noticed, [self.arrived, *open_], everything, **QUIET)
 
     def landed(self, request: gr.Request) -> Updates:
-        """Everything as the address says: a reload, a second tab or a link find their place again."""
+        """What the address says: a reload, a second tab or a link find their place again. Other pages are filled once they are
+        chosen."""
         query = dict(request.query_params)
         tab = query.get("tab", VOICES)
         voice, draft, job = query.get("voice", ""), query.get("draft", ""), query.get("job", "")
-        shown: Updates = {
-            self.shell.tabs: gr.Tabs(selected=tab if tab in _TITLES else VOICES),
-            self.voices.gallery: self.voices.cards(),
-            **self.talk.arrive(voice if tab == TALK else ""),
-            **self.new.arrive(draft if tab == NEW else ""),
-        }
-        if tab == VOICES and voice:
-            shown.update(self.voices.opened(voice))
-        if tab == JOBS:
-            shown.update(self.jobs.arrive(job))
-        return shown
+        match tab:
+            case "talk":
+                shown = self.talk.arrive(voice)
+            case "new":
+                shown = self.new.arrive(draft, query.get("step", ""))
+            case "jobs":
+                shown = self.jobs.arrive(job)
+            case _:
+                shown = self._voices(voice)
+        tab = tab if tab in _TITLES else VOICES
+        return {self.arrived: tab, self.shell.tabs: gr.Tabs(selected=tab), **shown}
+
+    def _voices(self, voice: str) -> Updates:
+        try:
+            return self.voices.opened(voice) if voice else self.voices.listed()
+        except VoicekitError as error:
+            return {self.voices.gallery: problem(error)}
 
     def to_voices(self, wanted: str, in_state: str, opened: str) -> Updates:
-        return {
-            self.voices.gallery: self.voices.cards(wanted, in_state),
-            self.shell.address: place(VOICES, voice=opened),
-            self.jobs.timer: gr.Timer(active=False),
-        }
+        shown = {} if opened else self.voices.listed(wanted, in_state)
+        return {**shown, self.shell.address: place(VOICES, voice=opened), self.jobs.timer: gr.Timer(active=False)}
 
-    def to_new(self, draft_id: str) -> Updates:
+    def to_new(self, draft_id: str, step: str) -> Updates:
         shown = {} if draft_id else self.new.arrive()
-        return {**shown, self.shell.address: place(NEW, draft=draft_id), self.jobs.timer: gr.Timer(active=False)}
+        return {**shown, self.shell.address: place(NEW, draft=draft_id, step=step), self.jobs.timer: gr.Timer(active=False)}
 
-    def to_talk(self, state: Any, name: str | None) -> Updates:
+    def to_talk(self, state: Talk, name: str | None) -> Updates:
         """Voices that were made meanwhile are offered; a conversation that has begun stays."""
         shown = self.talk.arrive(name or "")
-        if state and state.said:
-            del shown[self.talk.transcript]
-            del shown[self.talk.other]
+        if state.said or state.line:
+            for widget in (self.talk.transcript, self.talk.other):
+                shown.pop(widget, None)
         return {**shown, self.shell.address: place(TALK, voice=name or ""), self.jobs.timer: gr.Timer(active=False)}
 
     def to_draft(self, job_id: str) -> Updates:
-        draft_id = self.jobs.draft_of(job_id)
-        return {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.arrive(draft_id)}
+        return {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.arrive(self.jobs.draft_of(job_id))}
+
+    def job_clicked(self, only: str, event: gr.EventData) -> Updates:
+        """A row of the list of jobs: recordings that are cut are seen where their clips are reviewed."""
+        data = data_of(event)
+        match data.get("act"):
+            case "new":
+                return {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.left()}
+            case "review":
+                return {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.arrive(str(data.get("draft", "")), ReviewStage.key)}
+            case _:
+                return self.jobs.clicked(only, data)
+
+    def noticed(
+        self,
+        arrived: str,
+        voice: str,
+        version: int,
+        voices_known: str,
+        wanted: str,
+        in_state: str,
+        first: str,
+        second: str,
+        talk_known: str,
+        draft_id: str,
+        step: str,
+        request: gr.Request,
+    ) -> Updates:
+        """What is open and was removed or changed in another window or program is shown as it is by now. A page whose first
+        answer was lost is filled after all."""
+        if not arrived:
+            return self.landed(request)
+        shown: Updates = {self.voices.name: gr.skip()}
+        try:
+            if voices_known:
+                shown |= self.voices.noticed(voice, version, voices_known, wanted, in_state) or {}
+            if talk_known:
+                shown |= self.talk.noticed(first, second, talk_known) or {}
+            shown |= self.new.gone(draft_id, step) or {}
+        except VoicekitError:
+            return {self.voices.name: gr.skip()}  # the catalog cannot be asked just now; it is asked again
+        shown.pop(self.shell.address, None)  # another page may be open by now
+        return shown
 
 
 _TITLES = {VOICES: "Voices", NEW: "New voice", TALK: "Talk", JOBS: "Jobs"}
@@ -130,7 +184,11 @@ _TITLES = {VOICES: "Voices", NEW: "New voice", TALK: "Talk", JOBS: "Jobs"}
 def mount(server: FastAPI, app: App, owner: str = "", path: str = "/studio") -> FastAPI:
     """The studio under a path of another server."""
     page = Studio(app, owner).page.queue(default_concurrency_limit=8)
-    return gr.mount_gradio_app(server, page, path=path, theme=theme(), show_error=False, **_LOOK)
+    mounted = gr.mount_gradio_app(server, page, path=path, theme=theme(), show_error=False, **_LOOK)
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, GradioApp):
+            route.app = FirstPaint(route.app)
+    return mounted
 
 
 class Served:

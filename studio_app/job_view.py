@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from studio_app.markup import GAP, badge, bar, fault, page, said, sound_file, tag, text, when
+from studio_app.markup import GAP, badge, bar, fault, long, page, said, sound_file, tag, text, when
+from voicekit.carrying import TIME_LEFT
+from voicekit.cuttings import Cutting
+from voicekit.drafts import Draft
 from voicekit.records import JobState, JobStatus
 
 STATES = {
@@ -48,7 +51,9 @@ def message(job: JobStatus) -> str:
         case JobState.QUEUED:
             return said("Waiting for a free worker. You may close this page; the job goes on by itself.")
         case _:
-            return said("You may close this page; the job goes on by itself and is found again under Jobs.")
+            left = dict(job.numbers).get(TIME_LEFT)
+            lead = f"About {long(left)} left. " if left is not None else ""
+            return said(f"{lead}You may close this page; the job goes on by itself and is found again under Jobs.")
 
 
 def trail(job: JobStatus, steps: Mapping[str, str]) -> str:
@@ -120,6 +125,25 @@ def _moment(name: str) -> str:
     """When a sample was spoken, by its file's name: "voice-000120" -> "after step 120"."""
     part, _, step = name.rpartition("-")
     return f"after step {int(step)}" if step.isdigit() and int(step) else part.replace("-", " ") or name
+
+
+def cutting_row(draft: Draft, cutting: Cutting) -> str:
+    """One line of the list of jobs: recordings that are cut for a review."""
+    kind = {JobState.FINISHED: "good", JobState.FAILED: "bad"}.get(cutting.state, "")
+    says = {
+        JobState.RUNNING: f"cutting and grading: {cutting.message}",
+        JobState.FINISHED: "clips cut and graded, to be reviewed",
+        JobState.CANCELLED: "stopped with its program; goes on once the review is opened",
+    }.get(cutting.state, cutting.fault.problem if cutting.fault else "")
+    cells = (
+        tag("td", tag("b", text(draft.name or "no name yet"))),
+        tag("td", badge(*STATES[cutting.state])),
+        tag("td", bar(cutting.fraction, kind), tag("div", text(says), css="faint"), style="width:34%"),
+        tag("td", text(when(cutting.began_at)), css="num"),
+        tag("td", text(when(cutting.updated_at)), css="num"),
+        tag("td", text("review")),
+    )
+    return tag("tr", *cells, css="pick", tabindex="0", **{"data-act": "review", "data-draft": draft.id})
 
 
 def row(job: JobStatus, steps: Mapping[str, str]) -> str:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
 import gradio as gr
 
 from studio_app import job_view
-from studio_app.markup import CLICKS, button, empty, head, page, problem, tag, text
-from studio_app.shell import JOBS, NEW, Shell, Updates, data_of, place, spacer
-from voicekit.errors import VoicekitError
+from studio_app.answering import answering
+from studio_app.markup import CLICKS, LOADING, button, empty, fault, head, page, problem, said, tag, text
+from studio_app.shell import JOBS, QUIET, Shell, Updates, kept, place, spacer
+from voicekit.errors import JobNotFound, VoicekitError
 from voicekit.records import JobState, JobStatus
 
 _EVERY_S = 2.0
 
 
 class JobsTab:
-    """The list; below it the job that was opened."""
+    """The list; below it the job that was opened. The cutting of recordings for a review stands among them."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.app = shell, shell.app
-        self.job_id = gr.State("")
+        self.job_id = kept()
         with gr.Row(elem_classes="vk-bar"):
             gr.HTML(head("Jobs", "They go on without this page, and are still here after a restart."))
             self.only = gr.Radio(
                 ["All", "Going on", "Over"], value="All", show_label=False, container=False, scale=0, min_width=280
             )
-        self.list = gr.HTML(js_on_load=CLICKS, elem_id="jobs")
+        self.told = gr.HTML(elem_id="job-told")
+        self.list = gr.HTML(LOADING, js_on_load=CLICKS, elem_id="jobs")
         with gr.Column(visible=False) as self.detail:
             self.title = gr.HTML()
-            self.told = gr.HTML()
             self.live = gr.HTML(elem_id="job")
             with gr.Accordion("Log", open=False):
                 self.log = gr.Textbox(show_label=False, lines=14, max_lines=14, interactive=False, elem_id="job-log")
@@ -35,59 +39,85 @@ class JobsTab:
                 self.stop = gr.Button("Stop", variant="stop", scale=0, min_width=110)
                 self.retry = gr.Button("Try again", variant="primary", scale=0, min_width=130)
                 self.draft = gr.Button("Open it under New voice", scale=0, min_width=210)
+                self.remove = gr.Button("Remove this job", scale=0, min_width=150, elem_id="remove-job")
                 spacer()
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
             self.job_id, self.list, self.detail, self.title, self.told, self.live, self.log, self.stop, self.retry, self.draft,
-            self.timer, shell.address, shell.tabs,
+            self.remove, self.timer, shell.address, shell.tabs,
         ]  # fmt: skip
         self._wire()
 
     def _wire(self) -> None:
         at = [self.job_id, self.only]
-        self.list.click(self.clicked, self.only, self.outputs, show_progress="hidden")
-        self.only.change(self.refreshed, at, self.outputs, show_progress="hidden")
-        self.timer.tick(self.refreshed, at, self.outputs, show_progress="hidden")
-        self.stop.click(lambda j, o: self.acted(j, o, "cancel"), at, self.outputs)
-        self.retry.click(lambda j, o: self.acted(j, o, "retry"), at, self.outputs)
+        self.only.change(answering(self.refreshed, self.told), at, self.outputs, **QUIET)
+        self.timer.tick(self.ticked, at, self.outputs, **QUIET)
+        for button_, action in ((self.stop, self.app.cancel), (self.retry, self.app.retry)):
+            button_.click(answering(self._acting(action), self.told), at, self.outputs)
+        self.remove.click(answering(self.removed, self.told), at, self.outputs)
 
     def arrive(self, job_id: str = "", only: str = "All") -> Updates:
-        return {**self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id), self.timer: gr.Timer(active=True)}
+        at = {self.shell.address: place(JOBS, job=job_id), self.timer: gr.Timer(active=True)}
+        try:
+            return {self.told: "", **self.refreshed(job_id, only), **at}
+        except VoicekitError as error:
+            return {self.told: problem(error), **at}
 
-    def clicked(self, only: str, event: gr.EventData) -> Updates:
-        data = data_of(event)
-        if data.get("act") == "new":
-            return {self.shell.tabs: gr.Tabs(selected=NEW), self.shell.address: place(NEW)}
-        job_id = str(data.get("job", ""))
+    def clicked(self, only: str, data: Mapping[str, str]) -> Updates:
+        """A row of the list was chosen."""
+        job_id = data.get("job", "")
         return {**self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id)}
 
     def refreshed(self, job_id: str, only: str) -> Updates:
+        """The list, and the job that is open. One that was removed is closed, in words."""
+        rows = [
+            (job.created_at, job_view.row(job, self.app.steps()))
+            for job in self.app.jobs(self.shell.owner)
+            if _fits(job.state, only)
+        ]
+        cut = [pair for pair in self.app.cuttings.all(self.shell.owner) if _fits(pair[1].state, only)]
+        rows += [(cutting.began_at, job_view.cutting_row(draft, cutting)) for draft, cutting in cut]
+        rows.sort(key=lambda row: row[0], reverse=True)
+        shown = {self.list: self._list([row for _, row in rows], only)}
         try:
-            shown = [j for j in self.app.jobs(self.shell.owner) if _fits(j, only)]
             job = self.app.job(job_id) if job_id else None
+        except JobNotFound:
+            gone = fault("The job that was open here was removed.", "It goes with its voice when that is removed.")
+            return {**shown, self.job_id: "", self.told: gone, **self._detail(None), self.shell.address: place(JOBS)}
+        return {**shown, self.job_id: job_id, **self._detail(job)}
+
+    def ticked(self, job_id: str, only: str) -> Updates:
+        """What is new; a catalog that cannot be asked just now is asked again."""
+        try:
+            return self.refreshed(job_id, only)
         except VoicekitError as error:
             return {self.list: problem(error)}
-        return {self.job_id: job_id, self.list: self._list(shown, only), **self._detail(job)}
 
-    def acted(self, job_id: str, only: str, action: str) -> Updates:
-        try:
-            self.app.cancel(job_id) if action == "cancel" else self.app.retry(job_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: "", **self.refreshed(job_id, only)}
+    def _acting(self, action: Callable[[str], JobStatus]) -> Callable[[str, str], Updates]:
+        def done(job_id: str, only: str) -> Updates:
+            with suppress(JobNotFound):  # what follows says so
+                action(job_id)
+            return self.refreshed(job_id, only)
+
+        return done
+
+    def removed(self, job_id: str, only: str) -> Updates:
+        """A job that is over is forgotten; the voice that it made stays."""
+        gone = self.app.remove_job(job_id)
+        return {**self.refreshed("", only), self.told: said(gone.in_words("Removed")), self.shell.address: place(JOBS)}
 
     def draft_of(self, job_id: str) -> str:
         """The draft that was submitted as this job; "" if it came by another door."""
         return next((d.id for d in self.app.drafts.all(self.shell.owner) if d.job_id == job_id), "")
 
-    def _list(self, jobs: list[JobStatus], only: str) -> str:
-        if not jobs and only == "All":
+    def _list(self, rows: list[str], only: str) -> str:
+        if not rows and only == "All":
             make = button("Make a voice", "new", main=True)
             return empty("No jobs yet", "When a voice is being made, you can watch it here from any browser.", make)
-        if not jobs:
+        if not rows:
             return empty("None of these", "No job is in this state right now.")
         heads = tag("tr", *(tag("th", t) for t in ("Voice", "State", "Progress", "Begun (UTC)", "Last news", "Job")))
-        return page(tag("div", tag("table", heads, *(job_view.row(j, self.app.steps()) for j in jobs)), css="rows tall"))
+        return page(tag("div", tag("table", heads, *rows), css="rows tall"))
 
     def _detail(self, job: JobStatus | None) -> Updates:
         if job is None:
@@ -101,8 +131,9 @@ class JobsTab:
             self.stop: gr.Button(visible=not job.state.over),
             self.retry: gr.Button(visible=job.state in (JobState.FAILED, JobState.CANCELLED)),
             self.draft: gr.Button(visible=bool(self.draft_of(job.id))),
+            self.remove: gr.Button(visible=job.state.over),
         }
 
 
-def _fits(job: JobStatus, only: str) -> bool:
-    return only == "All" or job.state.over == (only == "Over")
+def _fits(state: JobState, only: str) -> bool:
+    return only == "All" or state.over == (only == "Over")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicekit.errors import VoicekitError
-from voicekit.records import Metric, VoiceState, Waveform
+from voicekit.records import ConsentKind, ConsentState, Metric, VoiceState, Waveform
 from voicekit.report.html import items, tag, text
 from voicekit.report.labels import LABELS, interval, shown
 from voicekit.report.media import audio_uri, picture_uri
@@ -25,6 +25,8 @@ element.addEventListener('keydown', (event) => {
 });"""
 
 GAP = '<div class="gap"></div>'
+# What stands on a page until its content has come.
+LOADING = '<div class="vk"><p class="soft loading" role="status">Loading …</p></div>'
 
 _STATES = {VoiceState.PUBLISHED: ("published", "good"), VoiceState.DRAFT: ("draft", "warn"), VoiceState.REVOKED: ("revoked", "")}
 _FACES = ("#2457c5", "#0f766e", "#9a3d73", "#8a5a14", "#5b49b0", "#3d6b21", "#a3402f")
@@ -45,6 +47,13 @@ def badge(label: str, kind: str = "") -> str:
 
 def state_badge(state: VoiceState) -> str:
     return badge(*_STATES[state])
+
+
+def consent_badge(consent: ConsentState) -> str:
+    """Beside the state of a voice; nothing where a speaker's consent holds, as is usual."""
+    if consent.holds:
+        return badge("synthetic speaker") if consent.kind is ConsentKind.SYNTHETIC else ""
+    return tag("span", text("no consent that holds"), css="badge warn", title=consent.says)
 
 
 def button(label: str, act: str, main: bool = False, **data: str) -> str:
@@ -128,6 +137,16 @@ def minutes(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def long(seconds: float) -> str:
+    """A time that something will take, no more exactly than it is known."""
+    minutes_ = seconds / 60
+    if minutes_ < 0.75:
+        return "less than a minute"
+    if minutes_ < 1.5:
+        return "1 minute"
+    return f"{minutes_:.0f} minutes" if minutes_ < 100 else f"{minutes_ / 60:.1f} hours"
 
 
 def _percent(value: float) -> float:

@@ -25,7 +25,10 @@ def decision(evaluation: Evaluation) -> str:
         )
         more = tag("div", tag("b", "What would make it better"), items(evaluation.advice)) if evaluation.advice else ""
         return warned + tag("div", *lines, more, css="say good")
-    lines = tag("b", "This voice was refused and is kept as a draft."), items(evaluation.reasons)
+    why = "This voice was refused and is kept as a draft."
+    if evaluation.for_checking:
+        why = "This was a quick check: everything works, and the voice cannot be published."
+    lines = tag("b", why), items(evaluation.reasons)
     advice = tag("div", tag("b", "What to do"), items(evaluation.advice), style="margin-top:8px") if evaluation.advice else ""
     return warned + tag("div", *lines, advice, css="say bad")
 

@@ -14,13 +14,33 @@ from voicekit.app import App
 # What a handler returns: the new value or look of each widget that changes.
 Updates = dict[Any, Any]
 
+# A page looks so often whether what it shows is still there.
+LOOK_EVERY_S = 3.0
+
 VOICES, NEW, TALK, JOBS = "voices", "new", "talk", "jobs"
 
 # For events that answer at once: no spinner over what is being read.
 QUIET: Any = {"show_progress": "hidden"}
+# Gradio lets a click fall while an earlier one on the same widget is being worked on, unless it is told to take each.
+EACH: Any = {"trigger_mode": "multiple"}
 
 
-_KEEP_ADDRESS = "watch('value', () => { history.replaceState(null, '', location.pathname + (props.value || '')); });"
+# An empty value is none: on a busy machine it would wipe out the address before the page has read where it is to land.
+_KEEP_ADDRESS = "watch('value', () => { if (props.value) history.replaceState(null, '', location.pathname + props.value); });"
+
+
+@dataclass
+class Latest:
+    """What a browser tab wants to see at last, for work that is overtaken: put into a gr.State, it is one object for the tab."""
+
+    wanted: str = ""
+    number: int = 0
+
+    def now(self, wanted: str) -> int:
+        """Something else is wanted from here on; its number."""
+        self.wanted = wanted
+        self.number += 1
+        return self.number
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,12 @@ class Shell:
 def address_bar() -> gr.HTML:
     """Invisible: its value becomes the query of the page's address."""
     return gr.HTML("", html_template="<i></i>", js_on_load=_KEEP_ADDRESS, elem_classes="hide")
+
+
+def kept(value: str = "") -> gr.Textbox:
+    """Invisible: a value that lies in the page. A handler gets what it was when the button was pressed, however late it runs
+    (of a gr.State it would get what it is by then)."""
+    return gr.Textbox(value, visible="hidden", container=False, show_label=False)
 
 
 def spacer() -> gr.HTML:

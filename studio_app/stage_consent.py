@@ -9,11 +9,12 @@ import gradio as gr
 from gradio.blocks import Block
 
 from studio_app.markup import fault, head, page, problem, said, tag, text
-from studio_app.shell import Updates
+from studio_app.recorder import recorder
+from studio_app.shell import QUIET, Updates
 from studio_app.stage import Stage
 from voicekit.consent import statement
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
+from voicekit.errors import ConsentNotFound, VoicekitError
 from voicekit.records import Consent
 from voicekit.request import checked_name
 
@@ -31,77 +32,93 @@ class ConsentStage(Stage):
                 self.name = gr.Textbox(label="Name of the voice", info=hint, placeholder="ada", max_lines=1, elem_id="voice-name")
                 self.language = gr.Dropdown([], label="Language of the recordings", interactive=True)
                 self.speaker = gr.Textbox(label="Who speaks", placeholder="Ada Example", max_lines=1)
-                self.named = gr.HTML()
+                self.told = gr.HTML(elem_id="consent-told")
             with gr.Column():
                 self.statement = gr.HTML()
-                self.recording = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label="The statement, read aloud", elem_id="consent-sound"
-                )
+                self.recording = recorder("The statement, read aloud", "consent-sound", ("microphone", "upload"))
                 self.check = gr.Button("Check and keep this consent")
+                self.withdraw = gr.Button("Remove the consent that is kept", visible=False, elem_id="withdraw")
                 self.result = gr.HTML(elem_id="consent-result")
-        return [self.name, self.language, self.speaker, self.statement, self.result, self.named]
+        return [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording, self.withdraw]
+
+    @property
+    def fields(self) -> list[Block]:
+        """What `keep` is given."""
+        return [self.name, self.language]
 
     def wire(self) -> None:
-        fields = [self.draft_id, self.name, self.language]
-        self.name.blur(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
-        self.language.input(self.renamed, fields, [self.named, self.statement], show_progress="hidden")
+        fields = [self.draft_id, *self.fields]
+        for event in (self.name.blur, self.language.input):
+            self.on(event, self.renamed, fields, [self.statement], **QUIET)
         inputs = [self.draft_id, self.speaker, self.language, self.recording]
-        self.check.click(self.checked, inputs, self.result)
+        self.on(self.check.click, self.checked, inputs, [self.result, self.withdraw], told=self.result, trigger_mode="once")
+        self.on(self.withdraw.click, self.withdrawn, self.draft_id, [self.result, self.withdraw], told=self.result)
+        # What was wrong with the consent is not any more, once its name or its recording is another.
+        for event in (self.speaker.input, self.recording.input, self.recording.clear):
+            self.on(event, self.stored, self.draft_id, [self.result], told=self.result, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
-        try:
-            languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
-        except VoicekitError as error:
-            return {self.named: problem(error)}
+        languages = list(dict.fromkeys([*self.app.languages(), draft.language]))
+        given = self._consent(draft)
         return {
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
-            self.speaker: self._consent(draft).speaker if draft.consent_id else "",
+            self.speaker: given.speaker if given else "",
             self.statement: _statement(draft.language),
-            self.result: self._stored(draft),
-            self.named: "",
+            self.result: _told(given) if given else _NONE_YET,
+            self.withdraw: gr.Button(visible=given is not None),
+            self.recording: None,
+            self.told: "",
         }
 
     def missing(self, draft: Draft) -> tuple[str, str]:
         return ("", "") if draft.name else ("The voice has no name yet.", "Write one: small letters, digits, - or _.")
 
+    def keep(self, draft_id: str, name: str, language: str) -> None:
+        """Remember what is typed. Raises UsageError for what cannot be a name."""
+        slug = (name or "").strip().lower()
+        self.app.drafts.change(draft_id, name=checked_name(slug) if slug else "", language=language)
+
     def renamed(self, draft_id: str, name: str, language: str) -> Updates:
+        self.keep(draft_id, name, language)
         slug = name.strip().lower()
-        try:
-            if slug:
-                self.app.drafts.change(draft_id, name=checked_name(slug), language=language)
-        except VoicekitError as error:
-            return {self.named: problem(error), self.statement: _statement(language)}
         taken = slug in {v.slug for v in self.app.voices()}
         note = said(f"There is a voice {slug} already; this one becomes its next version.") if taken else ""
-        return {self.named: note, self.statement: _statement(language)}
+        return {self.told: note, self.statement: _statement(language)}
 
-    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[str]:
+    def stored(self, draft_id: str) -> Updates:
+        given = self._consent(self.app.drafts.get(draft_id))
+        return {self.result: _told(given) if given else _NONE_YET}
+
+    def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
         if not recording or not speaker.strip():
-            yield fault("A consent needs a name and a recording.", "Write who speaks, then record or upload the statement.")
+            missing = "Write who speaks" if recording else "Record or upload the statement"
+            yield {self.result: fault("A consent needs a name and a recording.", f"{missing}, then check it again.")}
             return
-        yield page(tag("p", text("Listening to the statement …"), css="soft"))
+        yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
+        consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, Path(recording))
+        yield {self.result: _told(consent), self.withdraw: gr.Button(visible=True)}
+
+    def withdrawn(self, draft_id: str) -> Updates:
+        """The kept consent is forgotten, and no voice rests on it any more."""
+        removed = self.app.remove_consent(self.app.drafts.get(draft_id).consent_id)
+        return {self.result: said(removed.in_words("Removed")), self.withdraw: gr.Button(visible=False)}
+
+    def _consent(self, draft: Draft) -> Consent | None:
+        """None also where it was removed meanwhile."""
         try:
-            consent = self.app.add_consent(self.shell.owner, speaker.strip(), language, Path(recording))
-            self.app.drafts.change(draft_id, consent_id=consent.id)
-        except VoicekitError as error:
-            yield problem(error)
-            return
-        yield _told(consent)
+            return self.app.consent(draft.consent_id) if draft.consent_id else None
+        except ConsentNotFound:
+            return None
 
-    def _consent(self, draft: Draft) -> Consent:
-        return self.app.consent(draft.consent_id)
 
-    def _stored(self, draft: Draft) -> str:
-        if draft.consent_id:
-            return _told(self._consent(draft))
-        return page(
-            tag(
-                "p",
-                text("You may go on without one and try the voice yourself. A consent can be added until it is published."),
-                css="faint",
-            )
-        )
+_NONE_YET = page(
+    tag(
+        "p",
+        text("You may go on without one and try the voice yourself. A consent is needed before it is published."),
+        css="faint",
+    )
+)
 
 
 def _statement(language: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,8 @@ from studio_app.markup import GAP, facts, fault, head, page, problem, said, soun
 from studio_app.shell import TALK, VOICES, Shell, Updates, place, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
-from voicekit.records import VoiceState
+from voicekit.errors import JobNotFound, VoicekitError, VoiceNotFound
+from voicekit.records import Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 
@@ -27,19 +28,21 @@ class JudgeStage(Stage):
         gr.HTML(
             head("How did it turn out?", "Measured with questions it was not trained on. Listen before you believe the numbers.")
         )
+        self.told = gr.HTML(elem_id="judge-told")
         self.hear = gr.HTML(elem_id="hear")
         self.decision = gr.HTML(elem_id="decision")
         with gr.Accordion("Everything: answers to hear, distributions, the worst replies", open=False):
             self.report = gr.HTML()
-        return [self.hear, self.decision, self.report]
+        return [self.told, self.hear, self.decision, self.report]
 
     def arrive(self, draft: Draft) -> Updates:
+        nothing = {self.told: "", self.decision: "", self.report: "", self.hear: ""}
         found = made(self, draft)
         if isinstance(found, str):
-            return {self.decision: found, self.hear: "", self.report: ""}
+            return {**nothing, self.told: found}
         evaluation = found.evaluation
         shown = page(numbers.decision(evaluation), GAP, numbers.tiles(evaluation), GAP, numbers.charts(evaluation))
-        return {self.decision: shown, self.report: numbers.report_frame(found.report), self.hear: ""}
+        return {**nothing, self.decision: shown, self.report: numbers.report_frame(found.report)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
         found = made(self, draft)
@@ -62,12 +65,14 @@ class PublishStage(Stage):
     key = "publish"
     title = "Publish"
 
-    def __init__(self, shell: Shell, draft_id: gr.State, talk_name: gr.Dropdown) -> None:
+    def __init__(self, shell: Shell, draft_id: gr.Textbox, complaint: gr.HTML, talk_name: gr.Dropdown) -> None:
         self.talk_name = talk_name
-        super().__init__(shell, draft_id)
+        super().__init__(shell, draft_id, complaint)
 
     def layout(self) -> list[Block]:
-        gr.HTML(head("Let it speak", "Published, the voice may be used by other programs. You can revoke it at any time."))
+        lead = "Published, the voice may be used by other programs: its speaker must consent. You can revoke it at any time."
+        gr.HTML(head("Let it speak", lead))
+        self.told = gr.HTML(elem_id="publish-told")
         self.state = gr.HTML(elem_id="published")
         with gr.Row(elem_classes="vk-bar"):
             # Not to be pressed before the page has found out what it would publish: that answer would hide the other.
@@ -75,48 +80,51 @@ class PublishStage(Stage):
             self.talk = gr.Button("Talk with it", scale=0, min_width=140, elem_id="to-talk")
             self.see = gr.Button("See it among the voices", scale=0, min_width=200)
             spacer()
-        return [self.state, self.publish]
+        return [self.told, self.state, self.publish, self.talk]
 
     def wire(self) -> None:
         shell = self.shell
-        self.publish.click(self.published, self.draft_id, [self.state, self.publish])
-        self.talk.click(self.to_talk, self.draft_id, [shell.tabs, self.talk_name, shell.address, self.state])
+        self.on(self.publish.click, self.published, self.draft_id, trigger_mode="once")
+        self.on(self.talk.click, self.to_talk, self.draft_id, [shell.tabs, self.talk_name, shell.address])
         self.see.click(lambda: (gr.Tabs(selected=VOICES), place(VOICES)), None, [shell.tabs, shell.address])
 
     def arrive(self, draft: Draft) -> Updates:
         found = made(self, draft)
         if isinstance(found, str):
-            return {self.state: found, self.publish: gr.Button(interactive=False)}
-        voice = found.voice
-        is_draft = voice.state is VoiceState.DRAFT
+            off = gr.Button(interactive=False)
+            return {self.told: found, self.state: "", self.publish: off, self.talk: off}
+        voice = self._with_consent(found.voice, draft)
+        state, refusal = self.app.consent_state(voice), self.app.refusal(voice)
         title = tag("div", tag("b", text(f"{voice.slug}, version {voice.version}")), state_badge(voice.state), css="title")
-        rows = [("Consent", voice.consent_id or draft.consent_id or "none stored"), ("Base model", found.run.base_model)]
-        says = (
-            ""
-            if found.evaluation.passed
-            else fault("The gate refused this version, so it stays a draft.", "You can still talk with it.")
-        )
+        rows = [("Consent", state.says), ("Base model", found.run.base_model)]
+        waiting = voice.state is not VoiceState.PUBLISHED
+        says = fault(refusal.problem, f"{refusal.remedy} You can still talk with it.") if waiting and refusal else ""
         return {
+            self.told: "",
+            self.talk: gr.Button(interactive=True),
             self.state: page(tag("div", title, GAP, facts(rows), css="panel")) + GAP + says,
-            self.publish: gr.Button(interactive=is_draft and found.evaluation.passed),
+            self.publish: gr.Button(interactive=waiting and refusal is None),
         }
 
     def published(self, draft_id: str) -> Updates:
         draft = self.app.drafts.get(draft_id)
         found = made(self, draft)
         if isinstance(found, str):
-            return {self.state: found}
+            return {self.told: found}
         slug, version = found.voice.slug, found.voice.version
         try:
-            if draft.consent_id and found.voice.consent_id != draft.consent_id:
-                self.app.change_voice(slug, version, consent_id=draft.consent_id)
-            if draft.consent_id and self.app.consent(draft.consent_id).voice_ok is None:
-                self.app.check_consent_of(slug, version)
-            self.app.publish(slug, version)
+            self.app.publish(slug, version, draft.consent_id)
         except VoicekitError as error:
-            return {self.state: problem(error)}
+            shown = self.arrive(draft)
+            return {**shown, self.state: problem(error) + GAP + shown[self.state]}
         shown = self.arrive(draft)
         return {**shown, self.state: said(f"{slug} is published.", "good") + GAP + shown[self.state]}
+
+    def _with_consent(self, voice: Voice, draft: Draft) -> Voice:
+        """The version with the consent that the draft has by now: publishing gives it to the voice."""
+        if not draft.consent_id or draft.consent_id == voice.consent_id:
+            return voice
+        return replace(voice, consent_id=draft.consent_id, consent_cosine=None)
 
     def to_talk(self, draft_id: str) -> Updates:
         name = self.app.drafts.get(draft_id).name
@@ -131,5 +139,7 @@ def made(stage: Stage, draft: Draft) -> VoiceDetails | str:
         if job is None or not job.version:
             return fault("There is no finished voice yet.", "Go back to the training.")
         return stage.app.show(job.name, job.version)
+    except (JobNotFound, VoiceNotFound):
+        return fault(f"The voice {draft.name} was removed.", "You can go back to the training and make it again.")
     except VoicekitError as error:
         return problem(error)

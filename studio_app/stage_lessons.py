@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import gradio as gr
 from gradio.blocks import Block
 
-from studio_app.markup import head, page, problem, tag, text, tile
-from studio_app.shell import Updates
+from studio_app.markup import head, page, tag, text, tile
+from studio_app.shell import QUIET, Updates
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
 from voicekit.lessons import Lesson, Part, Token
 
 _LEAD = (
@@ -34,19 +33,17 @@ class LessonsStage(Stage):
         return [self.told, self.lessons, self.which, self.shown]
 
     def wire(self) -> None:
-        self.which.input(lambda all_, n: _shown(all_[n]), [self.lessons, self.which], self.shown, show_progress="hidden")
+        self.on(
+            self.which.input, lambda all_, n: {self.shown: _shown(all_[n])}, [self.lessons, self.which], [self.shown], **QUIET
+        )
 
     def arrive(self, draft: Draft) -> Updates:
         wait = page(tag("p", text("Turning a few clips into speech tokens …"), css="soft"))
         return {self.told: wait, self.shown: "", self.which: gr.Radio(choices=[], value=None)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
-        try:
-            with self.app.turn:
-                found = self.app.lessons(draft.id)
-        except VoicekitError as error:
-            yield {self.told: problem(error)}
-            return
+        with self.app.turn:
+            found = self.app.lessons(draft.id)
         choices = [(f"{number + 1}. {_short(lesson)}", number) for number, lesson in enumerate(found)]
         chosen = {self.which: gr.Radio(choices, value=0), self.shown: _shown(found[0])} if found else {}
         yield {self.told: "", self.lessons: found, **chosen}

@@ -8,12 +8,12 @@ from pathlib import Path
 import gradio as gr
 from gradio.blocks import Block
 
-from studio_app.markup import CLICKS, GAP, badge, bar, fault, head, minutes, page, problem, said, tag, text, tile
-from studio_app.shell import QUIET, Updates, data_of
+from studio_app.markup import CLICKS, GAP, badge, bar, button, fault, head, minutes, page, said, tag, text, tile
+from studio_app.recorder import recorder
+from studio_app.shell import EACH, QUIET, Updates, data_of
 from studio_app.stage import Stage
 from studio_app.whose_voice import WhoseVoice
 from voicekit.drafts import Added, Draft, Material
-from voicekit.errors import VoicekitError
 
 _SOUNDS = [".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".mp4", ".aac", ".zip"]
 _KINDS = [*_SOUNDS, ".txt", ".lab", ".csv", ".tsv", ".xlsx", ".jsonl", ".srt", ".vtt", ".TextGrid", ".rttm"]
@@ -41,13 +41,11 @@ class RecordingsStage(Stage):
             )
             with gr.Column():
                 self.reading = gr.Textbox(label="Or read something into the microphone: what will you read?", lines=2)
-                self.take = gr.Audio(
-                    sources=["microphone"], type="filepath", label="Record, then stop", editable=False, elem_id="take"
-                )
-        self.told = gr.HTML(elem_id="upload-result")
+                self.take = recorder("Record, then stop", "take")
+        self.told = gr.HTML(js_on_load=CLICKS, elem_id="upload-result")
         self.tiles = gr.HTML(elem_id="material-tiles")
         self.table = gr.HTML(js_on_load=CLICKS, elem_id="material")
-        self.whose = WhoseVoice(self.app, self.draft_id)
+        self.whose = WhoseVoice(self.app, self.draft_id, self.complaint)
         with gr.Accordion("Write the texts here instead", open=False) as self.writing:
             self.texts = gr.Dataframe(
                 headers=["recording", "what is said"], column_count=2, static_columns=[0], interactive=True, wrap=True,
@@ -57,15 +55,19 @@ class RecordingsStage(Stage):
         return [self.told, self.tiles, self.table, self.texts, self.upload, *self.whose.widgets]
 
     def wire(self) -> None:
-        outputs = self.widgets
         changes = [
-            self.upload.upload(self.uploaded, [self.draft_id, self.upload], outputs, **QUIET),
-            self.take.stop_recording(self.taken, [self.draft_id, self.take, self.reading], [*outputs, self.take, self.reading]),
-            self.table.click(self.dropped, self.draft_id, outputs, **QUIET),
+            self.on(self.upload.upload, self.uploaded, [self.draft_id, self.upload], **QUIET),
+            self.on(
+                self.take.stop_recording,
+                self.taken,
+                [self.draft_id, self.take, self.reading],
+                [*self.widgets, self.take, self.reading],
+            ),
+            *(self.on(shown.click, self.dropped, self.draft_id, **QUIET) for shown in (self.table, self.told)),
         ]
         for change in changes:
-            change.then(self.whose.changed, self.draft_id, self.whose.widgets, **QUIET)
-        self.keep.click(self.written, [self.draft_id, self.texts], outputs)
+            change.then(self.whose.changed, self.draft_id, self.whose.widgets, **QUIET, **EACH)
+        self.on(self.keep.click, self.written, [self.draft_id, self.texts])
 
     def arrive(self, draft: Draft) -> Updates:
         return {self.told: "", **self._shown(draft.id), **self.whose.shown(draft.id)}
@@ -81,49 +83,42 @@ class RecordingsStage(Stage):
     def uploaded(self, draft_id: str, files: list[str] | None) -> Iterator[Updates]:
         """One file after the other, with its result in the list at once."""
         given, results = [Path(f) for f in files or []], list[Added]()
-        # Texts first: a script that comes with its recordings is then known when they are listed.
         for number, path in enumerate(given, 1):
             yield {self.told: _progress(path.name, number - 1, len(given), results)}
-            try:
-                results += self.app.drafts.add(draft_id, [path])
-            except VoicekitError as error:
-                yield {self.told: problem(error)}
-                return
+            results += self.app.drafts.add(draft_id, [path])
         yield {self.told: _results(results), self.upload: None, **self._shown(draft_id)}
 
     def taken(self, draft_id: str, sound: str | None, reading: str) -> Updates:
         if not sound:
             return {self.told: gr.skip()}
-        try:
-            name = self.app.drafts.add_take(draft_id, Path(sound), reading)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
+        name = self.app.drafts.add_take(draft_id, Path(sound), reading)
         words = "with its text" if reading.strip() else "without a text"
         return {self.told: said(f"{name} was added, {words}."), self.take: None, self.reading: "", **self._shown(draft_id)}
 
     def dropped(self, draft_id: str, event: gr.EventData) -> Updates:
-        path = str(data_of(event).get("path", ""))
-        try:
-            self.app.drafts.drop(draft_id, path)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: said(f"{path} was left out."), **self._shown(draft_id)}
+        """A recording is left out, or taken back. (No button calls it its `path`: Gradio would look for a file of its own.)"""
+        data = data_of(event)
+        name = str(data.get("recording", ""))
+        if data.get("act") == "take-back":
+            self.app.drafts.take_back(draft_id, name)
+            return {self.told: said(f"{name} is used again.", "good"), **self._shown(draft_id)}
+        self.app.drafts.drop(draft_id, name)
+        return {self.told: _left_out(name), **self._shown(draft_id)}
 
     def written(self, draft_id: str, texts) -> Updates:  # a pandas table
         rows = {str(r[0]): str(r[1]) for r in texts.values.tolist() if str(r[1]).strip() not in ("", "nan", "None")}
-        try:
-            self.app.drafts.write_script(draft_id, rows)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
+        self.app.drafts.write_script(draft_id, rows)
         return {self.told: said(f"{len(rows)} texts are used.", "good"), **self._shown(draft_id)}
 
     def _shown(self, draft_id: str) -> Updates:
-        try:
-            found = self.app.drafts.material(draft_id)
-        except VoicekitError as error:
-            return {self.table: problem(error)}
+        found = self.app.drafts.material(draft_id)
         rows = [[f.path, f.text] for f in found.recordings if not f.fault]
         return {self.tiles: _tiles(found), self.table: _table(found), self.texts: rows}
+
+
+def _left_out(name: str) -> str:
+    back = button("Take it back", "take-back", recording=name)
+    return page(tag("div", tag("b", text(f"{name} was left out.")), back, css="say note with-button"))
 
 
 def _progress(name: str, done: int, total: int, results: list[Added]) -> str:
@@ -169,7 +164,7 @@ def _table(found: Material) -> str:
     rows: list[str] = []
     for f in found.recordings[:_SHOWN]:
         state = badge(f.fault, "warn") if f.fault else text(f.text) if f.text else badge("to be written down")
-        drop = tag("button", "Leave out", css="btn", type="button", **{"data-act": "drop", "data-path": f.path})
+        drop = button("Leave out", "drop", recording=f.path)
         length = f"{f.duration_s:.1f} s" if f.duration_s else "–"
         rows.append(tag("tr", tag("td", text(f.path)), tag("td", length, css="num"), tag("td", state), tag("td", drop)))
     heads = tag("tr", *(tag("th", t) for t in ("Recording", "Length", "What is said", "")))

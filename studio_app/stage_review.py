@@ -11,9 +11,8 @@ from gradio.blocks import Block
 
 from studio_app import clip_view
 from studio_app.markup import CLICKS, bar, fault, head, page, picture_uri, problem, said, sound, tag, text
-from studio_app.shell import QUIET, Updates, data_of, spacer
+from studio_app.shell import QUIET, Latest, Updates, data_of, kept, spacer
 from studio_app.stage import Stage
-from studio_app.watched import watched
 from voicekit.drafts import Draft
 from voicekit.errors import VoicekitError
 from voicekit.records import Clip, Dataset
@@ -44,19 +43,19 @@ class ReviewStage(Stage):
         gr.HTML(head("Review the clips", lead))
         self.told = gr.HTML(elem_id="review-state")
         self.summary = gr.HTML(js_on_load=CLICKS, elem_id="summary")
-        self.chosen, self.wanted, self.cut = gr.State(""), gr.State(clip_view.ALL), gr.State(0)
+        self.chosen, self.wanted, self.cut, self.latest = kept(), kept(clip_view.ALL), kept("0"), gr.State(Latest())
         with gr.Column(visible=False) as self.clips:
             with gr.Row(elem_classes="vk-bar"):
                 self.filter = gr.HTML(js_on_load=CLICKS, elem_id="filter")
                 self.undo = gr.Button("Undo", scale=0, min_width=190, interactive=False, elem_id="undo")
                 self.redo = gr.Button("Redo", scale=0, min_width=190, interactive=False, elem_id="redo")
             with gr.Row():
-                with gr.Column(scale=9, min_width=420):
+                with gr.Column(scale=9, min_width=320):
                     self.table = gr.HTML(js_on_load=clip_view.ROW_CLICKS, elem_id="clips")
-                with gr.Column(scale=16, min_width=600, elem_classes="detail") as self.detail:
+                with gr.Column(scale=16, min_width=320, elem_classes="detail") as self.detail:
                     self._clip()
-        inside = [self.clips, self.filter, self.undo, self.redo, self.table, self.detail, *self.of_clip]
-        return [self.told, self.summary, self.chosen, self.wanted, self.cut, *inside]
+        self.of_list = [self.summary, self.filter, self.table, self.undo, self.redo]
+        return [self.told, self.chosen, self.wanted, self.cut, self.clips, *self.of_list, self.detail, *self.of_clip]
 
     def _clip(self) -> None:
         """One clip: hear it, see it, change it."""
@@ -83,16 +82,15 @@ class ReviewStage(Stage):
         self.of_clip: list[Block] = [self.picture, self.words, self.text, self.note, self.grades, *changing]
 
     def wire(self) -> None:
-        outputs = self.widgets
-        at = [self.draft_id, self.chosen, self.wanted]
-        slow: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": self.words}
+        at = [self.draft_id, self.chosen, self.wanted, self.latest]
         for listing in (self.summary, self.filter):
-            listing.click(self.limited, [self.draft_id, self.chosen, self.wanted], outputs, **QUIET)
-        self.table.click(self.picked, [self.draft_id, self.wanted], outputs, **QUIET)
-        self.words.click(self.cut_after, [self.draft_id, self.chosen], [self.words, self.cut, self.split, self.note], **QUIET)
-        self.next.click(self.moved, at, outputs, **QUIET)
-        self.undo.click(lambda d, c, w: self.taken_back(d, c, w, "undo"), at, outputs, **slow)
-        self.redo.click(lambda d, c, w: self.taken_back(d, c, w, "redo"), at, outputs, **slow)
+            self.on(listing.click, self.limited, at, **QUIET)
+        self.on(self.table.click, self.picked, at, **QUIET)
+        self.on(self.words.click, self.cut_after, at[:2], [self.words, self.cut, self.split], told=self.note, **QUIET)
+        self.on(self.next.click, self.moved, at, **QUIET)
+        slow: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": self.words, "told": self.note}
+        self.on(self.undo.click, lambda d, c, w, last: self.taken_back(d, c, w, last, "undo"), at, **slow)
+        self.on(self.redo.click, lambda d, c, w, last: self.taken_back(d, c, w, last, "redo"), at, **slow)
         app = self.app
         acts: list[tuple[Callable[..., object], Act]] = [
             (self.accept.click, self._corrected_and(app.accept_clip)),
@@ -105,35 +103,34 @@ class ReviewStage(Stage):
             (self.realign.click, self._corrected_and(app.realign_clip)),
         ]
         for event, act in acts:
-            event(self._acting(act), [*at, self.text, self.cut], outputs, **slow)
+            self.on(event, self._acting(act), [*at, self.text, self.cut], **slow)
 
     def arrive(self, draft: Draft) -> Updates:
         try:
             if self.app.reviewer.is_made(draft.id):
                 return {self.told: "", **self.shown(draft.id)}
         except VoicekitError as error:
-            return {self.told: problem(error), self.clips: gr.Column(visible=False)}
+            return {self.told: problem(error), self.summary: "", self.clips: gr.Column(visible=False)}
         return {self.told: _busy("Looking at the recordings", 0.0), self.summary: "", self.clips: gr.Column(visible=False)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
-        """Cut, align and grade in a thread, so that its progress can be seen."""
-        try:
-            if self.app.reviewer.is_made(draft.id):
-                return
-            remedy = "Try again; if it stays, run voicekit doctor."
-            making = watched(
-                lambda report: self.app.reviewer.make(draft.id, report), "The recordings could not be prepared", remedy
-            )
-            for event in making:
-                yield {self.told: _busy(event.message or "Cutting and aligning", event.fraction)}
+        """Show how the clips come to be: they are made once, however many pages look on, and also when none does."""
+        made_here = False
+        while not self.app.reviewer.is_made(draft.id):
+            made_here = True
+            for cutting in self.app.cuttings.follow(draft.id):
+                yield {self.told: _busy(cutting.message or "Cutting and aligning", cutting.fraction)}
+                if cutting.fault is not None:
+                    yield {self.told: fault(cutting.fault.problem, cutting.fault.remedy)}
+                    return
+        if made_here:
             yield {self.told: "", **self.shown(draft.id)}
             yield from self._compared(draft)
-        except VoicekitError as error:
-            yield {self.told: problem(error)}
 
     def _compared(self, draft: Draft) -> Iterator[Updates]:
         """Is the voice of the consent that of the recordings? Asked once there are clips."""
-        if not draft.consent_id or self.app.consent(draft.consent_id).voice_ok is not None:
+        given = next((c for c in self.app.consents() if c.id == draft.consent_id), None)
+        if given is None or given.voice_ok is not None:
             return
         consent = self.app.check_consent_voice(draft.consent_id, self.app.drafts.recordings(draft.id))
         if consent.voice_ok:
@@ -155,69 +152,67 @@ class ReviewStage(Stage):
 
     def shown(self, draft_id: str, clip_id: str = "", wanted: str = clip_view.ALL, note: str = "") -> Updates:
         """The whole page around one chosen clip (the first that fits if none is)."""
-        try:
-            review = self.app.reviewer.show(draft_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return self._around(draft_id, review, clip_id, wanted, note)
+        return self._around(draft_id, self.app.reviewer.show(draft_id), clip_id, wanted, note)
 
-    def limited(self, draft_id: str, clip_id: str, before: str, event: gr.EventData) -> Updates:
+    def limited(self, draft_id: str, clip_id: str, before: str, latest: Latest, event: gr.EventData) -> Updates:
         """The list shows some of the clips; the chosen one stays if it is among them."""
         wanted = str(data_of(event).get("filter", before))
-        try:
-            review = self.app.reviewer.show(draft_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
+        mine = latest.now(clip_id)
+        review = self.app.reviewer.show(draft_id)
         stays = any(r.clip.id == clip_id and clip_view.fits(r, wanted) for r in review.clips)
-        return self._around(draft_id, review, clip_id if stays else "", wanted)
+        return self._unless_overtaken(self._around(draft_id, review, clip_id if stays else "", wanted), latest, mine)
 
-    def picked(self, draft_id: str, wanted: str, event: gr.EventData) -> Updates:
-        return self.shown(draft_id, str(data_of(event).get("clip", "")), wanted)
+    def picked(self, draft_id: str, before: str, wanted: str, latest: Latest, event: gr.EventData) -> Updates:
+        clip_id = str(data_of(event).get("clip", ""))
+        mine = latest.now(clip_id)
+        return self._unless_overtaken(self.shown(draft_id, clip_id, wanted), latest, mine)
 
-    def moved(self, draft_id: str, clip_id: str, wanted: str) -> Updates:
+    def moved(self, draft_id: str, clip_id: str, wanted: str, latest: Latest) -> Updates:
         """The next clip that fits, after the last the first again."""
-        try:
-            review = self.app.reviewer.show(draft_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
+        mine = latest.now(clip_id)
+        review = self.app.reviewer.show(draft_id)
         number = next((i for i, r in enumerate(review.clips) if r.clip.id == clip_id), -1)
         in_turn = (*review.clips[number + 1 :], *review.clips[: number + 1])
         following = next((r.clip.id for r in in_turn if clip_view.fits(r, wanted)), "")
-        return self._around(draft_id, review, following, wanted)
+        latest.wanted = following
+        return self._unless_overtaken(self._around(draft_id, review, following, wanted), latest, mine)
 
     def cut_after(self, draft_id: str, clip_id: str, event: gr.EventData) -> Updates:
         """A word was chosen: the clip may be parted after it."""
-        try:
-            clip = self.app.clip(self.app.drafts.dataset(draft_id), clip_id)
-        except VoicekitError as error:
-            return {self.note: problem(error)}
+        clip = self.app.clip(self.app.drafts.dataset(draft_id), clip_id)
         count = min(int(data_of(event).get("word", 0)), len(clip.transcript.words) - 1)
-        return {self.words: clip_view.words(clip, count), self.cut: count, self.split: _split_button(clip, count), self.note: ""}
+        return {self.words: clip_view.words(clip, count), self.cut: str(count), self.split: _split_button(clip, count)}
 
-    def taken_back(self, draft_id: str, clip_id: str, wanted: str, which: str) -> Updates:
+    def taken_back(self, draft_id: str, clip_id: str, wanted: str, latest: Latest, which: str) -> Updates:
         """Undo or redo; the clip that it was about is shown."""
+        mine = latest.now(clip_id)
         back = self.app.undo_decision if which == "undo" else self.app.redo_decision
-        try:
-            dataset, about = back(self.app.drafts.dataset(draft_id))
-        except VoicekitError as error:
-            return self.shown(draft_id, clip_id, wanted, problem(error))
+        dataset, about = back(self.app.drafts.dataset(draft_id))
         told = "Taken back" if which == "undo" else "Done again"
         note = said(f"{told}: {_CALLED[about.action.value]}, {about.recording}.")
-        return {self.told: "", **self.shown(draft_id, _at(dataset, about.recording, about.start_sample), wanted, note)}
+        shown = self.shown(draft_id, _at(dataset, about.recording, about.start_sample), wanted, note)
+        return self._unless_overtaken(shown, latest, mine)
 
-    def _acting(self, act: Act) -> Callable[[str, str, str, str, int], Updates]:
-        """A handler that does something with the chosen clip; what is wrong with it is told beside the clip."""
+    def _acting(self, act: Act) -> Callable[[str, str, str, Latest, str, str], Updates]:
+        """A handler that does something with the clip that was chosen when the button was pressed; who looks at another by now
+        stays there."""
 
-        def done(draft_id: str, clip_id: str, wanted: str, words: str, cut: int) -> Updates:
-            try:
-                folder = self.app.drafts.dataset(draft_id)
-                clip = self.app.clip(folder, clip_id)
-                dataset = act(folder, clip_id, words, cut)
-            except VoicekitError as error:
-                return {self.note: problem(error)}
-            return {self.told: "", **self.shown(draft_id, _at(dataset, clip.recording, clip.start_sample), wanted)}
+        def done(draft_id: str, clip_id: str, wanted: str, latest: Latest, words: str, cut: str) -> Updates:
+            mine = latest.now(clip_id)
+            folder = self.app.drafts.dataset(draft_id)
+            clip = self.app.clip(folder, clip_id)
+            dataset = act(folder, clip_id, words, int(cut or 0))
+            at = _at(dataset, clip.recording, clip.start_sample)
+            if latest.number == mine:
+                return self.shown(draft_id, at, wanted)
+            shown = self.shown(draft_id, latest.wanted, wanted)
+            return {widget: value for widget, value in shown.items() if widget in self.of_list}
 
         return done
+
+    def _unless_overtaken(self, shown: Updates, latest: Latest, mine: int) -> Updates:
+        """Nothing is changed by an answer to a click that another has followed."""
+        return shown if latest.number == mine else {self.table: gr.skip()}
 
     def _corrected_and(self, then: Callable[[Path, str], Dataset]) -> Act:
         """A text that was changed in the box counts, also where nobody pressed the button beside it."""
@@ -239,7 +234,7 @@ class ReviewStage(Stage):
             self.table: clip_view.table(fit, chosen.clip.id if chosen else ""),
             self.chosen: chosen.clip.id if chosen else "",
             self.wanted: wanted,
-            self.cut: 0,
+            self.cut: "0",
             self.undo: _back_button("Undo", review.undoable),
             self.redo: _back_button("Redo", review.redoable),
             self.detail: gr.Column(visible=chosen is not None),

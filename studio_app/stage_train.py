@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gradio as gr
 from gradio.blocks import Block
 
 from studio_app import job_view
-from studio_app.markup import CLICKS, head, page, problem, tag, text
+from studio_app.markup import CLICKS, fault, head, long, page, problem, tag, text
 from studio_app.shell import QUIET, Updates, data_of, spacer
 from studio_app.stage import Stage
 from voicekit.drafts import Draft
-from voicekit.errors import VoicekitError
+from voicekit.errors import DraftNotFound, JobNotFound, VoicekitError
 from voicekit.presets import Preset
 from voicekit.records import JobState, JobStatus
 
@@ -27,7 +27,7 @@ class TrainStage(Stage):
 
     def layout(self) -> list[Block]:
         gr.HTML(head("Train the voice", "Choose how much effort it is worth. You can close the page meanwhile."))
-        self.told = gr.HTML()
+        self.told = gr.HTML(elem_id="train-told")
         with gr.Column() as self.choosing:
             self.presets = gr.HTML(js_on_load=CLICKS, elem_id="presets")
             with gr.Row(elem_classes="vk-bar"):
@@ -56,32 +56,28 @@ class TrainStage(Stage):
         ]
 
     def wire(self) -> None:
-        outputs = self.widgets
-        self.presets.click(self.chosen, self.draft_id, outputs, **QUIET)
-        self.start.click(self.started, self.draft_id, outputs)
-        self.stop.click(lambda d: self.acted(d, "cancel"), self.draft_id, outputs)
-        self.resume.click(lambda d: self.acted(d, "retry"), self.draft_id, outputs)
-        self.again.click(self.choose_again, self.draft_id, outputs)
-        self.timer.tick(self.ticked, self.draft_id, outputs, **QUIET)
+        self.on(self.presets.click, self.chosen, self.draft_id, **QUIET)
+        self.on(self.start.click, self.started, self.draft_id, trigger_mode="once")
+        self.on(self.stop.click, lambda d: self.acted(d, self.app.cancel), self.draft_id)
+        self.on(self.resume.click, lambda d: self.acted(d, self.app.retry), self.draft_id)
+        self.on(self.again.click, self.choose_again, self.draft_id)
+        self.timer.tick(self.ticked, self.draft_id, self.widgets, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
         if draft.job_id:
-            return self._watched(draft)
+            return {self.told: "", **self._watched(draft)}
         wait = page(tag("p", text("Asking this machine what it can do …"), css="soft"))
         return {self.told: "", **self._choosing(True), self.presets: wait, self.timer: gr.Timer(active=False)}
 
     def work(self, draft: Draft) -> Iterator[Updates]:
-        if not draft.job_id:
+        if not draft.job_id or self._job(draft) is None:
             yield self._presets(draft)
 
     def missing(self, draft: Draft) -> tuple[str, str]:
         if not draft.job_id:
             return "The training was not started.", "Choose a preset and start it."
-        try:
-            job = self.app.job(draft.job_id)
-        except VoicekitError as error:
-            return error.problem, error.remedy
-        if job.version:
+        job = self._job(draft)
+        if job is not None and job.version:
             return "", ""
         return "The voice is not finished yet.", "Wait for it here, or come back later: it is also listed under Jobs."
 
@@ -90,48 +86,59 @@ class TrainStage(Stage):
         return self._presets(draft)
 
     def started(self, draft_id: str) -> Updates:
-        """Hand what was chosen to the queue; the same again is the same job."""
-        draft = self.app.drafts.get(draft_id)
-        try:
-            job = self.app.submit(
-                draft.name,
-                self.app.drafts.recordings(draft_id),
-                script=self.app.drafts.script(draft_id),
-                reference=self.app.drafts.reference(draft_id),
-                language=draft.language,
-                recipe=draft.recipe,
-                new_version=True,
-                owner=draft.owner,
-                consent_id=draft.consent_id,
-            )
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: "", **self._watched(self.app.drafts.change(draft_id, job_id=job.id))}
+        """Hand what was chosen to the queue; the same again is the same job. What the review has made is not made again."""
+        drafts, draft = self.app.drafts, self.app.drafts.get(draft_id)
+        job = self.app.submit(
+            draft.name,
+            drafts.recordings(draft_id),
+            script=drafts.script(draft_id),
+            reference=drafts.reference(draft_id),
+            language=draft.language,
+            recipe=self.app.reviewer.recipe(draft_id),
+            new_version=True,
+            owner=draft.owner,
+            consent_id=draft.consent_id,
+            prepared=drafts.dataset(draft_id),
+            foreseen=next(p.steps_s for p in self._found(draft) if p.recipe == draft.recipe),
+        )
+        return self._watched(drafts.change(draft_id, job_id=job.id))
 
-    def acted(self, draft_id: str, action: str) -> Updates:
+    def acted(self, draft_id: str, action: Callable[[str], JobStatus]) -> Updates:
+        """Stop the job or go on with it."""
         draft = self.app.drafts.get(draft_id)
-        try:
-            self.app.cancel(draft.job_id) if action == "cancel" else self.app.retry(draft.job_id)
-        except VoicekitError as error:
-            return {self.told: problem(error)}
-        return {self.told: "", **self._watched(draft)}
+        if self._job(draft) is not None:
+            action(draft.job_id)
+        return self._watched(draft)
 
     def choose_again(self, draft_id: str) -> Updates:
         draft = self.app.drafts.change(draft_id, job_id="")
         return {**self._choosing(True), **self._presets(draft), self.timer: gr.Timer(active=False)}
 
     def ticked(self, draft_id: str) -> Updates:
+        """What is new; a catalog that cannot be asked just now is asked again."""
         try:
             draft = self.app.drafts.get(draft_id)
-            return self._watched(draft) if draft.job_id else {self.timer: gr.Timer(active=False)}
+            if draft.job_id:
+                return self._watched(draft)
+            return {**self._choosing(True), **self._presets(draft), self.timer: gr.Timer(active=False)}
+        except DraftNotFound:
+            return {self.timer: gr.Timer(active=False)}
         except VoicekitError as error:
-            return {self.told: problem(error), self.timer: gr.Timer(active=False)}
+            return {self.live: problem(error)}
+
+    def _job(self, draft: Draft) -> JobStatus | None:
+        """The job of a draft; None once it was removed."""
+        try:
+            return self.app.job(draft.job_id)
+        except JobNotFound:
+            return None
 
     def _watched(self, draft: Draft) -> Updates:
-        try:
-            job = self.app.job(draft.job_id)
-        except VoicekitError as error:
-            return {self.told: problem(error), **self._choosing(True), self.timer: gr.Timer(active=False)}
+        job = self._job(draft)
+        if job is None:
+            draft = self.app.drafts.change(draft.id, job_id="")
+            gone = fault("The job of this voice was removed.", "Choose how to train it, and start again.")
+            return {self.told: gone, **self._choosing(True), **self._presets(draft), self.timer: gr.Timer(active=False)}
         stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
         return {
             **self._choosing(False),
@@ -149,10 +156,12 @@ class TrainStage(Stage):
     def _choosing(self, yes: bool) -> Updates:
         return {self.choosing: gr.Column(visible=yes), self.watching: gr.Column(visible=not yes)}
 
+    def _found(self, draft: Draft) -> tuple[Preset, ...]:
+        return self.app.presets(self.app.reviewer.show(draft.id).accepted)
+
     def _presets(self, draft: Draft) -> Updates:
         try:
-            clips = self.app.reviewer.show(draft.id).accepted
-            found = self.app.presets(clips)
+            found = self._found(draft)
         except VoicekitError as error:
             return {self.presets: problem(error)}
         return {self.presets: page(tag("div", *(_card(p, draft.recipe) for p in found), css="presets"), _where(found))}
@@ -161,7 +170,7 @@ class TrainStage(Stage):
 def _card(preset: Preset, chosen: str) -> str:
     need = tag(
         "div",
-        tag("span", text(f"about {_long(preset.minutes)}")),
+        tag("span", text(f"about {long(60 * preset.minutes)}")),
         tag("span", text(f"{preset.memory_gb:.1f} GB memory")),
         css="need",
     )
@@ -175,11 +184,5 @@ def _card(preset: Preset, chosen: str) -> str:
 
 def _where(found: tuple[Preset, ...]) -> str:
     measured = any(p.measured for p in found)
-    how = "as earlier voices took on this machine" if measured else "by what it took elsewhere: nothing was trained here yet"
-    return tag("p", text(f"Times are estimates, {how}."), css="faint after")
-
-
-def _long(minutes: float) -> str:
-    if minutes < 1.5:
-        return "1 minute"
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    how = "as earlier voices took on this machine" if measured else "by how fast this machine is: nothing was trained here yet"
+    return tag("p", text(f"Times are estimates, {how}. While it runs, the time that is left is corrected."), css="faint after")

@@ -8,9 +8,7 @@ from gradio import themes
 
 CSS = Path(__file__).with_name("studio.css")
 
-# The studio is designed in light colours alone; the browser's own buttons and scroll bars must know.
-_LINE_SCRIPT = Path(__file__).with_name("line.js").read_text(encoding="utf-8")
-HEAD = f'<meta name="color-scheme" content="light"><meta name="robots" content="noindex"><script>{_LINE_SCRIPT}</script>'
+# The studio is designed in light colours alone.
 LIGHT = "() => { document.body.classList.remove('dark'); }"
 
 _INK, _SOFT, _LINE, _WASH, _PAPER, _ACCENT, _ACCENT_DARK = (

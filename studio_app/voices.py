@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from studio_app import numbers, talk
+from studio_app.answering import answering, together
 from studio_app.markup import (
     CLICKS,
     GAP,
+    LOADING,
     button,
+    consent_badge,
     empty,
     face,
     facts,
+    fault,
     head,
     meter,
     minutes,
@@ -27,10 +32,10 @@ from studio_app.markup import (
     when,
 )
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import NEW, TALK, VOICES, Shell, Updates, data_of, place, spacer
+from studio_app.shell import EACH, NEW, QUIET, TALK, VOICES, Latest, Shell, Updates, data_of, kept, place, spacer
 from voicekit.app import App
-from voicekit.errors import VoicekitError
-from voicekit.records import Voice, VoiceState
+from voicekit.errors import NotPublishable, VoicekitError, VoiceNotFound
+from voicekit.records import ConsentState, Voice, VoiceState
 from voicekit.results import VoiceDetails
 
 _ALL = "all"
@@ -41,7 +46,8 @@ class VoicesTab:
 
     def __init__(self, shell: Shell, talk_name: gr.Dropdown, new: NewVoiceTab) -> None:
         self.shell, self.app, self.talk_name, self.new = shell, shell.app, talk_name, new
-        self.name = gr.State("")
+        # `known` is the state of what is shown, to be compared with what it is by now; `heard_last` what is to be heard at last.
+        self.name, self.known, self.heard_last = kept(), kept(), gr.State(Latest())
         self._gallery()
         self._detail()
         self._wire()
@@ -55,8 +61,8 @@ class VoicesTab:
                 )
                 states = [("All states", _ALL), *((s.value.capitalize(), s.value) for s in VoiceState)]
                 self.state = gr.Dropdown(states, value=_ALL, show_label=False, container=False, scale=0, min_width=140)
-            self.heard = gr.HTML()
-            self.gallery = gr.HTML(js_on_load=CLICKS, elem_id="gallery")
+            self.heard = gr.HTML(elem_id="heard")
+            self.gallery = gr.HTML(LOADING, js_on_load=CLICKS, elem_id="gallery")
 
     def _detail(self) -> None:
         with gr.Column(visible=False) as self.detail:
@@ -65,7 +71,8 @@ class VoicesTab:
                 spacer()
                 self.versions = gr.Dropdown([], show_label=False, container=False, scale=0, min_width=190)
                 self.talk = gr.Button("Talk with it", variant="primary", size="sm", scale=0, min_width=120)
-            self.top = gr.HTML()
+            self.told = gr.HTML(elem_id="voice-told")
+            self.top = gr.HTML(elem_id="voice-top")
             with gr.Tabs():
                 with gr.Tab("Numbers"):
                     self.figures = gr.HTML()
@@ -79,34 +86,42 @@ class VoicesTab:
                     self.python_code = gr.Code(label="Python", language="python", interactive=False)
                     self.http_code = gr.Code(label="HTTP, served by: voicekit serve", language="python", interactive=False)
                 with gr.Tab("Manage"):
-                    self.managed = gr.HTML()
+                    self.managed = gr.HTML(elem_id="managed")
                     with gr.Row():
-                        self.publish = gr.Button("Publish this version")
-                        self.revoke = gr.Button("Revoke this version")
-                        self.remove = gr.Button("Remove the voice for good", variant="stop")
-                    with gr.Row(visible=False) as self.sure:
-                        gr.HTML(said("This deletes every version with its recordings and cannot be undone.", "bad"))
-                        self.yes = gr.Button("Yes, remove it", variant="stop", scale=0, min_width=150)
-                        self.no = gr.Button("Keep it", scale=0, min_width=110)
+                        self.publish = gr.Button("Publish this version", elem_id="publish-version")
+                        self.revoke = gr.Button("Revoke this version", elem_id="revoke")
+                        self.remove = gr.Button("Remove the voice for good", variant="stop", elem_id="remove")
+                    self.sure = Sure("revoke", "Yes, revoke it", "Let it speak on")
+                    self.gone_for_good = Sure("remove", "Yes, remove it", "Keep it")
         self.inside = [
             self.top, self.figures, self.report, self.lineage, self.shell_code, self.python_code, self.http_code,
-            self.managed, self.publish, self.revoke, self.versions,
+            self.managed, self.publish, self.revoke, self.versions, self.told, self.known, self.sure.row, self.gone_for_good.row,
         ]  # fmt: skip
 
     def _wire(self) -> None:
-        shell, sought = self.shell, [self.search, self.state]
-        views = [self.name, self.heard, self.listing, self.detail, self.gallery, shell.address, shell.tabs]
-        self.gallery.click(self.clicked, None, list(dict.fromkeys([*views, *self.inside, *self.new.outputs])))
-        self.search.change(self.cards, sought, self.gallery, show_progress="hidden")
-        self.state.change(self.cards, sought, self.gallery, show_progress="hidden")
-        self.versions.input(self.filled, [self.name, self.versions], self.inside)
-        self.back.click(self.all_voices, sought, views)
-        self.publish.click(lambda n, v: self.changed(self.app.publish, n, v), [self.name, self.versions], self.inside)
-        self.revoke.click(lambda n, v: self.changed(self.app.revoke, n, v), [self.name, self.versions], self.inside)
-        self.remove.click(lambda: gr.Row(visible=True), None, self.sure)
-        self.no.click(lambda: gr.Row(visible=False), None, self.sure)
-        self.yes.click(self.removed, [self.name, *sought], [*views, self.managed, self.sure])
-        self.talk.click(self.to_talk, self.name, [shell.tabs, self.talk_name, shell.address])
+        shell, sought, at = self.shell, [self.search, self.state], [self.name, self.versions]
+        self.views: list[Any] = [
+            self.name, self.known, self.heard, self.listing, self.detail, self.gallery, shell.address, shell.tabs,
+        ]  # fmt: skip
+        everything = together(self.views, self.inside, self.new.outputs)
+
+        asked = [self.sure.row, self.sure.says, self.gone_for_good.row, self.gone_for_good.says]
+
+        def on(event: Callable[..., Any], handler: Callable[..., Any], inputs: Any, outputs: list[Any], **how: Any) -> Any:
+            return event(answering(handler, self.told), inputs, together(outputs, [self.told]), **how)
+
+        opened = on(self.gallery.click, self.clicked, self.heard_last, everything, **EACH)
+        opened.then(self.listened, self.heard_last, self.heard, **QUIET, **EACH)
+        for box in (self.search, self.state):
+            box.change(self.cards, sought, self.gallery, **QUIET)
+        on(self.versions.input, self.filled, at, self.inside)
+        on(self.back.click, self.all_voices, sought, self.views)
+        on(self.publish.click, lambda n, v: self.changed(self.app.publish, n, v), at, self.inside)
+        on(self.revoke.click, self.revocation_asked, at, asked)
+        on(self.sure.yes.click, lambda n, v: self.changed(self.app.revoke, n, v), at, self.inside)
+        on(self.remove.click, self.removal_asked, at, asked)
+        on(self.gone_for_good.yes.click, self.removed, [self.name, *sought], together(self.views, self.inside))
+        on(self.talk.click, self.to_talk, self.name, [shell.tabs, self.talk_name, shell.address])
 
     def cards(self, wanted: str = "", in_state: str = _ALL) -> str:
         try:
@@ -114,66 +129,131 @@ class VoicesTab:
         except VoicekitError as error:
             return problem(error)
 
-    def clicked(self, event: gr.EventData) -> Iterator[Updates]:
+    def clicked(self, latest: Latest, event: gr.EventData) -> Updates:
+        """A button of a card. What is to be heard is made by itself, so that no other click has to wait for it."""
         data = data_of(event)
         slug = str(data.get("name", ""))
         match data.get("act"):
             case "new":
-                yield {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.begun()}
+                latest.now("")
+                return {self.shell.tabs: gr.Tabs(selected=NEW), **self.new.begun()}
             case "listen":
-                yield {self.heard: page(tag("p", text(f"{slug} takes a breath …"), css="soft"))}
-                yield {self.heard: _preview(self.shell, slug)}
+                latest.now(slug)
+                return {self.heard: page(tag("p", text(f"{slug} is preparing its first words …"), css="soft"))}
             case "open":
-                yield self.opened(slug)
+                latest.now("")
+                return self.opened(slug)
             case _:
-                yield {self.name: gr.skip()}
+                return {self.name: gr.skip()}
+
+    def listened(self, latest: Latest) -> Any:
+        """The preview that was asked for last."""
+        slug, number = latest.wanted, latest.number
+        if not slug:
+            return gr.skip()
+        shown = _preview(self.shell, slug)
+        if latest.number != number:
+            return gr.skip()
+        latest.wanted = ""
+        return shown
 
     def opened(self, slug: str) -> Updates:
         """Show one voice instead of the gallery."""
+        try:
+            filled = self.filled(slug)
+        except VoiceNotFound:
+            gone = fault(f"The voice {slug} is no longer there.", "It was removed.")
+            return {**self.all_voices(), self.heard: gone}
         shown = {self.name: slug, self.heard: "", self.listing: gr.Column(visible=False), self.detail: gr.Column(visible=True)}
-        return {**shown, self.shell.address: place(VOICES, voice=slug), **self.filled(slug)}
+        return {**shown, self.shell.address: place(VOICES, voice=slug), **filled}
 
     def filled(self, slug: str, version: int | None = None) -> Updates:
-        try:
-            found, of_name = self.app.show(slug, version or 0), self.app.versions(slug)
-        except VoicekitError as error:
-            return {self.top: problem(error)}
-        voice, evaluation = found.voice, found.evaluation
+        found, of_name = self.app.show(slug, version or 0), self.app.versions(slug)
+        voice, evaluation, refusal = found.voice, found.evaluation, self.app.refusal(found.voice)
         codes = dict(zip((self.shell_code, self.python_code, self.http_code), _code(voice.slug), strict=True))
         return {
-            self.top: _title(voice),
+            self.top: _title(voice, found.consent),
             self.figures: page(numbers.decision(evaluation), GAP, numbers.tiles(evaluation), GAP, numbers.charts(evaluation)),
             self.report: numbers.report_frame(found.report),
             self.lineage: page(tag("div", facts(_lineage(found)), css="panel"), tag("div", _recordings(found), css="panel")),
             **codes,
-            self.managed: page(tag("p", text(_what_can_be_done(found)), css="lead")),
-            self.publish: gr.Button(interactive=evaluation.passed and voice.state is not VoiceState.PUBLISHED),
+            self.managed: page(tag("p", text(_what_can_be_done(found, refusal)), css="lead")),
+            self.publish: gr.Button(interactive=refusal is None and voice.state is not VoiceState.PUBLISHED),
             self.revoke: gr.Button(interactive=voice.state is not VoiceState.REVOKED),
             self.versions: gr.Dropdown(_choices(of_name), value=voice.version),
+            self.known: _state_of(of_name),
+            self.sure.row: gr.Row(visible=False),
+            self.gone_for_good.row: gr.Row(visible=False),
         }
 
-    def all_voices(self, wanted: str, in_state: str) -> Updates:
+    def all_voices(self, wanted: str = "", in_state: str = _ALL) -> Updates:
         back = {self.listing: gr.Column(visible=True), self.detail: gr.Column(visible=False), self.heard: "", self.name: ""}
-        return {**back, self.gallery: self.cards(wanted, in_state), self.shell.address: place(VOICES)}
+        return {**back, **self.listed(wanted, in_state), self.shell.address: place(VOICES)}
+
+    def listed(self, wanted: str = "", in_state: str = _ALL) -> Updates:
+        """The cards, and what they show."""
+        try:
+            return {self.known: _state_of(self.app.voices()), self.gallery: self.cards(wanted, in_state)}
+        except VoicekitError as error:
+            return {self.gallery: problem(error)}
 
     def changed(self, action: Callable[[str, int], Voice], slug: str, version: int) -> Updates:
-        try:
-            action(slug, version)
-        except VoicekitError as error:
-            return {self.managed: problem(error)}
+        action(slug, version)
         return self.filled(slug, version)
 
+    def revocation_asked(self, slug: str, version: int) -> Updates:
+        says = (
+            f"Version {version} of {slug} then speaks no more, neither here nor for any program that uses it. Its files are kept."
+        )
+        return {**self.sure.asked(says), self.gone_for_good.row: gr.Row(visible=False)}
+
+    def removal_asked(self, slug: str, version: int) -> Updates:
+        says = self.app.removal_of(slug).in_words(f"This deletes {slug} and cannot be undone")
+        return {**self.gone_for_good.asked(says), self.sure.row: gr.Row(visible=False)}
+
     def removed(self, slug: str, wanted: str, in_state: str) -> Updates:
+        removed = self.app.remove(slug)
+        return {**self.all_voices(wanted, in_state), self.heard: said(removed.in_words(f"Removed {slug}"))}
+
+    def noticed(self, slug: str, version: int, known: str, wanted: str, in_state: str) -> Updates | None:
+        """What is to be shown if the voices were changed elsewhere; None if all is as it is shown."""
+        if not slug:
+            voices = self.app.voices()
+            now = _state_of(voices)
+            return None if now == known else {self.gallery: self.cards(wanted, in_state), self.known: now}
         try:
-            self.app.remove(slug)
-        except VoicekitError as error:
-            return {self.managed: problem(error), self.sure: gr.Row(visible=False)}
-        gone = {self.heard: said(f"{slug} was removed."), self.sure: gr.Row(visible=False)}
-        return {**self.all_voices(wanted, in_state), **gone}
+            of_name = self.app.versions(slug)
+        except VoiceNotFound:
+            gone = fault(f"The voice {slug}, which was open here, was removed.", "It was done in another window or program.")
+            return {**self.all_voices(wanted, in_state), self.heard: gone}
+        if _state_of(of_name) == known:
+            return None
+        still = next((v for v in of_name if v.version == version), of_name[-1])
+        note = said(f"{slug} was changed in another window or program: version {still.version} is {still.state.value}.")
+        return {**self.filled(slug, still.version), self.told: note}
 
     def to_talk(self, slug: str) -> Updates:
         chosen = gr.Dropdown(talk.names(self.app), value=slug)
         return {self.shell.tabs: gr.Tabs(selected=TALK), self.talk_name: chosen, self.shell.address: place(TALK, voice=slug)}
+
+
+class Sure:
+    """What is asked before something is done that cannot be taken back."""
+
+    def __init__(self, key: str, yes: str, no: str) -> None:
+        with gr.Row(visible=False, elem_classes="vk-bar") as self.row:
+            self.says = gr.HTML(elem_id=f"{key}-sure")
+            self.yes = gr.Button(yes, variant="stop", scale=0, min_width=150, elem_id=f"{key}-yes")
+            self.no = gr.Button(no, scale=0, min_width=110, elem_id=f"{key}-no")
+        self.no.click(lambda: gr.Row(visible=False), None, self.row, **QUIET)
+
+    def asked(self, says: str) -> Updates:
+        return {self.row: gr.Row(visible=True), self.says: fault("Are you sure?", says)}
+
+
+def _state_of(voices: list[Voice]) -> str:
+    """Equal as long as nothing of them changed that a page shows."""
+    return repr([(v.slug, v.version, v.state.value, v.evaluation_id, v.consent_id, v.consent_cosine) for v in voices])
 
 
 def gallery_of(app: App, wanted: str = "", in_state: str = _ALL) -> str:
@@ -204,7 +284,8 @@ def _card(app: App, voice: Voice) -> str:
     except VoicekitError as error:
         scores = [tag("p", text(error.problem), css="soft")]
     acts = (button("Open", "open", name=voice.slug, main=True), button("▶ Listen", "listen", name=voice.slug))
-    top = tag("div", face(voice.slug), name, state_badge(voice.state), css="top")
+    badges = state_badge(voice.state), consent_badge(app.consent_state(voice))
+    top = tag("div", face(voice.slug), name, *badges, css="top")
     return tag("article", top, tag("div", *scores), tag("div", *acts, css="acts"), css="voice")
 
 
@@ -222,21 +303,18 @@ def _preview(shell: Shell, slug: str) -> str:
     return page(tag("div", bar, css="voice"))
 
 
-def _title(voice: Voice) -> str:
+def _title(voice: Voice, consent: ConsentState) -> str:
     words = tag("div", tag("h1", text(voice.slug)), tag("div", text(_about(voice)), css="faint"))
-    return page(tag("div", face(voice.slug), words, state_badge(voice.state), css="title"))
+    lacking = "" if consent.holds else tag("p", text(consent.says), css="say bad")
+    return page(tag("div", face(voice.slug), words, state_badge(voice.state), consent_badge(consent), css="title"), lacking)
 
 
-def _what_can_be_done(found: VoiceDetails) -> str:
-    match found.voice.state:
-        case VoiceState.PUBLISHED:
-            return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
-        case VoiceState.REVOKED:
-            return "This version was revoked: nobody can use it. Publish it again if that was a mistake."
-        case _ if found.evaluation.passed:
-            return "This version passed and waits for you. Publish it to let others use it."
-        case _:
-            return "The gate refused this version, so it cannot be published. Follow the advice under Numbers and make another."
+def _what_can_be_done(found: VoiceDetails, refusal: NotPublishable | None) -> str:
+    if found.voice.state is VoiceState.PUBLISHED:
+        return "This version is published: it may be used by whoever has a key. Revoke it to stop that at once."
+    if refusal is None:
+        return "This version passed and waits for you. Publish it to let others use it."
+    return str(refusal)
 
 
 def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
@@ -245,7 +323,7 @@ def _lineage(found: VoiceDetails) -> list[tuple[str, str]]:
         ("Base model", f"{run.base_model} @ {run.base_revision[:12]}"),
         ("Recordings", f"{len(found.recordings)} files, {minutes(found.speech_s)} of speech"),
         ("Clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
-        ("Consent", voice.consent_id or "none stored"),
+        ("Consent", f"{found.consent.says} {voice.consent_id}".strip()),
         ("Training", f"{run.steps} steps in {minutes(run.seconds)}, loss {run.loss_first:.2f} → {run.loss_last:.2f}"),
         ("Parameters", f"{run.trainable_parameters:,} learned"),
         ("Made", f"{when(run.started_at)} to {when(run.finished_at)} UTC, voicekit {run.code_revision}"),

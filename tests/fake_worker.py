@@ -33,7 +33,7 @@ def fake_app(home: Path, url: str, device: str = "cpu") -> App:
     engines = replace(fake_engines(FakeBase()), queue=lambda: queue_of(device))
     command = [sys.executable, str(Path(__file__)), "step", str(home), url, device]
     runner = DurableRunner(catalog, beside(url), command, {}, engines.queue, lambda: device_lock(device))
-    return App(home, catalog, engines, "fake", runner)
+    return App(home, catalog, engines, "fake", runner, require_consent=False)
 
 
 def watched(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.fake_base import FakeBase
@@ -16,8 +17,8 @@ from voicekit.ports import Catalog, JobSource
 class InlineRunner:
     """ports.JobRunner: does what is waiting, one step after the other, and comes back."""
 
-    def __init__(self, home: Path, catalog: Catalog, engines: Engines) -> None:
-        self._carrier = Carrier(home, catalog, engines)
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines, require_consent: bool) -> None:
+        self._carrier = Carrier(home, catalog, engines, require_consent)
 
     def run(self, jobs: JobSource, until_idle: bool = False) -> None:
         for status in jobs.waiting("cpu"):
@@ -30,8 +31,11 @@ class InlineRunner:
                     jobs.fail(status.id, status.attempt, fault_of(error, step))
                     break
 
+    def forget(self, jobs: Mapping[str, int]) -> None:
+        """Nothing is kept here of what was carried out."""
 
-def inline_app(home: Path, base: FakeBase | None = None, require_consent: bool | None = None) -> App:
+
+def inline_app(home: Path, base: FakeBase | None = None, require_consent: bool = False) -> App:
     """An App of fakes whose `work()` carries out what waits."""
     catalog, engines = SqlCatalog(f"sqlite:///{home / 'catalog.db'}"), fake_engines(base or FakeBase())
-    return App(home, catalog, engines, "fake", InlineRunner(home, catalog, engines), require_consent)
+    return App(home, catalog, engines, "fake", InlineRunner(home, catalog, engines, require_consent), require_consent)

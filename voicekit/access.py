@@ -11,15 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-import numpy as np
-
-from voicekit import audio, consent, files, voice_files
+from voicekit import audio, consent, files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
-from voicekit.prepare.clips import CLIPS
 from voicekit.prepare.intake import SCRIPT_SUFFIXES, find_audio
-from voicekit.records import ApiKey, Consent, FloatArray, KeptAnswer, Upload, Voice, Waveform
+from voicekit.records import ApiKey, Consent, KeptAnswer, Upload
+from voicekit.removal import GATHERED
 from voicekit.shelf import Shelf
-from voicekit.storage import file_sha256, read_json
 from voicekit.timebase import utc
 
 SCOPES = {
@@ -30,8 +27,6 @@ SCOPES = {
 SOUNDS = audio.SUFFIXES
 RECORDINGS = SOUNDS | SCRIPT_SUFFIXES | {".zip"}
 _SECRET_BYTES = 32
-# Enough to know a voice by; more would only take longer.
-_COMPARED_FILES, _COMPARED_S = 8, 30.0
 _CONSENT_S = 120.0
 _ANSWERING_S = 900.0
 
@@ -39,16 +34,20 @@ _ANSWERING_S = 900.0
 class Access(Shelf):
     """Owners are names that the keys carry; "" is this machine's user."""
 
-    def add_consent(self, owner: str, speaker: str, language: str, recording: Path | str) -> Consent:
+    def add_consent(self, owner: str, speaker: str, language: str, recording: Path | str, only_if_said: bool = False) -> Consent:
         """Keep a speaker's spoken consent and whether its words are those of the statement (voicekit.consent).
 
-        Raises LanguageError (no statement in that language), RecordingsError.
+        With `only_if_said` other words are a RecordingsError, and nothing is kept. Raises LanguageError (no statement in that
+        language), RecordingsError.
         """
         if not speaker.strip():
             raise UsageError("A consent needs to say who gives it.", "Give the speaker's name.")
         text = consent.statement(language)
         wave = audio.read(Path(recording), _CONSENT_S)
         words = consent.check_words(self._engines.judge().transcribe(wave, language), language)
+        if only_if_said and not words.ok:
+            understood = f"Understood was: {words.heard}" if words.heard else "Hardly a word of it was understood."
+            raise RecordingsError("This is not the statement, so it was not kept.", f"{understood} Read it word for word: {text}")
         consent_id = f"consent-{uuid4().hex[:20]}"
         kept = Path("consents") / f"{consent_id}.flac"
         audio.write_flac(self._home / kept, wave)
@@ -82,48 +81,12 @@ class Access(Shelf):
         """Compare the consent's voice with recordings (a folder, a zip or a file), and keep what came of it."""
         given = self.consent(consent_id)
         kept = self._home / given.recording
-        encoder = self._engines.speaker_encoder()
-        mine = encoder.embed(_beginning(kept))
-        theirs: list[FloatArray] = []
         with TemporaryDirectory(prefix=".work-", dir=kept.parent) as work:  # a zip is unpacked there
             root, paths = find_audio(Path(recordings), Path(work))
-            step = max(1, len(paths) // _COMPARED_FILES)
-            for path in paths[::step][:_COMPARED_FILES]:
-                try:
-                    theirs.append(encoder.embed(_beginning(root / path)))
-                except RecordingsError:
-                    continue  # preparing them says which and why
-        likeness = consent.compare_voice(mine, theirs)
+            likeness = consent.likeness_to(kept, [root / path for path in paths], self._engines.speaker_encoder())
         checked = replace(given, voice_ok=likeness.ok, cosine=likeness.cosine)
         self._catalog.save_consent(checked)
         return checked
-
-    def check_consent_of(self, name: str, version: int = 0) -> Consent:
-        """Compare a voice's consent with the clips that it was made from."""
-        voice = self._voice(name, version)
-        return self.check_consent_voice(voice.consent_id, self._home / voice.folder / voice_files.DATASET / CLIPS)
-
-    def change_voice(
-        self,
-        name: str,
-        version: int = 0,
-        *,
-        description: str | None = None,
-        tags: Sequence[str] | None = None,
-        consent_id: str | None = None,
-    ) -> Voice:
-        """Change what is said about a voice; what is None stays."""
-        voice = self._voice(name, version)
-        if consent_id and self.consent(consent_id).owner != voice.owner:
-            raise ConsentNotFound(f"There is no consent {consent_id!r}.", "Record one, or check its id.")
-        changed = replace(
-            voice,
-            description=voice.description if description is None else description,
-            tags=voice.tags if tags is None else tuple(tags),
-            consent_id=voice.consent_id if consent_id is None else consent_id,
-        )
-        self._catalog.add_voice(changed)
-        return changed
 
     def create_key(self, name: str, owner: str = "", scopes: Sequence[str] = tuple(SCOPES)) -> tuple[ApiKey, str]:
         """A new key and its secret, which is shown this once: only its hash is kept."""
@@ -183,35 +146,22 @@ class Access(Shelf):
         shutil.rmtree((self._home / found.path).parent, ignore_errors=True)
 
     def gather(self, uploads: Sequence[Upload]) -> Path:
-        """A folder with these files, or their one zip, for a voice to be made from; equal files of one owner make one folder."""
+        """A new folder with these files, or their one zip, for a voice to be made from (see `forget_unused`)."""
         zips = [u for u in uploads if Path(u.name).suffix.lower() == ".zip"]
         if not uploads or (zips and len(uploads) > 1):
             raise UsageError("A voice is made of recordings, or of one zip of them.", "Send several files, or a single zip.")
-        parts = sorted(f"{u.name}\0{file_sha256(self._home / u.path)}" for u in uploads)
-        folder = self._gathered / hashlib.sha256("\n".join([uploads[0].owner, *parts]).encode()).hexdigest()[:32]
+        folder = self._home / GATHERED / uuid4().hex
         names: set[str] = set()
-        for number, upload in enumerate(uploads):
-            name = upload.name if upload.name.lower() not in names else f"{number}-{upload.name}"
-            names.add(name.lower())
-            if not (folder / name).exists():
+        try:
+            for number, upload in enumerate(uploads):
+                name = upload.name if upload.name.lower() not in names else f"{number}-{upload.name}"
+                names.add(name.lower())
                 with files.beside(folder / name) as tmp:
                     shutil.copyfile(self._home / upload.path, tmp)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return folder / zips[0].name if zips else folder
-
-    def gathered_for(self, name: str) -> list[Path]:
-        """Folders made by `gather` of which only this voice was made."""
-        used: dict[Path, set[str]] = {}
-        for file in [*self._home.glob(f"work/*/{voice_files.JOB}"), *self._home.glob(f"voices/*/*/{voice_files.JOB}")]:
-            job = read_json(file)
-            for place in (Path(str(job.get(key, ""))) for key in ("recordings", "script", "reference", "turns")):
-                folder = next((f for f in (place, place.parent) if f.parent == self._gathered), None)
-                if folder is not None:
-                    used.setdefault(folder, set()).add(str(job.get("name", "")))
-        return [folder for folder, names in used.items() if names == {name}]
-
-    @property
-    def _gathered(self) -> Path:
-        return self._home / "recordings"
 
     def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
         """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""
@@ -229,17 +179,6 @@ class Access(Shelf):
     def drop_answer(self, key: str, owner: str, route: str) -> None:
         """The request failed: it may be made again under the same key."""
         self._catalog.remove_answer(key, owner, route)
-
-
-def _beginning(recording: Path) -> Waveform:
-    """Its first _COMPARED_S, without the rest."""
-    rate_hz, num_samples, parts = 0, 0, list[FloatArray]()
-    for block in audio.blocks(recording):
-        rate_hz, num_samples = block.sample_rate_hz, num_samples + block.num_samples
-        parts.append(block.samples)
-        if num_samples >= _COMPARED_S * rate_hz:
-            break
-    return Waveform(np.concatenate(parts, axis=1)[:, : int(_COMPARED_S * rate_hz)], rate_hz)
 
 
 def _hash(secret: str) -> str:

@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from voicekit import __version__, audio, creation, files, voice_files
+from voicekit import __version__, audio, creation, files, pace, voice_files
 from voicekit.access import Access
 from voicekit.casting import Casting
 from voicekit.curation import Curation
+from voicekit.cuttings import Cuttings
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
@@ -24,10 +25,10 @@ from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
 from voicekit.measure import Subject, measure
 from voicekit.models import ModelState
-from voicekit.ports import OnProgress, Progress
+from voicekit.ports import OnProgress, Progress, SpeechDelta
 from voicekit.presets import Preset, presets
 from voicekit.questions import read_questions
-from voicekit.records import FloatArray, Question, Turn, Verdict, Voice, Waveform
+from voicekit.records import Consent, FloatArray, Question, Turn, Verdict, Voice, Waveform
 from voicekit.results import Answer, BaseReport, Check, DemoAnswer, DemoShown, DistilledPart, VoiceDetails
 from voicekit.review import Reviewer
 from voicekit.shelf import silent
@@ -56,9 +57,23 @@ class App(Making, Access, Curation):
         return Reviewer(self.drafts, self._engines, self._base)
 
     @cached_property
+    def cuttings(self) -> Cuttings:
+        """How the cutting of the drafts' recordings goes."""
+        return Cuttings(self.drafts, self.reviewer.make)
+
+    @cached_property
     def casting(self) -> Casting:
         """Who speaks in the recordings of the drafts, and who of them is wanted."""
         return Casting(self.drafts, self._engines, lambda draft_id: self.reviewer.recipe(draft_id).prepare)
+
+    def consent_for_draft(self, draft_id: str, speaker: str, language: str, recording: Path | str) -> Consent:
+        """Keep a spoken consent for an unfinished voice; one that it had before goes, if nothing else uses it."""
+        draft = self.drafts.get(draft_id)
+        given = self.add_consent(draft.owner, speaker, language, recording)
+        self.drafts.change(draft_id, consent_id=given.id)
+        if draft.consent_id and not self._remover.is_used(draft.consent_id):
+            self._carry_out(self._remover.of_consent(draft.consent_id))
+        return given
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:
@@ -106,10 +121,16 @@ class App(Making, Access, Curation):
     ) -> Dialogue:
         """A conversation with a voice that remembers its turns. It may begin with a `history`; `heard` is what its
         spoken turns sounded like (`Turn.clip_id` is a wave's digest)."""
-        model = self._speaking(self._voice(name, version))
+        voice = self._voice(name, version)
+        model = self._speaking(voice)
         for wave in heard:
             model.hear(wave)
-        return Dialogue(model.stream, time.perf_counter, history, seed=seed)
+
+        def stream(user: str | Waveform, past: Sequence[Turn], turn_seed: int) -> Iterator[SpeechDelta]:
+            self._still_speaks(voice)
+            return model.stream(user, past, turn_seed)
+
+        return Dialogue(stream, time.perf_counter, history, seed=seed)
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
@@ -170,9 +191,7 @@ class App(Making, Access, Curation):
     def presets(self, clips: int) -> tuple[Preset, ...]:
         """The ways to train, with what each takes on this machine for so many clips."""
         base = self._base()
-        known = [self._catalog.run(v.run_id) for v in self._catalog.voices() if v.base_model == self._base_wanted]
-        runs = [r for r in known if r is not None and r.base_revision == base.info.revision]
-        return presets(base.forecast, runs, clips, "cuda" in self._engines.device().lower())
+        return presets(base.forecast, pace.learned(self._home, base.info.revision), clips)
 
     def languages(self) -> tuple[str, ...]:
         """Those that the base for new voices speaks."""
@@ -181,7 +200,8 @@ class App(Making, Access, Curation):
     def doctor(self) -> list[Check]:
         """What works on this machine, and what to do about the rest."""
         models = self._engines.models()
-        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__, models))
+        required = self._publisher.require_consent
+        return list(examine(self._home, self._catalog, self._base, self._engines.device, __version__, models, required))
 
     def models(self) -> Sequence[ModelState]:
         """The outside models that messy recordings can use, with what of them is there."""

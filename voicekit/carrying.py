@@ -24,14 +24,19 @@ from voicekit import creation
 from voicekit.engines import Engines
 from voicekit.errors import Cancelled, InputError, ResourceError, VoicekitError
 from voicekit.jobs import HERE, OPEN, new_job, voice_of
+from voicekit.pace import TimeLeft, learn
 from voicekit.ports import Catalog, Progress
+from voicekit.publishing import Publisher
 from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice
 from voicekit.request import Request, request_of
+from voicekit.storage import read_json
 from voicekit.timebase import utc
 from voicekit.workplace import alone, job_folder
 
 SAVE_EVERY_S = 0.5
 MAX_POINTS = 600
+# Among a job's numbers: how long all of it still takes, where that was foreseen.
+TIME_LEFT = "time_left_s"
 # A worker that was killed leaves its child a moment to notice; a foreground `create` is not waited for longer than this.
 WAIT_FOR_NAME_S = 60.0
 
@@ -39,8 +44,8 @@ WAIT_FOR_NAME_S = 60.0
 class Live:
     """Writes progress into the catalog, now and then; the job being unwanted stops the step by an exception."""
 
-    def __init__(self, catalog: Catalog, home: Path, status: JobStatus) -> None:
-        self._catalog, self._home, self.status = catalog, home, status
+    def __init__(self, catalog: Catalog, home: Path, status: JobStatus, time_left: TimeLeft | None = None) -> None:
+        self._catalog, self._home, self.status, self._time_left = catalog, home, status, time_left
         self._saved_s = 0.0
 
     def __call__(self, event: Progress) -> None:
@@ -54,12 +59,18 @@ class Live:
             status = replace(status, losses=_curve(status.losses, int(step), loss))
         if step is not None:
             status = replace(status, numbers=_rounded(event.values))
+        status = replace(status, numbers=self._with_time_left(status.numbers, event))
         if event.sample:
             sample = Path(event.sample).relative_to(self._home).as_posix()
             status = replace(status, samples=(*(s for s in status.samples if s != sample), sample))
         self.status = status
         if event.fraction in (0.0, 1.0) or event.sample or time.monotonic() - self._saved_s > SAVE_EVERY_S:
             self.save()
+
+    def _with_time_left(self, numbers: tuple[tuple[str, float], ...], event: Progress) -> tuple[tuple[str, float], ...]:
+        left_s = self._time_left.at(event.step, event.fraction) if self._time_left else None
+        kept = tuple((name, value) for name, value in numbers if name != TIME_LEFT)
+        return kept if left_s is None else (*kept, (TIME_LEFT, round(left_s, 1)))
 
     def save(self) -> None:
         self._saved_s = time.monotonic()
@@ -75,7 +86,15 @@ class Live:
         state = JobState.FINISHED if passed else JobState.REFUSED
         done = tuple(creation.STEPS)
         self.status = replace(
-            self.status, state=state, step=done[-1], fraction=1.0, message="", done=done, version=voice.version, samples=kept
+            self.status,
+            state=state,
+            step=done[-1],
+            fraction=1.0,
+            message="",
+            done=done,
+            version=voice.version,
+            samples=kept,
+            numbers=tuple((name, value) for name, value in self.status.numbers if name != TIME_LEFT),
         )
         self.save()
 
@@ -129,30 +148,40 @@ class Foreground:
 class Carrier:
     """Carries out single steps of the jobs in a catalog."""
 
-    def __init__(self, home: Path, catalog: Catalog, engines: Engines) -> None:
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines, require_consent: bool = True) -> None:
         self._home, self._catalog, self._engines = home, catalog, engines
+        self._publisher = Publisher(home, catalog, engines, require_consent)
 
     def carry_out(self, job_id: str, attempt: int, step: str) -> None:
         """Do one step unless it is done. Raises what went wrong; Cancelled if the job is not wanted any more."""
         found = self._catalog.job(job_id)
         if found is None or found.status.attempt != attempt or found.status.state not in OPEN:
             raise _cancelled()
-        live = Live(self._catalog, self._home, replace(found.status, state=JobState.RUNNING))
-        request = request_of(found.request)
+        request, folder = request_of(found.request), job_folder(self._home, job_id)
+        time_left = TimeLeft(dict(request.foreseen), _spent(folder)) if request.foreseen else None
+        live = Live(self._catalog, self._home, replace(found.status, state=JobState.RUNNING), time_left)
         with alone(self._home, request.slug, WAIT_FOR_NAME_S):
             versions = self._catalog.versions(request.slug)
             made = voice_of(job_id, versions, self._home)
             if made is None:
                 model = self._engines.open_base(request.base)
-                job = creation.Job(job_id, job_folder(self._home, job_id), request, model, self._engines, live)
+                job = creation.Job(job_id, folder, request, model, self._engines, live)
                 if step == "prepare" and not job.facts(step) and request.job_id(model.info.revision) != job_id:
                     raise InputError("The recordings were changed after the voice was asked for.", "Ask for it again.")
                 if step != creation.LAST_STEP:
-                    creation.carry_out_step(job, step)
+                    self._timed(job, step)
                 else:
                     made = creation.finish(job, self._catalog, self._home)
             if made is not None and step == creation.LAST_STEP:
-                live.finish(made)
+                live.finish(self._publisher.publish_if_allowed(made) if request.publish else made)
+
+    def _timed(self, job: creation.Job, step: str) -> None:
+        """A step, and how long it took against what was foreseen, unless an earlier attempt had begun it."""
+        begun_before = (job.folder / step).exists()
+        creation.carry_out_step(job, step)
+        promised, took_s = dict(job.request.foreseen).get(step), job.facts(step).get("took_s")
+        if promised and took_s and not begun_before:
+            learn(self._home, job.base.info.revision, step, promised, took_s)
 
     def serve(self, asked: TextIO, answers: TextIO) -> None:
         """Steps as they are asked for, until the worker goes away."""
@@ -173,6 +202,12 @@ class Carrier:
             traceback.print_exc()
             return {"outcome": "failed", "fault": asdict(fault_of(error, step))}
         return {"outcome": "done"}
+
+
+def _spent(folder: Path) -> dict[str, float]:
+    """Seconds of the steps that are done, by step."""
+    found = {step: read_json(folder / step / "done.json").get("took_s") for step in creation.STEPS}
+    return {step: float(seconds) for step, seconds in found.items() if seconds is not None}
 
 
 def _print_into(log: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from voicekit.commands import base as base_commands
+from voicekit.commands import consents as consent_commands
 from voicekit.commands import dataset as dataset_commands
 from voicekit.commands import jobs as job_commands
 from voicekit.commands import keys as key_commands
@@ -21,7 +22,7 @@ from voicekit.commands import models as model_commands
 from voicekit.commands import prepare as prepare_commands
 from voicekit.commands import serve as serve_commands
 from voicekit.commands import studio as studio_commands
-from voicekit.commands.common import REFUSED, Json, opened
+from voicekit.commands.common import REFUSED, ConsentId, Json, opened
 from voicekit.commands.prepare import Reference, Speaker, Turns
 from voicekit.errors import UsageError, VoicekitError
 
@@ -81,6 +82,7 @@ def create(
     new_version: Annotated[
         bool, typer.Option("--new-version", help="If NAME exists with other inputs, make its next version.")
     ] = False,
+    consent: ConsentId = "",
     json: Json = False,
 ) -> None:
     """Make a voice from recordings. Interrupted? Run the same command again: it continues."""
@@ -101,13 +103,15 @@ def create(
                 base=base,
                 questions=questions,
                 new_version=new_version,
+                consent_id=consent,
                 report=report,
             )
         if json:
             result.json(made.as_json())
         else:
             result.details(made)
-    raise typer.Exit(0 if made.published else REFUSED)
+    terminal.say_what_is_missing(app, made.voice)
+    raise typer.Exit(0 if made.evaluation.passed else REFUSED)
 
 
 @cli.command()
@@ -154,9 +158,10 @@ def voices(json: Json = False) -> None:
     from voicekit.results import voice_json
 
     with terminal.stdout_for_results() as result:
-        found = opened().voices()
+        app = opened()
+        found = [(voice, app.consent_state(voice)) for voice in app.voices()]
         if json:
-            result.json([voice_json(v) for v in found])
+            result.json([voice_json(*each) for each in found])
         else:
             result.voices(found)
 
@@ -190,10 +195,15 @@ def evaluate(name: Name, questions: Questions = None, json: Json = False) -> Non
 
 
 @cli.command()
-def remove(name: Name) -> None:
-    """Forget a voice: all versions, their files, and what only they used."""
-    count = opened().remove(name)
-    typer.echo(f"Removed {name}: {count} {'version' if count == 1 else 'versions'}.", err=True)
+def remove(name: Name, json: Json = False) -> None:
+    """Forget a voice: all versions and jobs, their files, and the recordings, unfinished voices and consents only they used."""
+    from voicekit import terminal
+
+    with terminal.stdout_for_results() as result:
+        removed = opened().remove(name)
+        if json:
+            result.json(removed.as_json())
+    terminal.say(removed.in_words(f"Removed {name}"))
 
 
 @cli.command()
@@ -219,10 +229,11 @@ def demo(
         with terminal.progress(app.steps("demo")) as report:
             shown = app.demo(out, report)
         result.demo(shown)
-    raise typer.Exit(0 if shown.details.published else REFUSED)
+    raise typer.Exit(0 if shown.details.evaluation.passed else REFUSED)
 
 
 prepare_commands.add(cli)
+consent_commands.add(cli)
 job_commands.add(cli)
 studio_commands.add(cli)
 serve_commands.add(cli)

@@ -1,15 +1,24 @@
-"""Is a recording somebody's spoken consent? Decided from what a recogniser and a speaker encoder say; nothing is stored."""
+"""Is a recording somebody's spoken consent, and does it cover a voice? Decided from what a recogniser and a speaker encoder
+say; nothing is stored. The bundled sample needs nobody's: it carries a consent of its own kind (assets/sample/consent.json)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import zipfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from voicekit.errors import LanguageError
+from voicekit import audio
+from voicekit.errors import LanguageError, RecordingsError
 from voicekit.evaluate.text import spoken_words, text_errors
-from voicekit.records import FloatArray
+from voicekit.ports import SpeakerEncoder
+from voicekit.records import Consent, ConsentKind, ConsentState, FloatArray, Voice, VoiceState, Waveform
+from voicekit.shipped import shipped
+from voicekit.storage import read_json
 from voicekit.verbalization import primary
 
 # What is read aloud, word for word. A language is here when somebody who speaks it wrote its sentence.
@@ -33,6 +42,10 @@ MAX_WER = 0.25
 SHOWN_FROM = 0.4
 # Two recordings of one speaker have a cosine of 0.8 to 1, of two speakers 0.4 to 0.7.
 MIN_COSINE = 0.75
+# Enough to know a voice by; more would only take longer.
+_COMPARED_FILES, _COMPARED_S = 8, 30.0
+_NOBODY = "Record the speaker's consent and give it to the voice."
+_AGAIN = "Let the speaker of the recordings give the consent, word for word, and give it to the voice."
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,77 @@ def check_words(heard: str, language: str) -> Words:
     alike = text_errors(text, heard, language).wer
     denied = denials & set(spoken_words(heard, language)) - set(spoken_words(text, language))
     return Words(alike <= MAX_WER and not denied, heard if alike <= 1 - SHOWN_FROM else "")
+
+
+def likeness_to(consent: Path, recordings: Sequence[Path], encoder: SpeakerEncoder) -> Likeness:
+    """Whether the consent in a sound file was spoken by whom some of the recordings are of. Files that cannot be read are passed
+    over: preparing them says which and why."""
+    theirs: list[FloatArray] = []
+    for path in recordings[:: max(1, len(recordings) // _COMPARED_FILES)][:_COMPARED_FILES]:
+        try:
+            theirs.append(encoder.embed(_beginning(path)))
+        except RecordingsError:
+            continue
+    return compare_voice(encoder.embed(_beginning(consent)), theirs)
+
+
+def state_of(voice: Voice, consent: Consent | None, synthetic: bool, required: bool = True) -> ConsentState:
+    """How it stands with the permission for one version of a voice. `synthetic`: nobody spoke its recordings; `required` False:
+    a voice may be published without."""
+    if synthetic:
+        own = sample_consent()
+        return ConsentState(ConsentKind.SYNTHETIC, True, f"Synthetic speaker ({own['speaker']}): nobody has to consent.")
+    found = _spoken(voice, consent)
+    if found.holds:
+        return found
+    says = f"Published without a consent that holds. {found.says}" if voice.state is VoiceState.PUBLISHED else found.says
+    if not required:
+        says += " Consents are not required here (VOICEKIT_REQUIRE_CONSENT=false)."
+    return ConsentState(found.kind, False, says, found.remedy)
+
+
+def _spoken(voice: Voice, consent: Consent | None) -> ConsentState:
+    if consent is None or consent.owner != voice.owner:
+        return ConsentState(ConsentKind.NONE, False, f"Nobody consented to {voice.slug}.", _NOBODY)
+    missing, remedy = "", _AGAIN
+    if not consent.words_ok:
+        missing = "its words are not those of the statement"
+    elif voice.consent_cosine is None:
+        missing, remedy = "its voice was not compared with the recordings yet", "Publishing compares them."
+    elif not voice.consent_cosine >= MIN_COSINE:
+        missing = f"it is not the recordings' voice (likeness {voice.consent_cosine:.2f}, at least {MIN_COSINE} is needed)"
+    if missing:
+        return ConsentState(ConsentKind.SPOKEN, False, f"The consent to {voice.slug} does not hold: {missing}.", remedy)
+    alike = f"likeness {voice.consent_cosine:.2f}"
+    return ConsentState(ConsentKind.SPOKEN, True, f"{consent.speaker} consented in person ({alike}), {consent.created_at[:10]}.")
+
+
+@cache
+def sample_consent() -> dict[str, str]:
+    """The bundled sample's own consent: kind, speaker, statement."""
+    return read_json(shipped("assets/sample") / "consent.json")
+
+
+def of_the_sample(recordings: Collection[str]) -> bool:
+    """Whether all of these recordings, named by the sha256 of their bytes, are the bundled sample's."""
+    return bool(recordings) and set(recordings) <= _sample_recordings()
+
+
+@cache
+def _sample_recordings() -> frozenset[str]:
+    with zipfile.ZipFile(shipped("assets/sample") / "recordings.zip") as sample:
+        return frozenset(hashlib.sha256(sample.read(name)).hexdigest() for name in sample.namelist())
+
+
+def _beginning(recording: Path) -> Waveform:
+    """Its first _COMPARED_S, without the rest."""
+    rate_hz, num_samples, parts = 0, 0, list[FloatArray]()
+    for block in audio.blocks(recording):
+        rate_hz, num_samples = block.sample_rate_hz, num_samples + block.num_samples
+        parts.append(block.samples)
+        if num_samples >= _COMPARED_S * rate_hz:
+            break
+    return Waveform(np.concatenate(parts, axis=1)[:, : int(_COMPARED_S * rate_hz)], rate_hz)
 
 
 def compare_voice(consent: FloatArray, recordings: Sequence[FloatArray]) -> Likeness:

@@ -32,7 +32,7 @@ from voicekit.evaluate.run import f0_hz
 from voicekit.measure import Subject, measure
 from voicekit.ports import BaseModel, Catalog, OnProgress, Progress
 from voicekit.prepare import load_dataset, load_recordings
-from voicekit.prepare.folder import load_made
+from voicekit.prepare.folder import load_made, take_over
 from voicekit.preparing import prepare_with
 from voicekit.records import Clip, Dataset, Evaluation, IntArray, RunState, TrainingRun, Voice, VoiceState, Waveform
 from voicekit.report import write_report
@@ -102,7 +102,7 @@ class Job:
 
 
 def carry_out(job: Job, catalog: Catalog, home: Path) -> Voice:
-    """Do what is left of a job and register the voice: published if the gate passed it, else a draft."""
+    """Do what is left of a job and register the voice as a draft."""
     for step in list(STEPS)[:-1]:
         carry_out_step(job, step)
     return finish(job, catalog, home)
@@ -115,12 +115,13 @@ def carry_out_step(job: Job, step: str) -> None:
         job.report(Progress(step, 1.0, "done before"))
         return
     write_json(job.folder / voice_files.JOB, job.asked())
-    folder = job.folder / step
+    folder, began_s = job.folder / step, time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     job.report(Progress(step, 0.0))
     # The parts of a step report under names of their own; the outside sees one bar a step, full when it is finished.
     facts = work(job, folder, lambda event: job.report(replace(event, step=step, fraction=min(event.fraction, 0.999))))
-    write_json(folder / "done.json", {"finished_at": now(), **facts})
+    # Of this attempt alone: one that went on after a kill took longer.
+    write_json(folder / "done.json", {"finished_at": now(), "took_s": round(time.monotonic() - began_s, 3), **facts})
     job.report(Progress(step, 1.0))
 
 
@@ -151,6 +152,8 @@ def now() -> str:
 def prepare(job: Job, folder: Path, report: OnProgress) -> Facts:
     """Recordings and script become a dataset."""
     request, target = job.request, folder / voice_files.DATASET
+    if request.prepared is not None:
+        take_over(request.prepared, target)
     dataset = prepare_with(job.engines, job.base, request.given, request.recipe.prepare, target, report)
     return {"dataset": dataset.id, "speech_s": dataset.speech_s}
 
@@ -289,12 +292,12 @@ def register(job: Job, catalog: Catalog, home: Path) -> Voice:
         adapter_sha256=seal.adapter,
         prompt_sha256=seal.prompt,
         decoder_sha256=seal.decoder,
-        state=VoiceState.PUBLISHED if evaluation.passed and job.request.publish else VoiceState.DRAFT,
+        state=VoiceState.DRAFT,
         created_at=finished["finished_at"],
         language=load_made(job.dataset_folder)[0].prepare_spec().language,
         job_id=job.id,
         owner=job.request.owner,
-        consent_id=job.request.consent_id,
+        consent_id=job.request.consent_id if catalog.consent(job.request.consent_id) else "",
         tags=job.request.tags,
     )
     catalog.add_recordings(load_recordings(job.dataset_folder))

@@ -49,6 +49,7 @@ def examine(
     device: Callable[[], str],
     version: str,
     models: Sequence[ModelState] = (),
+    require_consent: bool = True,
 ) -> Iterator[Check]:
     """One check after the other, in the order in which a user would repair them."""
     yield Check("python", True, f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
@@ -60,6 +61,7 @@ def examine(
     yield _room(home)
     yield _database(catalog)
     yield _unfinished(home)
+    yield _consents(require_consent)
     for package, purpose in _OPTIONAL.items():
         found = _version(package)
         yield Check(package, bool(found), found or "not installed.", purpose, optional=True)
@@ -118,6 +120,13 @@ def _room(home: Path) -> Check:
     free = shutil.disk_usage(existing).free
     remedy = f"A voice needs up to {_ROOM_BYTES / 2**30:.0f} GB while it is made."
     return Check("disk", free >= _ROOM_BYTES, f"{free / 2**30:.1f} GB free{'' if free >= _ROOM_BYTES else '.'}", remedy)
+
+
+def _consents(required: bool) -> Check:
+    if required:
+        return Check("consents", True, "a voice is published with its speaker's consent alone", optional=True)
+    remedy = "Unset VOICEKIT_REQUIRE_CONSENT to require them."
+    return Check("consents", False, "voices are published without any (VOICEKIT_REQUIRE_CONSENT=false).", remedy, optional=True)
 
 
 def _unfinished(home: Path) -> Check:

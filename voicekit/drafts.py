@@ -2,8 +2,10 @@
 
 VOICEKIT_HOME/drafts/<id>/draft.json      the choices
 VOICEKIT_HOME/drafts/<id>/recordings/     what was uploaded (zips unpacked), and review.csv
+VOICEKIT_HOME/drafts/<id>/left-out/       recordings that were left out, with the texts beside them
 VOICEKIT_HOME/drafts/<id>/script/         the script, if it was given by itself
 VOICEKIT_HOME/drafts/<id>/dataset/        the clips to review (voicekit.review)
+VOICEKIT_HOME/drafts/<id>/cutting.json    how far the cutting of these clips is (voicekit.cuttings)
 VOICEKIT_HOME/drafts/<id>/speakers/       who speaks in them (voicekit.casting)
 VOICEKIT_HOME/drafts/<id>/reference/      samples of the wanted speaker, by content
 """
@@ -15,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 from voicekit import audio, files, manifest
-from voicekit.errors import InputError, RecordingsError, UsageError, VoicekitError
+from voicekit.errors import DraftNotFound, InputError, RecordingsError, UsageError, VoicekitError
 from voicekit.prepare import intake
 from voicekit.prepare.scripts import find_script
 from voicekit.records import Recording
@@ -88,10 +91,10 @@ class Material:
 
 
 class Drafts:
-    """The drafts of one home. Every change is written at once."""
+    """The drafts of one home. Every change is written at once; two that come together both count."""
 
     def __init__(self, home: Path) -> None:
-        self._root = home / "drafts"
+        self._root, self._changing = home / "drafts", Lock()
 
     def new(self, owner: str = "", language: str = "en") -> Draft:
         draft = Draft(uuid4().hex[:12], owner, language=language, created_at=_now(), updated_at=_now())
@@ -103,18 +106,29 @@ class Drafts:
         return sorted((d for d in found if owner in (None, d.owner)), key=lambda d: d.updated_at, reverse=True)
 
     def get(self, draft_id: str) -> Draft:
-        path = self._root / draft_id / _DRAFT
-        if not draft_id.isalnum() or not path.is_file():
-            raise UsageError("This unfinished voice is no longer there.", "Begin a new one.")
-        return manifest.read_record(path, Draft)
+        if not self.is_there(draft_id):
+            raise DraftNotFound("This unfinished voice is no longer there: it was removed.", "Begin a new one.")
+        return manifest.read_record(self._root / draft_id / _DRAFT, Draft)
 
     def change(self, draft_id: str, **changes: str) -> Draft:
         """The draft with other choices."""
-        return self._save(replace(self.get(draft_id), **changes, updated_at=_now()))
+        with self._changing:
+            return self._save(replace(self.get(draft_id), **changes, updated_at=_now()))
+
+    def is_there(self, draft_id: str) -> bool:
+        """Whether it was not removed."""
+        return draft_id.isalnum() and (self._root / draft_id / _DRAFT).is_file()
 
     def remove(self, draft_id: str) -> None:
-        self.get(draft_id)
-        shutil.rmtree(self._root / draft_id, ignore_errors=True)
+        folder = self._root / self.get(draft_id).id
+        # First: whoever still works on it sees that it is gone.
+        (folder / _DRAFT).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_if_removed(self, draft_id: str) -> None:
+        """For who worked on a draft while it was removed: nothing that was written meanwhile stays."""
+        if draft_id.isalnum() and not self.is_there(draft_id):
+            shutil.rmtree(self._root / draft_id, ignore_errors=True)
 
     def recordings(self, draft_id: str) -> Path:
         return self._root / self.get(draft_id).id / "recordings"
@@ -181,12 +195,26 @@ class Drafts:
         return self.change(draft_id, script=target.name)
 
     def drop(self, draft_id: str, path: str) -> None:
-        """Leave out one recording."""
+        """Leave out one recording, with the texts beside it that are of no other. It is kept until the draft is removed.
+
+        Raises UsageError if there is no such recording (any more).
+        """
         folder = self.recordings(draft_id)
-        target = (folder / path).resolve()
-        if target.is_file() and target.is_relative_to(folder.resolve()):
-            target.unlink()
-            self.change(draft_id)
+        if not _is_inside(folder, path):
+            raise UsageError(f"There is no recording {path} any more.", "Look at the list again: it has changed meanwhile.")
+        for file in _with_texts(folder / path):
+            _move(file, self._left_out(draft_id) / file.relative_to(folder))
+        self.change(draft_id)
+
+    def take_back(self, draft_id: str, path: str) -> None:
+        """Use a recording again that was left out. Raises UsageError if none of that name was."""
+        folder = self._left_out(draft_id)
+        if not _is_inside(folder, path):
+            raise UsageError(f"No recording {path} was left out.", "Upload it once more.")
+        for file in _with_texts(folder / path):
+            _place(file, self.recordings(draft_id) / file.relative_to(folder))
+            file.unlink()
+        self.change(draft_id)
 
     def material(self, draft_id: str) -> Material:
         """Every recording with its text; what is wrong stands where it belongs, nothing is raised."""
@@ -231,6 +259,9 @@ class Drafts:
             return 0
         raise RecordingsError(f"{suffix or 'it'} is no kind of recording or script")
 
+    def _left_out(self, draft_id: str) -> Path:
+        return self.recordings(draft_id).with_name("left-out")
+
     def _save(self, draft: Draft) -> Draft:
         manifest.write_record(self._root / draft.id / _DRAFT, draft)
         return draft
@@ -246,6 +277,25 @@ def _place(source: Path, target: Path) -> None:
         number += 1
         target = wanted.with_stem(f"{wanted.stem}-{number}")
     copy_file(source, target)
+
+
+def _is_inside(folder: Path, path: str) -> bool:
+    """Whether a path names a file below a folder, and nothing elsewhere."""
+    target = (folder / path).resolve()
+    return target.is_file() and target.is_relative_to(folder.resolve())
+
+
+def _with_texts(recording: Path) -> list[Path]:
+    """A recording and the files beside it that say what is said in it alone: texts of its name."""
+    beside = [f for f in recording.parent.iterdir() if f.is_file() and f.stem == recording.stem and f != recording]
+    if any(f.suffix.lower() in audio.SUFFIXES for f in beside):
+        return [recording]
+    return [recording, *(f for f in beside if f.suffix.lower() in intake.SCRIPT_SUFFIXES - _SCRIPTS)]
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
 
 
 def _found(recording: Recording, text: str, fault: str = "") -> Found:

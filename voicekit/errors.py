@@ -5,7 +5,7 @@ VoicekitError
 │   ├── NameTaken         a voice of that name exists with other content
 │   ├── VoiceNotFound
 │   ├── VoiceRevoked      the voice was revoked and does not speak any more
-│   ├── JobNotFound, ConsentNotFound, UploadNotFound, KeyNotFound
+│   ├── JobNotFound, DraftNotFound, ConsentNotFound, UploadNotFound, KeyNotFound
 │   ├── NotPublishable    the gate refused the voice, or a consent is missing
 │   └── Cancelled         somebody cancelled the job
 ├── InputError            what the user gave cannot be used (exit 3)
@@ -56,6 +56,10 @@ class VoiceRevoked(UsageError):
 
 class JobNotFound(UsageError):
     code = "job_not_found"
+
+
+class DraftNotFound(UsageError):
+    code = "draft_not_found"
 
 
 class ConsentNotFound(UsageError):

@@ -25,7 +25,8 @@ def warnings(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
         )
     if not _all_known(wer.value) or wer.value <= UNDERSTOOD_WER:
         return ()
-    spread = f" (95 %: {_percent(wer.low)} to {_percent(wer.high)})" if _all_known(wer.low, wer.high) else ""
+    ends = wer.shown_interval(0, 100.0)
+    spread = f" (95 %: {ends[0]} % to {ends[1]} %)" if ends else ""
     return (
         f"People will hardly understand this voice: a recogniser that knows none of the sentences mishears {_percent(wer.value)} "
         f"of its words{spread}, and {_percent(base.value)} of the un-tuned base's. Up to {_percent(UNDERSTOOD_WER)} can be "

@@ -8,6 +8,7 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 from voicekit.errors import ResourceError, UsageError
 
@@ -32,7 +33,7 @@ def writing(path: Path) -> Generator[None, None, None]:
 @contextmanager
 def beside(path: Path) -> Generator[Path, None, None]:
     """A temporary path in the folder of `path` (made if missing); renamed to `path` when the block ends well."""
-    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    tmp = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -125,7 +125,7 @@ class Jobs:
     def _known(self, job_id: str) -> QueuedJob:
         found = self._catalog.job(self._catalog.whole_job_id(job_id))
         if found is None:
-            raise JobNotFound(f"There is no job {job_id!r}.", "List them: voicekit jobs list.")
+            raise JobNotFound(f"There is no job {job_id[:16]!r}.", "List them: voicekit jobs list.")
         return replace(found, status=self._settled(found.status))
 
     def _settled(self, status: JobStatus) -> JobStatus:

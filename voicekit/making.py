@@ -5,31 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from voicekit import creation, onboarding, voice_files
+from voicekit import creation, onboarding
 from voicekit.carrying import Carrier, Foreground
+from voicekit.drafts import Drafts
 from voicekit.engines import Engines
-from voicekit.errors import NotPublishable, UsageError
+from voicekit.errors import ConsentNotFound, NotPublishable, UsageError
 from voicekit.jobs import HERE, Jobs, refuse_other_inputs, refuse_other_owners, voice_of
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
-from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
 from voicekit.records import JobState, JobStatus, Voice, VoiceState
+from voicekit.removal import Plan, Remover
 from voicekit.request import Request, checked_name, find_recipe, handed_in
-from voicekit.results import VoiceDetails
+from voicekit.results import Removed, VoiceDetails
 from voicekit.shelf import Shelf, silent
 from voicekit.specs import Recipe
-from voicekit.storage import read_json
 from voicekit.workplace import alone, job_folder
 
 STOPPING_S = 10.0
+ABANDONED_S = 86_400.0
 
 
 class Making(Shelf):
-    """`runner` carries out jobs when this process is a worker; `require_consent` None: to publish voices with an owner."""
+    """`runner` carries out jobs when this process is a worker."""
 
     def __init__(
         self,
@@ -38,12 +41,12 @@ class Making(Shelf):
         engines: Engines,
         base: str,
         runner: JobRunner | None = None,
-        require_consent: bool | None = None,
+        require_consent: bool = True,
     ) -> None:
-        super().__init__(home, catalog, engines, base)
+        super().__init__(home, catalog, engines, base, require_consent)
         self._runner = runner
         self._jobs = Jobs(home, catalog, engines)
-        self._publisher = Publisher(catalog, require_consent)
+        self._remover = Remover(home, catalog)
 
     def create(
         self,
@@ -59,11 +62,13 @@ class Making(Shelf):
         base: str = "",
         questions: Path | str | None = None,
         new_version: bool = False,
+        consent_id: str = "",
         report: OnProgress = silent,
     ) -> VoiceDetails:
-        """Make a voice of recordings; a draft if the gate refuses it. The same call again continues, or finds it finished.
+        """Make a voice of recordings. The same call again continues, or finds it finished.
 
-        `reference`, `speaker` and `turns` say whose voice is meant in recordings of several (see `prepare`).
+        It is published if the gate passes it and the consent holds (see `publish`), else it stays a draft. `reference`, `speaker`
+        and `turns` say whose voice is meant in recordings of several (see `prepare`).
 
         Raises UsageError (NameTaken: the name has a published voice of other inputs and `new_version` is False),
         InputError, ResourceError, TrainingError, MissingModel; nothing that was finished is lost.
@@ -73,6 +78,7 @@ class Making(Shelf):
             base=base, questions=questions,
         )  # fmt: skip
         slug = request.slug
+        request = replace(request, consent_id=self._consent_for(consent_id, ""))
         with alone(self._home, slug):
             versions = self._catalog.versions(slug)
             refuse_other_owners(slug, request.owner, versions)
@@ -87,6 +93,7 @@ class Making(Shelf):
                 shutil.rmtree(work, ignore_errors=True)
                 for step in creation.STEPS:
                     report(Progress(step, 1.0, "done before"))
+                made = self._publisher.publish_if_allowed(self._given(made, request.consent_id))
             return self._details(made)
 
     def submit(
@@ -107,18 +114,31 @@ class Making(Shelf):
         consent_id: str = "",
         tags: Sequence[str] = (),
         publish: bool = False,
+        uploads: Sequence[str] = (),
+        prepared: Path | None = None,
+        foreseen: Mapping[str, float] | None = None,
     ) -> JobStatus:
         """Have a voice made by a worker. The same again finds its job; one that failed or was cancelled goes on.
 
-        The voice stays a draft until `publish`, unless `publish` is set and the gate passes it.
+        The voice stays a draft until it is published, unless `publish` is set, the gate passes it and the consent holds. What the
+        dataset in the folder `prepared` has of the same recordings, made with the same settings, is not made again; `foreseen`
+        are the seconds by step that the time left is reckoned from.
         Raises UsageError (NameTaken: the name is somebody else's, or of other inputs), InputError, MissingModel.
         """
         request = self._request(
             name, recordings, script=script, reference=reference, speaker=speaker, turns=turns, language=language, recipe=recipe,
             base=base, questions=questions,
         )  # fmt: skip
-        wanted = publish and not self._publisher.consent_needed(owner)
-        request = replace(request, owner=owner, consent_id=consent_id, tags=tuple(tags), publish=wanted)
+        request = replace(
+            request,
+            owner=owner,
+            consent_id=self._consent_for(consent_id, owner),
+            tags=tuple(tags),
+            publish=publish,
+            uploads=tuple(uploads),
+            prepared=prepared and prepared.absolute(),
+            foreseen=tuple((foreseen or {}).items()),
+        )
         return self._jobs.submit(request, new_version)
 
     def job(self, job_id: str) -> JobStatus:
@@ -163,9 +183,38 @@ class Making(Shelf):
         rows = self.check_manifest(manifest)
         return onboarding.carry_out(rows, self._submit_row, self.job, self._publish_row, report, every_s)
 
-    def publish(self, name: str, version: int = 0) -> Voice:
-        """Let a voice be used; version 0 is the newest. Raises NotPublishable if the gate refused it or a consent is missing."""
-        return self._publisher.publish(self._voice(name, version) if version else self._versions(name)[-1])
+    def publish(self, name: str, version: int = 0, consent_id: str = "") -> Voice:
+        """Let a voice be used; version 0 is the newest. The consent, given now or before, is compared with the voice's clips.
+
+        Raises NotPublishable if the gate refused it, no consent holds, or it was revoked and nobody has consented since.
+        """
+        voice = self._voice(name, version) if version else self._versions(name)[-1]
+        return self._publisher.publish(self._given(voice, consent_id))
+
+    def change_voice(
+        self,
+        name: str,
+        version: int = 0,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        consent_id: str | None = None,
+    ) -> Voice:
+        """Change what is said about a voice; what is None stays. A published voice keeps a consent that holds, where one is
+        required: another one that does not is NotPublishable."""
+        voice = self._voice(name, version)
+        changed = replace(
+            voice,
+            description=voice.description if description is None else description,
+            tags=voice.tags if tags is None else tuple(tags),
+        )
+        if consent_id is not None and consent_id != voice.consent_id:
+            changed = self._publisher.compared(replace(changed, consent_id=self._consent_for(consent_id, voice.owner)))
+            refusal = self._publisher.refusal(changed) if voice.state is VoiceState.PUBLISHED else None
+            if refusal is not None:
+                raise refusal
+        self._catalog.add_voice(changed)
+        return changed
 
     def revoke(self, name: str, version: int = 0) -> Voice:
         """Take a published voice back; it is kept, but does not speak any more. Version 0 is the newest published one."""
@@ -184,23 +233,87 @@ class Making(Shelf):
         """Be a worker's child: carry out the steps of jobs that it is told on stdin (see voicekit.carrying)."""
         answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)  # whatever libraries print is no answer
-        Carrier(self._home, self._catalog, self._engines).serve(sys.stdin, answers)
+        Carrier(self._home, self._catalog, self._engines, self._publisher.require_consent).serve(sys.stdin, answers)
 
-    def remove(self, name: str) -> int:
-        """Forget all versions of a voice, their files and unfinished work; returns how many versions there were."""
+    def removal_of(self, name: str) -> Removed:
+        """What `remove` would delete, to be shown before somebody says yes. Raises VoiceNotFound."""
+        return self._removal(checked_name(name)).removed()
+
+    def remove(self, name: str) -> Removed:
+        """Forget all versions of a voice, and everything that only they used: files, recordings, unfinished voices, consents."""
         slug = checked_name(name)
         # A worker is told to stop; who makes the voice in a terminal is not disturbed, and asked to stop it there.
         stopped = [self._jobs.cancel(s.id) for s in self._catalog.jobs_of(slug) if s.queue != HERE and not s.state.over]
         with alone(self._home, slug, wait_s=STOPPING_S if stopped else 0.0):
-            shelf = self._home / "voices" / slug
-            jobs = [p.parent for p in (self._home / "work").glob(f"*/{voice_files.JOB}") if read_json(p).get("name") == slug]
-            count = self._catalog.remove_voice(slug)
-            if not count and not shelf.exists() and not jobs:
-                self._missing(slug)
-            self._catalog.remove_jobs(slug)
-            for folder in (shelf, *jobs):
-                shutil.rmtree(folder, ignore_errors=True)
-            return count
+            return self._carry_out(self._removal(slug))
+
+    def remove_job(self, job_id: str) -> Removed:
+        """Forget a job, its work, its log, and the recordings and consent that only it used. A voice that it made stays.
+
+        One that waits or runs is stopped first. Raises JobNotFound.
+        """
+        status = self._jobs.get(job_id)
+        if status.queue == HERE and not status.state.over:
+            raise UsageError(f"{status.name} is being made in a terminal.", "Stop it there first.")
+        self._jobs.cancel(status.id)
+        with nullcontext() if status.state.over else alone(self._home, status.name, wait_s=STOPPING_S):
+            found = self._catalog.job(status.id)
+            return self._carry_out(self._remover.of_job(found)) if found is not None else Removed()
+
+    def remove_draft(self, draft_id: str) -> Removed:
+        """Forget an unfinished voice with its recordings, and the consent that only it used. Raises UsageError while a job makes
+        a voice of it."""
+        draft = Drafts(self._home).get(draft_id)
+        job = self._catalog.job(draft.job_id) if draft.job_id else None
+        if job is not None and not job.status.state.over:
+            raise UsageError(f"A voice is being made of it, by job {draft.job_id[:16]}.", "Stop that job first.")
+        return self._carry_out(self._remover.of_draft(draft))
+
+    def remove_consent(self, consent_id: str) -> Removed:
+        """Withdraw a consent: its recording is deleted, and every version that rests on it is revoked. Raises ConsentNotFound."""
+        self._consent_for(consent_id, None)
+        return self._carry_out(self._remover.of_consent(consent_id))
+
+    def forget_unused(self, places: Iterable[Path]) -> None:
+        """Of what `gather` made of a request's files, whatever no job and no voice uses: the request was refused, or it was
+        one that had been made before."""
+        folders = {folder for place in places if (folder := self._remover.gathered_folder(place)) is not None}
+        self._carry_out(self._remover.of_gathered(folders))
+
+    def forget_abandoned(self) -> None:
+        """What requests left that were cut off, a day ago or longer: recordings that nothing uses, files of no upload."""
+        since_s = time.time() - ABANDONED_S
+        found = [p for folder in ("recordings", "uploads") for p in (self._home / folder).glob("*")]
+        old = [place for place in found if place.stat().st_mtime < since_s]
+        self.forget_unused(place for place in old if place.parent.name == "recordings")
+        for place in old:
+            if place.parent.name == "uploads" and self._catalog.upload(place.name) is None:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _removal(self, slug: str) -> Plan:
+        plan = self._remover.of_voice(slug)
+        made = any(place.is_dir() and place.parent.name in ("voices", "work") for place in plan.places)
+        if not (plan.versions or plan.jobs or made):
+            self._missing(slug)
+        return plan
+
+    def _carry_out(self, plan: Plan) -> Removed:
+        tried = {job_id: job.status.attempt for job_id in plan.jobs if (job := self._catalog.job(job_id)) is not None}
+        removed = self._remover.carry_out(plan)
+        if self._runner is not None and tried:
+            self._runner.forget(tried)
+        return removed
+
+    def _consent_for(self, consent_id: str, owner: str | None) -> str:
+        """The id of a consent that is there and is the owner's (None: anybody's), or ""; ConsentNotFound for others."""
+        found = self._catalog.consent(consent_id) if consent_id else None
+        if consent_id and (found is None or owner not in (None, found.owner)):
+            raise ConsentNotFound(f"There is no consent {consent_id!r}.", "Record one, or check its id.")
+        return consent_id
+
+    def _given(self, voice: Voice, consent_id: str) -> Voice:
+        """The version with another consent; as it is without one."""
+        return self.change_voice(voice.slug, voice.version, consent_id=consent_id) if consent_id else voice
 
     def _make(self, job: creation.Job) -> Voice:
         """Here and now, visible among the jobs."""
@@ -212,6 +325,7 @@ class Making(Shelf):
 
         try:
             made = creation.carry_out(replace(job, report=report), self._catalog, self._home)
+            made = self._publisher.publish_if_allowed(made) if job.request.publish else made
         except BaseException as error:
             shown.ended(error)
             raise
@@ -245,7 +359,7 @@ class Making(Shelf):
         )
 
     def _publish_row(self, row: onboarding.RowResult) -> str:
-        """Where a consent is required the job left a draft: it is published if the consent holds."""
+        """A draft of an earlier run is published if its consent holds by now."""
         voice = next((v for v in self._catalog.versions(row.name) if v.version == row.version), None)
         if voice is None or voice.state is not VoiceState.DRAFT:
             return ""

@@ -56,5 +56,6 @@ def measure(
         passed=decision.passed,
         reasons=decision.reasons,
         advice=decision.advice,
+        for_checking=spec.for_checking,
     )
     return evaluation, rows

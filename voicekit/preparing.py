@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from voicekit import audio, manifest
 from voicekit.engines import Engines
 from voicekit.errors import LanguageError, ScriptError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
-from voicekit.ports import BaseModel, LanguageDetector, OnProgress, Progress
+from voicekit.ports import BaseModel, LanguageDetector, OnProgress, Progress, SpeakerEncoder
 from voicekit.prepare import Given, Means, prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.diarized import summaries
 from voicekit.prepare.folder import WORK, load_recordings, made_of
 from voicekit.prepare.hearing import Ears, Hearing, Speaker, Wanted
 from voicekit.prepare.intake import SPEAKERS, Intake, take_in
+from voicekit.prepare.people import FoundVoice, people_of
 from voicekit.prepare.review import Desk
 from voicekit.prepare.scripts import look_for_script
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.track import Track
 from voicekit.prepare.turns import Turns, find_turns, spoken_turns
-from voicekit.prepare.workbench import Instruments
+from voicekit.prepare.workbench import Instruments, sha256_of
 from voicekit.records import Dataset, SpeakerTurn, Waveform
 from voicekit.specs import PrepareSpec
 
 TOLD = SPEAKERS
+VOICES = "voices.jsonl"
 UNKNOWN_LANGUAGE = "und"
 LISTENED_TO_S = 60.0
 _LISTENED_TO, _SURE_OF_LANGUAGE = 3, 0.7
@@ -149,13 +153,22 @@ def _tools(engines: Engines, base: BaseModel, spec: PrepareSpec) -> Tools:
 @dataclass(frozen=True)
 class SpeakerSample:
     """One speaker of a recording (path below what was given): how long they speak, their share of its speech, and the name of a
-    wav with a stretch of them alone."""
+    wav with a stretch of them alone. `speaker` is what they are called in this recording, `person` in all of them."""
 
     recording: str
     speaker: str
     speech_s: float
     share: float
     sample: str
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class _Voice:
+    """One journal line: how a sample sounds to an encoder."""
+
+    key: str
+    embedding: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -176,7 +189,8 @@ def find_speakers(
     from_s: float = 0.0,
 ) -> list[SpeakerSample]:
     """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written
-    into `folder` as a wav. What was found in `folder` before is not looked for again. Raises InputError."""
+    into `folder` as a wav. Who sounds alike in several recordings is one person. What was found in `folder` before is not looked
+    for again. Raises InputError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
     others = [r.recording for r in intake.refused]
     written = {**_scripted(intake), **find_turns(turns, intake.root, intake.recordings, others).of}
@@ -196,7 +210,24 @@ def find_speakers(
             manifest.append_record(folder / TOLD, told)
         found += [SpeakerSample(recording.path, *who, _sample(recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)
-    return found
+    paths = {recording.path for recording in asked if recording.id in written}
+    return _as_people(found, paths, engines.speaker_encoder(), folder)
+
+
+def _as_people(
+    found: Sequence[SpeakerSample], told: Collection[str], encoder: SpeakerEncoder, folder: Path
+) -> list[SpeakerSample]:
+    """The same with who they are beyond their recording; in the recordings that are `told` their labels are names."""
+    known = {voice.key: voice.embedding for voice in manifest.read_journal(folder / VOICES, _Voice)}
+    voices: list[FoundVoice] = []
+    for who in found:
+        key = f"{encoder.name} {sha256_of(folder / who.sample)}"
+        if key not in known:
+            known[key] = tuple(round(float(x), 5) for x in encoder.embed(audio.read(folder / who.sample)))
+            manifest.append_record(folder / VOICES, _Voice(key, known[key]))
+        embedding = np.array(known[key], np.float32)
+        voices.append(FoundVoice(who.recording, who.speaker, who.recording in told, who.speech_s, embedding))
+    return [replace(who, person=person) for who, person in zip(found, people_of(voices), strict=True)]
 
 
 def _scripted(intake: Intake) -> Turns:

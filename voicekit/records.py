@@ -7,6 +7,7 @@ Units stand in the names. Text is normalised Unicode (NFC).
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from voicekit.channels import mixed, weights_of
 from voicekit.service_records import WORKER_SILENT_S as WORKER_SILENT_S
 from voicekit.service_records import ApiKey as ApiKey
 from voicekit.service_records import Consent as Consent
+from voicekit.service_records import ConsentKind as ConsentKind
+from voicekit.service_records import ConsentState as ConsentState
 from voicekit.service_records import JobFault as JobFault
 from voicekit.service_records import JobState as JobState
 from voicekit.service_records import JobStatus as JobStatus
@@ -306,12 +309,22 @@ class Metric:
     high: float
     n: int
 
+    def shown_interval(self, digits: int, scale: float = 1.0) -> tuple[str, str] | None:
+        """The interval with so many decimals, rounded outwards so that it never looks surer than it is; None if there is none."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return None
+        tenth = 10.0**digits
+        low = math.floor(scale * self.low * tenth + 1e-6) / tenth
+        high = math.ceil(scale * self.high * tenth - 1e-6) / tenth
+        return f"{low:.{digits}f}", f"{high:.{digits}f}"
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """Metrics by name (see voicekit.evaluate.METRICS), and the gate's decision.
 
     `reasons` say why a voice was refused (none if it passed), `advice` what would help, also where it passed narrowly.
+    `for_checking`: the run only showed that everything works; its voice is never published.
     """
 
     id: str
@@ -321,6 +334,7 @@ class Evaluation:
     passed: bool
     reasons: tuple[str, ...]
     advice: tuple[str, ...] = ()
+    for_checking: bool = False
 
 
 @dataclass(frozen=True)
@@ -328,7 +342,8 @@ class Voice:
     """One version of a voice: two halves (adapter, voice prompt) versioned together. Paths are relative to VOICEKIT_HOME.
 
     `decoder_sha256` is "" when the decoder was not adapted. `job_id` hashes what the voice was made from: name,
-    recordings, script, spec and base; equal inputs have equal ids.
+    recordings, script, spec and base; equal inputs have equal ids. `consent_cosine` is the likeness of the consent's speaker to
+    the clips of this version (None: not compared), `revoked_at` when it was taken back ("": it was not).
     """
 
     slug: str
@@ -350,6 +365,8 @@ class Voice:
     owner: str = ""
     tags: tuple[str, ...] = ()
     description: str = ""
+    consent_cosine: float | None = None
+    revoked_at: str = ""
 
 
 class TextErrors(NamedTuple):

@@ -18,6 +18,7 @@ from voicekit.specs import Recipe, read_recipe
 from voicekit.storage import combined_sha256, tree_sha256
 
 _FILES = ("script", "reference", "turns")
+_FOLDERS = ("prepared",)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}")
 
 
@@ -26,7 +27,9 @@ class Request:
     """What was asked for. `base` is a name or an absolute folder; no `questions` means the base's own test questions.
 
     Whose voice is meant say `reference`, a sound of theirs, or `speaker`, what they are called; `turns` says who speaks when.
-    With `publish` False the voice stays a draft also when the gate passes it.
+    With `publish` False the voice stays a draft also when the gate passes it. `uploads` are the ids of files that were uploaded
+    before and handed in: they go when the voice goes. What a dataset in the folder `prepared` has of the same recordings is not
+    made again; it changes nothing about the voice. `foreseen` are the seconds by step that its maker was promised.
     """
 
     slug: str
@@ -42,6 +45,9 @@ class Request:
     reference: Path | None = None
     speaker: str = ""
     turns: Path | None = None
+    uploads: tuple[str, ...] = ()
+    prepared: Path | None = None
+    foreseen: tuple[tuple[str, float], ...] = ()
 
     @property
     def given(self) -> Given:
@@ -76,7 +82,7 @@ class Request:
         return {
             **asdict(self),
             "recordings": str(self.recordings),
-            **{name: None if (file := getattr(self, name)) is None else str(file) for name in _FILES},
+            **{name: None if (file := getattr(self, name)) is None else str(file) for name in (*_FILES, *_FOLDERS)},
             "recipe": self.recipe.model_dump(mode="json"),
         }
 
@@ -86,10 +92,12 @@ def request_of(value: dict[str, Any]) -> Request:
     fields: dict[str, Any] = {
         **value,
         "recordings": Path(value["recordings"]),
-        **{name: Path(value[name]) if value.get(name) else None for name in _FILES},
+        **{name: Path(value[name]) if value.get(name) else None for name in (*_FILES, *_FOLDERS)},
         "recipe": Recipe.model_validate(value["recipe"]),
         "questions": tuple(Question(**question) for question in value["questions"]),
         "tags": tuple(value["tags"]),
+        "uploads": tuple(value.get("uploads", ())),
+        "foreseen": tuple((str(step), float(seconds)) for step, seconds in value.get("foreseen", ())),
     }
     return Request(**fields)
 

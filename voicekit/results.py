@@ -9,7 +9,18 @@ from typing import Any
 
 from voicekit.evaluation_warnings import warnings
 from voicekit.models import ModelState
-from voicekit.records import Evaluation, JobStatus, Metric, Recording, TrainingRun, Voice, VoiceState, Waveform
+from voicekit.records import (
+    Consent,
+    ConsentState,
+    Evaluation,
+    JobStatus,
+    Metric,
+    Recording,
+    TrainingRun,
+    Voice,
+    VoiceState,
+    Waveform,
+)
 
 Json = dict[str, Any]
 
@@ -27,12 +38,13 @@ class VoiceDetails:
     clips_rejected: int
     speech_s: float
     report: Path
+    consent: ConsentState
     notes: tuple[str, ...] = ()
     text_sources: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def published(self) -> bool:
-        """False for a draft that the gate refused."""
+        """False for a draft: the gate refused it, or a consent is missing."""
         return self.voice.state is VoiceState.PUBLISHED
 
     def as_json(self) -> Json:
@@ -42,6 +54,7 @@ class VoiceDetails:
             "voice": self.voice.slug,
             "version": self.voice.version,
             "state": self.voice.state.value,
+            "consent": consent_json(self.consent),
             "clips": {"accepted": self.clips_accepted, "rejected": self.clips_rejected},
             "speech_s": round(self.speech_s, 3),
             "training": {
@@ -73,6 +86,38 @@ class VoiceDetails:
         }
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What a removal deleted: versions as `ada@2`, the rest by id. `revoked` are versions that stay but lost their consent."""
+
+    versions: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    drafts: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+    num_files: int = 0
+    num_bytes: int = 0
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+    def in_words(self, begins: str) -> str:
+        """A sentence that says all of it, such as "Removed ada: 2 versions, 1 consent, 214 files (35.2 MB)."."""
+        counted = (
+            (len(self.versions), "version"),
+            (len(self.jobs), "job"),
+            (len(self.drafts), "unfinished voice"),
+            (len(self.consents), "consent"),
+            (len(self.uploads), "upload"),
+        )
+        parts = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in counted if count]
+        if self.num_files:
+            parts.append(f"{self.num_files} file{'' if self.num_files == 1 else 's'} ({self.num_bytes / 1e6:.1f} MB)")
+        revoked = f" Revoked, because nobody consents to it any more: {', '.join(self.revoked)}." if self.revoked else ""
+        return f"{begins}: {', '.join(parts) or 'nothing was left of it'}.{revoked}"
+
+
 def evaluation_json(evaluation: Evaluation) -> Json:
     """Every metric as `name`, and its 95 % interval as `name_ci`: [low, high]."""
     out: Json = {}
@@ -82,11 +127,22 @@ def evaluation_json(evaluation: Evaluation) -> Json:
     return out
 
 
-def voice_json(voice: Voice) -> Json:
+def consent_json(state: ConsentState) -> Json:
+    """How it stands with the permission for a voice, as every interface shows it."""
+    return {"kind": state.kind.value, "holds": state.holds, "says": state.says}
+
+
+def stored_consent_json(given: Consent) -> Json:
+    """A consent that is kept; `voice_ok` and `cosine` are null until it was compared with recordings."""
+    return {**asdict(given), "cosine": _number(given.cosine)}
+
+
+def voice_json(voice: Voice, consent: ConsentState) -> Json:
     return {
         "voice": voice.slug,
         "version": voice.version,
         "state": voice.state.value,
+        "consent": consent_json(consent),
         "language": voice.language,
         "base_model": voice.base_model,
         "created_at": voice.created_at,

@@ -62,19 +62,22 @@ class Reviewer:
         self._open_base = open_base
 
     def recipe(self, draft_id: str) -> Recipe:
+        """What the voice is made by, from the first cut to the training. However much of what was uploaded is broken: each file
+        is shown with its fault, and does not stop the others."""
         draft = self._drafts.get(draft_id)
         recipe = read_recipe(shipped("recipes") / f"{draft.recipe}.toml")
-        return recipe.model_copy(update={"prepare": recipe.prepare.model_copy(update={"language": draft.language})})
+        prepare = recipe.prepare.model_copy(update={"language": draft.language, "max_failed_ratio": 1.0})
+        return recipe.model_copy(update={"prepare": prepare})
 
     def make(self, draft_id: str, report: OnProgress) -> Review:
         """Cut, align and grade what was uploaded; what was done before is not done again."""
         base, folder = self._open_base(), self._drafts.dataset(draft_id)
-        # However little there is, and however much of it is broken: this is for looking at it.
-        spec = self.recipe(draft_id).prepare.model_copy(update={"max_failed_ratio": 1.0})
+        spec, inputs = self.recipe(draft_id).prepare, self._inputs(draft_id)
         whose = Wanted(self._drafts.reference(draft_id))
         given = Given(self._drafts.recordings(draft_id), self._drafts.script(draft_id), whose=whose)
         prepare_with(self._engines, base, given, spec, folder, report, strict=False)
-        write_json(folder / _MADE_OF, {"inputs": self._inputs(draft_id)})
+        # What came meanwhile is not among the clips.
+        write_json(folder / _MADE_OF, {"inputs": inputs})
         return self.show(draft_id)
 
     def is_made(self, draft_id: str) -> bool:

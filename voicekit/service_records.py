@@ -95,6 +95,25 @@ class Consent:
         return self.words_ok and self.voice_ok is True
 
 
+class ConsentKind(StrEnum):
+    """What stands behind a voice: nobody's word yet, a speaker's own, or recordings that no person spoke."""
+
+    NONE = "none"
+    SPOKEN = "spoken"
+    SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class ConsentState:
+    """Whether a permission covers one version of a voice. `says` is a sentence or two for people, shown wherever the voice is;
+    `remedy` what to do where it does not hold."""
+
+    kind: ConsentKind
+    holds: bool
+    says: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """A key of the HTTP API; only the hash of the secret is kept. Revoked from `revoked_at` on ("" = valid)."""

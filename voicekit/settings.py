@@ -12,7 +12,7 @@ class Settings(BaseSettings):
     """`home` holds everything voicekit keeps; `database_url` defaults to a SQLite file inside it.
 
     `models` is where outside models are looked for, by default the folder models in `home`.
-    `require_consent` says whether publishing needs a consent that holds; by default for voices that have an owner.
+    `require_consent` says whether publishing needs a consent that holds: true unless somebody answers for it otherwise.
     """
 
     model_config = SettingsConfigDict(env_prefix="VOICEKIT_", extra="ignore", frozen=True)
@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     base: str = "nano"
     threads: int = 0
-    require_consent: bool | None = None
+    require_consent: bool = True
     models: Path | None = None
 
     @field_validator("home", "models")

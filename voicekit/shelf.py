@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import NoReturn
 
 from voicekit import voice_files
 from voicekit.engines import Engines
-from voicekit.errors import IntegrityError, VoiceNotFound, VoiceRevoked
+from voicekit.errors import IntegrityError, NotPublishable, VoiceNotFound, VoiceRevoked
 from voicekit.ports import BaseModel, Catalog, Progress, SpeakingModel
 from voicekit.prepare.folder import FACTS, load_facts
-from voicekit.records import Voice, VoiceState
+from voicekit.publishing import Publisher
+from voicekit.records import ConsentState, Voice, VoiceState
 from voicekit.request import checked_name
 from voicekit.results import VoiceDetails
 
@@ -21,13 +23,15 @@ def silent(_: Progress) -> None:
 
 
 class Shelf:
-    """Everything lies under `home`. `base` is the base model for new voices: a name or a folder."""
+    """Everything lies under `home`. `base` is the base model for new voices: a name or a folder. `require_consent` False: voices
+    may be published without one."""
 
-    def __init__(self, home: Path, catalog: Catalog, engines: Engines, base: str) -> None:
+    def __init__(self, home: Path, catalog: Catalog, engines: Engines, base: str, require_consent: bool = True) -> None:
         self._home = home
         self._catalog = catalog
         self._engines = engines
         self._base_wanted = base
+        self._publisher = Publisher(home, catalog, engines, require_consent)
         self.turn = Lock()
         """Held by whoever is in a model of this App, piece by piece: all doors that are open at once take turns."""
 
@@ -62,11 +66,20 @@ class Shelf:
         remedy = f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
         raise VoiceNotFound(f"There is no voice {slug!r}.", remedy)
 
-    def _speaking(self, voice: Voice) -> SpeakingModel:
+    def _still_speaks(self, voice: Voice) -> None:
+        """Raises what keeps a version that was opened before from speaking now: it was removed or revoked meanwhile."""
+        now = next((v for v in self._catalog.versions(voice.slug) if v.version == voice.version), None)
+        if now is None or now.run_id != voice.run_id:
+            raise VoiceNotFound(f"{voice.slug} version {voice.version} was removed.", "Choose another voice or version.")
+        self._check_state(now)
+
+    def _check_state(self, voice: Voice) -> None:
         if voice.state is VoiceState.REVOKED:
-            raise VoiceRevoked(
-                f"{voice.slug} version {voice.version} was revoked.", f"Publish it again: voicekit publish {voice.slug}."
-            )
+            remedy = "Use another version or voice, or give it a new consent of its speaker and publish it."
+            raise VoiceRevoked(f"{voice.slug} version {voice.version} was revoked.", remedy)
+
+    def _speaking(self, voice: Voice) -> SpeakingModel:
+        self._check_state(voice)
         run = self._catalog.run(voice.run_id)
         if run is None:
             raise IntegrityError(f"The catalog does not know how {voice.slug} was made.", "Create the voice again.")
@@ -92,4 +105,13 @@ class Shelf:
             report=self._home / voice.folder / voice_files.REPORT,
             notes=facts.notes if facts else (),
             text_sources=facts.texts.of if facts else {},
+            consent=self._publisher.state(voice),
         )
+
+    def consent_state(self, voice: Voice) -> ConsentState:
+        """How it stands with the permission for a version: to be shown wherever the voice is."""
+        return self._publisher.state(voice)
+
+    def refusal(self, voice: Voice) -> NotPublishable | None:
+        """Why a version cannot be published as far as is known now; None: publishing finds out."""
+        return self._publisher.refusal(replace(voice, consent_cosine=1.0) if voice.consent_cosine is None else voice)

@@ -233,6 +233,7 @@ class EvaluateSpec(_Spec):
     """How much is asked and spoken, and what the gate requires.
 
     `max_wer` is the most of a voice's words that may be misheard, whatever the base does; None: no bound, but a warning.
+    `for_checking`: the run is to show that everything works; its voice is never published.
     """
 
     questions: int = 120
@@ -243,8 +244,9 @@ class EvaluateSpec(_Spec):
     max_wer_loss: float = 0.10
     rate_range: tuple[float, float] = (0.75, 1.35)
     max_wer: float | None = None
+    for_checking: bool = False
 
-    _later = frozenset({"max_wer"})
+    _later = frozenset({"max_wer", "for_checking"})
 
     @model_serializer(mode="wrap")
     def _older_specs_keep_their_digest(self, plainly: SerializerFunctionWrapHandler) -> dict[str, Any]:

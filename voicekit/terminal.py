@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from voicekit.app import collect, save
+from voicekit.app import App, collect, save
 from voicekit.dialogue import Dialogue, UserText
 from voicekit.errors import VoicekitError
 from voicekit.evaluation_warnings import warnings
@@ -27,7 +27,7 @@ from voicekit.models import ModelState
 from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
 from voicekit.ports import Progress as Event
-from voicekit.records import JobState, JobStatus, Metric, Voice, VoiceState
+from voicekit.records import Consent, ConsentState, JobState, JobStatus, Metric, Voice, VoiceState
 from voicekit.results import Check, DemoShown, DistilledPart, VoiceDetails
 
 _STDOUT, _STDERR = 1, 2
@@ -67,6 +67,7 @@ class Results:
             ("clips", f"{found.clips_accepted} accepted, {found.clips_rejected} rejected"),
             ("base", f"{run.base_model} @ {run.base_revision[:12]}"),
             ("training", f"{run.steps} steps, {run.seconds:.0f} s, loss {_number(run.loss_first)} -> {_number(run.loss_last)}"),
+            ("consent", found.consent.says),
             ("created", voice.created_at),
             ("report", str(found.report)),
         ):
@@ -85,16 +86,29 @@ class Results:
         self._console.print(f"{found.folder} has a {found.part} now.", markup=False)
         self._console.print(metrics_table(found.metrics))
 
-    def voices(self, voices: Sequence[Voice]) -> None:
+    def consents(self, consents: Sequence[Consent]) -> None:
+        if not consents:
+            self._console.print("No consents yet. Keep one: voicekit consents add RECORDING --speaker NAME")
+            return
+        table = Table(box=None, pad_edge=False)
+        for column in ("consent", "speaker", "language", "words", "voice", "given"):
+            table.add_column(column, overflow="fold", no_wrap=column == "consent", min_width=28 if column == "consent" else None)
+        for c in consents:
+            voice = "not compared" if c.voice_ok is None else f"{'matches' if c.voice_ok else 'is another'} ({c.cosine:.2f})"
+            words = "match" if c.words_ok else "do not match"
+            table.add_row(c.id, Text(c.speaker), c.language, words, voice, c.created_at[:19])
+        self._console.print(table)
+
+    def voices(self, voices: Sequence[tuple[Voice, ConsentState]]) -> None:
         if not voices:
             self._console.print("No voices yet. Make one: voicekit create NAME RECORDINGS, or try: voicekit demo")
             return
         table = Table(box=None, pad_edge=False)
-        for column in ("name", "version", "state", "language", "base", "created"):
+        for column in ("name", "version", "state", "language", "base", "created", "consent"):
             table.add_column(column)
-        for v in voices:
+        for v, consent in voices:
             state = Text(v.state.value, _STATE_STYLE[v.state])
-            table.add_row(v.slug, str(v.version), state, v.language, v.base_model, v.created_at)
+            table.add_row(v.slug, str(v.version), state, v.language, v.base_model, v.created_at, Text(consent.says))
         self._console.print(table)
 
     def jobs(self, jobs: Sequence[JobStatus]) -> None:
@@ -175,6 +189,14 @@ class Results:
         )
 
 
+def say_what_is_missing(app: App, voice: Voice) -> None:
+    """Of a draft that the gate passed, what keeps it from being published, on stderr."""
+    refusal = app.refusal(voice) if voice.state is VoiceState.DRAFT else None
+    if refusal is not None and app.show(voice.slug, voice.version).evaluation.passed:
+        say(f"The gate passed it, and it stays a draft: you can talk with it, others cannot. {refusal}")
+        say(f"See voicekit consents --help, then: voicekit publish {voice.slug} --consent ID")
+
+
 def rows_table(rows: Sequence[RowResult]) -> Table:
     """The voices of a manifest. What needs attention comes with its reason."""
     table = Table(box=None, pad_edge=False)
@@ -236,7 +258,8 @@ def metrics_table(metrics: Mapping[str, Metric]) -> Table:
     for column in ("value", "95 % interval", "n"):
         table.add_column(column, justify="right")
     for name, m in metrics.items():
-        spread = f"{_number(m.low)} .. {_number(m.high)}" if math.isfinite(m.low) and math.isfinite(m.high) else ""
+        ends = m.shown_interval(3)
+        spread = " .. ".join(ends) if ends else ""
         table.add_row(f"  {name}", _number(m.value), spread, str(m.n))
     return table
 

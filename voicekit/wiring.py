@@ -55,7 +55,7 @@ def open_app(settings: Settings | None = None) -> App:
     catalog, parts = SqlCatalog(chosen.catalog_url()), engines(chosen)
     here = {"VOICEKIT_HOME": str(chosen.home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}
-    here |= {"VOICEKIT_MODELS": str(chosen.models_folder())}
+    here |= {"VOICEKIT_MODELS": str(chosen.models_folder()), "VOICEKIT_REQUIRE_CONSENT": str(chosen.require_consent).lower()}
     command = [sys.executable, "-m", "voicekit.step"]
     runner = DurableRunner(catalog, beside(chosen.catalog_url()), command, here, parts.queue, lambda: device_lock(parts.device()))
     return App(chosen.home, catalog, parts, chosen.base, runner, chosen.require_consent)

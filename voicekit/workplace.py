@@ -22,8 +22,13 @@ def alone(home: Path, slug: str, wait_s: float = 0.0) -> Generator[None, None, N
     except OSError as error:
         problem = f"The home folder {home} cannot be used: {error.strerror}."
         raise UsageError(problem, "Set VOICEKIT_HOME to a folder of yours.") from None
-    with enough_room(home, AGAIN), locked(work / f"{slug}.lock", busy, "Wait for it, or stop it.", wait_s):
+    with enough_room(home, AGAIN), locked(lock_file(home, slug), busy, "Wait for it, or stop it.", wait_s):
         yield
+
+
+def lock_file(home: Path, slug: str) -> Path:
+    """What `alone` holds. Whoever holds it may delete it: who waits for it then makes a new one."""
+    return home / "work" / f"{slug}.lock"
 
 
 def job_folder(home: Path, job_id: str) -> Path:

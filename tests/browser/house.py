@@ -1,7 +1,7 @@
 """A studio over the fake base, on a port of its own: whole ways from upload to talking in seconds.
 
 The recordings are tones with silence around them, long enough for the shipped recipes; jobs are carried out by a thread,
-as slowly as a test wants to watch.
+as slowly as a test wants to watch. Where a test is not about consents, voices are published without.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,14 +115,14 @@ class WatchedBase(FakeBase):
 class House:
     """An App with fakes and a worker thread. `hold` names a step before which every job waits until it is released."""
 
-    def __init__(self, home: Path, step_s: float = 0.0) -> None:
+    def __init__(self, home: Path, step_s: float = 0.0, require_consent: bool = False) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.base = WatchedBase(step_s)
         self.engines: Engines = replace(fake_engines(self.base), vad=LoudVad, diarizer=lambda _: ByPitch())
         self.hold = ""
         catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
-        self.app = App(home, catalog, self.engines, "fake", self)
-        self._carrier = Carrier(home, catalog, self.engines)
+        self.app = App(home, catalog, self.engines, "fake", self, require_consent)
+        self._carrier = Carrier(home, catalog, self.engines, require_consent)
         self._closed = threading.Event()
         self._worker = threading.Thread(target=self.app.work, daemon=True)
         self._worker.start()
@@ -138,6 +138,9 @@ class House:
         while not self._closed.wait(_LISTEN_EVERY_S):
             for job in jobs.waiting("cpu"):
                 self._carry(jobs, job)
+
+    def forget(self, jobs: Mapping[str, int]) -> None:
+        """Nothing is kept here of what was carried out."""
 
     def _carry(self, jobs: JobSource, job: JobStatus) -> None:
         for step in jobs.steps():

@@ -161,3 +161,14 @@ def test_another_process_sees_it_and_first_use_may_happen_twice_at_once(url: str
         seen = list(pool.map(first_use, range(4)))
     assert all(f"voice{i}" in names for i, names in enumerate(seen))
     assert [v.slug for v in SqlCatalog(url).voices()] == [f"voice{i}" for i in range(4)]
+
+
+def test_whoever_rests_on_a_removed_consent_is_revoked(catalog: SqlCatalog) -> None:
+    mine = register(catalog, "anna", consent_id="c1", consent_cosine=0.9)
+    other = register(catalog, "bert", consent_id="c2", consent_cosine=0.8)
+    catalog.remove_consent("c1", "2026-02-03T00:00:00.000+00:00")
+    (now,) = catalog.versions("anna")
+    assert now == replace(
+        mine, state=VoiceState.REVOKED, consent_id="", consent_cosine=None, revoked_at="2026-02-03T00:00:00.000+00:00"
+    )
+    assert catalog.every_version() == [now, other]

@@ -80,7 +80,8 @@ def test_jobs_are_listed_newest_first_and_wait_oldest_first(catalog: SqlCatalog)
     assert [j.name for j in catalog.jobs()] == ["v3", "v2", "v1", "v0"]
     assert [j.name for j in catalog.jobs(owner="a", limit=1, before="3" * 64)] == ["v2"]
     assert [j.name for j in catalog.waiting_jobs("cpu")] == ["v0", "v1", "v2", "v3"] and catalog.waiting_jobs("gpu") == []
-    catalog.remove_jobs("v1")
+    assert [j.status.name for j in catalog.requests()] == ["v0", "v1", "v2", "v3"]
+    catalog.remove_job("1" * 64)
     assert catalog.jobs_of("v1") == [] and len(catalog.jobs()) == 3
 
 
@@ -122,3 +123,23 @@ def test_uploads_are_their_owners(catalog: SqlCatalog) -> None:
     assert catalog.uploads("acme") == [upload] == [catalog.upload("u1")] and catalog.uploads("") == []
     catalog.remove_upload("u1")
     assert catalog.upload("u1") is None
+
+
+def test_a_removed_consent_is_named_by_no_job_any_more(catalog: SqlCatalog) -> None:
+    catalog.save_consent(Consent("c1", "acme", "Anna", "I agree.", "en", "c1.flac", True, "i agree", True, 0.9, NOW))
+    catalog.add_job(QueuedJob(status(), {"consent_id": "c1", "tags": ["x"]}))
+    catalog.add_job(QueuedJob(status("b" * 64), {"consent_id": "c2"}))
+    catalog.remove_consent("c1", NOW)
+    assert catalog.consent("c1") is None
+    assert [j.request["consent_id"] for j in catalog.requests()] == ["", "c2"]
+
+
+def test_answers_about_what_was_removed_are_forgotten(catalog: SqlCatalog) -> None:
+    for key, body in (("k1", '{"id": "upload-1"}'), ("k2", '{"id": "upload_1"}'), ("k3", '{"id": "job-1"}')):
+        catalog.save_answer(KeptAnswer(key, "", "uploads", 201, body, NOW))
+    catalog.remove_answers_about(["upload-1", "job-1"])
+    assert [catalog.claim_answer(KeptAnswer(k, "", "uploads", 0, "", NOW)) is None for k in ("k1", "k2", "k3")] == [
+        True,
+        False,
+        True,
+    ]

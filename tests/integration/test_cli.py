@@ -64,7 +64,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], voic
     """Runs a command on fakes: (exit code, stdout, stderr)."""
     base = ChattyBase()
     catalog = f"sqlite:///{voicekit_home / 'catalog.db'}"
-    monkeypatch.setattr(wiring, "open_app", lambda: App(voicekit_home, SqlCatalog(catalog), fake_engines(base), "fake"))
+    parts = fake_engines(base)
+    monkeypatch.setattr(wiring, "open_app", lambda: App(voicekit_home, SqlCatalog(catalog), parts, "fake", require_consent=False))
 
     def command(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -82,7 +83,7 @@ def test_create_json_is_one_object_with_the_promised_keys(run: Run, recordings: 
     assert out.count("\n") == 1
     assert set(shown) == {
         "voice", "version", "state", "clips", "speech_s", "training", "evaluation", "passed", "reasons", "advice", "warnings",
-            "report",
+            "report", "consent",
     }  # fmt: skip
     assert shown["voice"] == "anna" and shown["version"] == 1 and shown["state"] == "published" and shown["passed"] is True
     assert shown["clips"] == {"accepted": 10, "rejected": 0} and shown["reasons"] == []

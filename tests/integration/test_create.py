@@ -82,7 +82,7 @@ class House:
 
     @property
     def app(self) -> App:
-        return App(self.home, self.catalog, fake_engines(self.base), "fake")
+        return App(self.home, self.catalog, fake_engines(self.base), "fake", require_consent=False)
 
     def create(self, name: str = "anna", **options: Any) -> Any:
         options = {"recipe": fake_recipe(), "report": self.events.append, **options}
@@ -341,7 +341,7 @@ def test_removing_forgets_files_rows_and_unfinished_work(house: House, tmp_path:
     with pytest.raises(Killed):
         house.create(recordings=fake_recordings(tmp_path / "more", pitch=5), new_version=True)
     assert len(leftovers(house)) == 1
-    assert house.app.remove("anna") == 1
+    assert house.app.remove("anna").versions == ("anna@1",)
     assert leftovers(house) == [] and [p.name for p in (house.home / "voices").iterdir()] == ["bert"]
     assert house.app.voices() == [kept.voice] and house.app.show("bert") == kept
     with pytest.raises(VoiceNotFound, match="no voice 'anna'") as caught:

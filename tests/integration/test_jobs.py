@@ -13,10 +13,9 @@ from tests.fake_base import FakeBase
 from tests.fake_engines import FAKE_RECIPE, fake_recipe, fake_recordings, told_turns
 from tests.inline_worker import inline_app
 from voicekit.app import App
-from voicekit.errors import JobNotFound, ManifestError, NameTaken, NotPublishable, UsageError, VoiceRevoked
+from voicekit.errors import JobNotFound, ManifestError, NameTaken, NotPublishable, UsageError
 from voicekit.ports import Progress
-from voicekit.records import Consent, JobFault, JobState, JobStatus, Voice, VoiceState
-from voicekit.timebase import utc
+from voicekit.records import JobFault, JobState, JobStatus, Voice, VoiceState
 
 
 @pytest.fixture(scope="session")
@@ -178,48 +177,12 @@ def test_changed_recordings_are_not_made_into_the_voice_that_was_asked_for(app: 
     assert fault is not None and "changed" in fault.problem
 
 
-def consent(owner: str = "acme", **changes: Any) -> Consent:
-    return replace(Consent("c1", owner, "Anna", "I agree", "en", "c1.wav", True, "i agree", True, 0.9, utc()), **changes)
-
-
-def test_publishing_needs_the_gate_and_a_consent_where_there_is_an_owner(app: App, recordings: Path) -> None:
-    _, voice = made(app, recordings, owner="acme", consent_id="c1", publish=True)
-    assert voice.state is VoiceState.DRAFT
-    book = app._catalog  # pyright: ignore[reportPrivateUsage]
-    for stored, says in (
-        (None, "Nobody consented"),
-        (consent("other"), "Nobody consented"),
-        (consent(words_ok=False), "words"),
-        (consent(voice_ok=None), "not compared"),
-        (consent(voice_ok=False), "recordings' voice"),
-    ):
-        if stored is not None:
-            book.save_consent(stored)
-        with pytest.raises(NotPublishable, match=says):
-            app.publish("anna")
-    book.save_consent(consent())
-    assert app.publish("anna").state is VoiceState.PUBLISHED and app.voices()[0].state is VoiceState.PUBLISHED
-    assert app.revoke("anna").state is VoiceState.REVOKED
-    with pytest.raises(VoiceRevoked):
-        app.dialogue("anna")
-    with pytest.raises(UsageError, match="No version"):
-        app.revoke("anna")
-
-
 def test_the_gate_cannot_be_overruled(app: App, recordings: Path) -> None:
     job = app.submit("anna", recordings, recipe=fake_recipe(steps=1), publish=True)
     app.work()
     assert app.job(job.id).state is JobState.REFUSED
     with pytest.raises(NotPublishable, match="gate"):
         app.publish("anna")
-
-
-def test_the_local_user_publishes_without_a_consent_unless_told_otherwise(home: Path, recordings: Path) -> None:
-    assert made(inline_app(home / "a"), recordings, publish=True)[1].state is VoiceState.PUBLISHED
-    strict = inline_app(home / "b", require_consent=True)
-    assert made(strict, recordings, publish=True)[1].state is VoiceState.DRAFT
-    with pytest.raises(NotPublishable):
-        strict.publish("anna")
 
 
 def manifest(folder: Path, rows: list[dict[str, str]]) -> Path:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from voicekit.evaluate import METRICS, gate
+from voicekit.evaluate import METRICS, gate, too_little
 from voicekit.evaluation_warnings import warnings
 from voicekit.records import Metric
 from voicekit.specs import EvaluateSpec
@@ -98,3 +98,38 @@ def test_remarks_do_not_decide() -> None:
     decision = gate(metrics, EvaluateSpec())
     assert decision.passed
     assert any("pitch" in text for text in decision.advice) and any("more questions" in text for text in decision.advice)
+
+
+def test_what_was_made_for_checking_never_passes_and_says_so() -> None:
+    decision = gate(measured(), EvaluateSpec(for_checking=True))
+    assert not decision.passed and "made for checking" in decision.reasons[0] and "lora" in decision.advice[0]
+    assert "made for checking" in too_little(measured(), EvaluateSpec(for_checking=True)) and not too_little(
+        measured(), EvaluateSpec()
+    )
+    assert EvaluateSpec().digest() == EvaluateSpec(for_checking=False).digest() != EvaluateSpec(for_checking=True).digest()
+
+
+@pytest.mark.parametrize(
+    ("asked", "accuracy", "required", "passes"),
+    [
+        (6, 1.0, 0.94, False),
+        (26, 1.0, 0.94, False),
+        (27, 1.0, 0.94, True),
+        (120, 0.2, 0.94, False),
+        (120, 0.25, 0.94, True),
+        (6, 1.0, 0.7, True),
+        (120, 1.0, 0.99, True),
+        (1, 1.0, 0.0, True),
+    ],
+)
+def test_a_gate_wants_enough_questions_for_its_interval(asked: int, accuracy: float, required: float, passes: bool) -> None:
+    """Those count that the un-tuned base answers: of the others nothing could have been lost."""
+    metrics = {**measured(retention=1.0), "base_accuracy": Metric(accuracy, 0.0, 1.0, asked)}
+    decision = gate(metrics, EvaluateSpec(min_retention=required))
+    assert decision.passed is passes
+    assert passes or ("Too few questions" in decision.reasons[0] and "questions" in decision.advice[0])
+
+
+def test_a_handful_of_replies_is_too_little_to_judge_the_sound() -> None:
+    decision = gate({**measured(), "speaker_cosine": Metric(0.9, 0.89, 0.91, 2)}, EvaluateSpec())
+    assert not decision.passed and "Too few replies were heard" in decision.reasons[0]

@@ -44,9 +44,62 @@ def test_wilson_values_of_a_textbook() -> None:
     assert (found.low, found.high) == (pytest.approx(0.596, abs=1e-3), pytest.approx(0.982, abs=1e-3))
 
 
-def test_equal_answers_give_a_ratio_of_one_without_doubt_though_the_shares_are_uncertain() -> None:
-    right = [1.0] * 70 + [0.0] * 50
-    assert statistics.ratio(right, right, 3) == Metric(1.0, 1.0, 1.0, 120)
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200))
+def test_a_ratio_of_two_shares_is_never_certain(pairs: list[tuple[bool, bool]]) -> None:
+    """Six right answers of six were once a retention of "1.00 to 1.00"."""
+    hits, others = [a for a, _ in pairs], [b for _, b in pairs]
+    found = statistics.share_ratio(hits, others)
+    if not any(others):
+        assert math.isnan(found.value) and math.isnan(found.low)
+        return
+    assert inside(found) and 0.0 <= found.low < found.high and found.n == len(pairs)
+    assert found.value == pytest.approx(sum(hits) / sum(others))
+
+
+def test_a_ratio_of_two_shares_is_the_surer_the_more_is_asked() -> None:
+    lows = [statistics.share_ratio([True] * n, [True] * n).low for n in (1, 6, 32, 120, 1000)]
+    assert lows == sorted(lows) and lows[1] == pytest.approx(0.732, abs=1e-3) and 0.94 < lows[2] < 0.945 and lows[-1] < 1.0
+
+
+def test_the_interval_of_a_ratio_of_two_shares_covers_the_truth() -> None:
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        drawn = rng.choice(4, size=60, p=[0.6, 0.1, 0.15, 0.15])
+        found = statistics.share_ratio([bool(d < 2) for d in drawn], [bool(d in (0, 2)) for d in drawn])
+        covered += found.low <= 0.7 / 0.75 <= found.high
+    assert 0.92 <= covered / 400 <= 0.99
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 9)), min_size=2, max_size=60))
+def test_an_error_rate_is_never_certain(pairs: list[tuple[int, int]]) -> None:
+    found = statistics.rate([e for e, _ in pairs], [n for _, n in pairs], 0)
+    assert (
+        inside(found)
+        and found.low < found.high
+        and found.value == pytest.approx(sum(e for e, _ in pairs) / sum(n for _, n in pairs))
+    )
+    alone = statistics.ratio([e for e, _ in pairs], [n for _, n in pairs], 0)
+    assert found.low <= alone.low and alone.high <= found.high
+
+
+def test_an_error_rate_beyond_one_is_no_share() -> None:
+    assert statistics.rate([9, 12], [5, 6], 0) == statistics.ratio([9, 12], [5, 6], 0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "digits", "scale", "shown"),
+    [
+        (Metric(1.0, 0.9984, 1.0, 2400), 2, 1.0, ("0.99", "1.00")),
+        (Metric(0.0, 0.0, 0.0031, 1200), 0, 100.0, ("0", "1")),
+        (Metric(0.5, 0.25, 0.75, 40), 2, 1.0, ("0.25", "0.75")),
+        (Metric(0.29, 0.29, 0.57, 40), 0, 100.0, ("29", "57")),
+        (Metric(1.0, math.nan, math.nan, 1), 2, 1.0, None),
+    ],
+)
+def test_an_interval_is_rounded_outwards(metric: Metric, digits: int, scale: float, shown: tuple[str, str] | None) -> None:
+    assert metric.shown_interval(digits, scale) == shown
 
 
 def test_pairing_narrows_the_interval_of_a_ratio() -> None:

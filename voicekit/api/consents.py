@@ -74,3 +74,13 @@ def consents(caller: Reader, server: ServerDep, limit: PageSize = 20, after: Aft
 def consent(consent_id: Annotated[str, Path(max_length=128)], caller: Reader, server: ServerDep) -> dict[str, Any]:
     """One consent."""
     return shown.consent(consent_of(server, caller, consent_id))
+
+
+_DELETED = {"object": "voice_consent.deleted", "id": "consent-5f0c2d", "deleted": True, "removed": shown.REMOVED_EXAMPLE}
+
+
+@router.delete("/{consent_id}", responses=shown.example(_DELETED))
+def withdraw(consent_id: Annotated[str, Path(max_length=128)], caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Withdraw a consent: its recording is deleted, and every version that rests on it is revoked at once (`removed.revoked`)."""
+    given = consent_of(server, caller, consent_id)
+    return shown.deleted("voice_consent", given.id, server.app.remove_consent(given.id))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 
 from voicekit import __version__
 from voicekit.api import chat, consents, errors, health, jobs, making, speech, uploads, voices
@@ -35,6 +36,7 @@ def make_api(app: App, keys_required: bool = True, limits: Limits | None = None,
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        await run_in_threadpool(app.forget_abandoned)
         yield
         server.model.shut()
 

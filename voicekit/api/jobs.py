@@ -77,6 +77,17 @@ def retry(job_id: JobId, caller: Writer, server: ServerDep) -> dict[str, Any]:
     return shown.job(server.app.retry(job_id))
 
 
+_DELETED = {"object": "job.deleted", "id": "9b1c", "deleted": True, "removed": shown.REMOVED_EXAMPLE}
+
+
+@router.delete("/{job_id}", responses=shown.example(_DELETED))
+def remove(job_id: JobId, caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Forget a job with its work, and the recordings, uploads and consent that only it used. One that runs is stopped first; a
+    voice that it made stays."""
+    status = job_of(server, caller, job_id)
+    return shown.deleted("job", status.id, server.app.remove_job(status.id))
+
+
 @router.get("/{job_id}/events", responses={200: {"description": "Events `job`.", "content": {EVENT_STREAM: {}}}})
 async def events(job_id: JobId, caller: Reader, server: ServerDep, request: Request) -> StreamingResponse:
     """The job whenever it changed, as events named `job`; the stream ends when the job is over."""

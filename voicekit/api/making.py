@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,15 +113,25 @@ async def _submit(server: Server, caller: Caller, asked: _Asked) -> tuple[int, d
         raise ApiError(422, "unknown_recipe", f"There is no recipe {asked.recipe!r}.", f"There are: {names}.", "recipe")
     if asked.consent_id:
         await run_in_threadpool(_check_words, server, caller, asked.consent_id)
-    taken = await run_in_threadpool(_taken_in, server, caller, asked)
-    if asked.consent_id:
-        # In recordings of several speakers it is the wanted one who consents.
-        await server.model.run(lambda: _check_voice(server, asked.consent_id, taken.reference or taken.recordings))
-    return 202, await run_in_threadpool(_submitted, server, caller, asked, taken)
+    places: list[Path] = []
+    try:
+        taken = await run_in_threadpool(_taken_in, server, caller, asked, places)
+        if asked.consent_id:
+            # In recordings of several speakers it is the wanted one who consents.
+            await server.model.run(lambda: _check_voice(server, asked.consent_id, taken.reference or taken.recordings))
+        return 202, await run_in_threadpool(_submitted, server, caller, asked, taken)
+    finally:
+        # Of a request that was refused, or made nothing new, nothing stays. Also where the client has gone meanwhile.
+        await asyncio.shield(run_in_threadpool(server.app.forget_unused, places))
 
 
-def _taken_in(server: Server, caller: Caller, asked: _Asked) -> _Taken:
-    """What was sent with this request is not kept as uploads."""
+def _taken_in(server: Server, caller: Caller, asked: _Asked, places: list[Path]) -> _Taken:
+    """What was sent with this request is not kept as uploads; `places` are noted as they are made."""
+
+    def gathered(uploads: Sequence[Upload]) -> Path:
+        places.append(server.app.gather(uploads))
+        return places[-1]
+
     check_count([*asked.files, *asked.upload_ids], server.limits.files, "recordings")
     if not asked.files and not asked.upload_ids:
         problem = "There are no recordings."
@@ -131,7 +142,7 @@ def _taken_in(server: Server, caller: Caller, asked: _Asked) -> _Taken:
         for file in asked.files:
             check_kind(file, RECORDINGS, "recordings")
             sent.append(_kept(server, caller, file))
-        place = server.app.gather([*before, *sent])
+        place = gathered([*before, *sent])
         files: dict[str, Path | None] = {}
         for param, file, kinds in (
             ("script", asked.script, _SCRIPTS), ("reference", asked.reference, SOUNDS), ("turns", asked.turns, _TURNS),
@@ -139,7 +150,7 @@ def _taken_in(server: Server, caller: Caller, asked: _Asked) -> _Taken:
             if file is not None:
                 check_kind(file, kinds, param)
                 sent.append(_kept(server, caller, file))
-            files[param] = None if file is None else server.app.gather(sent[-1:]) / sent[-1].name
+            files[param] = None if file is None else gathered(sent[-1:]) / sent[-1].name
         return _Taken(place, **files)
     finally:
         for upload in sent:
@@ -181,6 +192,7 @@ def _submitted(server: Server, caller: Caller, asked: _Asked, taken: _Taken) -> 
             owner=caller.writes_as,
             consent_id=asked.consent_id,
             tags=asked.tags,
+            uploads=asked.upload_ids,
         )
     except MissingModel as error:
         if not asked.base:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from voicekit.records import Consent, JobStatus, Upload, Voice
+from voicekit.records import Consent, ConsentState, JobStatus, Upload, Voice
+from voicekit.results import Removed, consent_json
 
 VOICE_EXAMPLE: dict[str, Any] = {
     "object": "voice",
@@ -17,6 +18,7 @@ VOICE_EXAMPLE: dict[str, Any] = {
     "description": "calm, close",
     "tags": ["english"],
     "consent_id": "consent-5f0c2d",
+    "consent": {"kind": "spoken", "holds": True, "says": "Ada L. consented in person (likeness 0.91), 2026-11-01."},
     "created_at": "2026-11-01T12:00:00.000+00:00",
 }
 JOB_EXAMPLE: dict[str, Any] = {
@@ -49,8 +51,19 @@ CONSENT_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-01T11:58:00.000+00:00",
 }
 
+REMOVED_EXAMPLE: dict[str, Any] = {
+    "versions": ["ada@1", "ada@2"],
+    "jobs": ["9b1c"],
+    "drafts": [],
+    "consents": ["consent-5f0c2d"],
+    "uploads": ["upload-41d7"],
+    "revoked": [],
+    "num_files": 214,
+    "num_bytes": 35_200_000,
+}
 
-def voice(found: Voice) -> dict[str, Any]:
+
+def voice(found: Voice, consent: ConsentState) -> dict[str, Any]:
     return {
         "object": "voice",
         "id": found.slug,
@@ -61,6 +74,7 @@ def voice(found: Voice) -> dict[str, Any]:
         "description": found.description,
         "tags": list(found.tags),
         "consent_id": found.consent_id or None,
+        "consent": consent_json(consent),
         "created_at": found.created_at,
     }
 
@@ -109,6 +123,10 @@ def upload(kept: Upload) -> dict[str, Any]:
         "bytes": kept.num_bytes,
         "created_at": kept.created_at,
     }
+
+
+def deleted(kind: str, name: str, removed: Removed) -> dict[str, Any]:
+    return {"object": f"{kind}.deleted", "id": name, "deleted": True, "removed": removed.as_json()}
 
 
 def example(value: dict[str, Any], status: int = 200, description: str = "Done.") -> dict[int | str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -14,7 +13,7 @@ from voicekit.api import shown
 from voicekit.api.auth import Reader, Speaker, Writer
 from voicekit.api.consents import consent_of
 from voicekit.api.paging import After, PageSize, page
-from voicekit.api.server import ServerDep
+from voicekit.api.server import Server, ServerDep
 from voicekit.api.voice_access import version_of, voice_of
 from voicekit.evaluation_warnings import warnings
 from voicekit.records import Voice, VoiceState
@@ -54,7 +53,7 @@ def voices(
         for v in sorted(server.app.voices(), key=lambda v: v.slug)
         if caller.owns(v.owner) and state in (None, v.state) and all(word in _text(v) for word in words)
     ]
-    return page(found, lambda v: v.slug, shown.voice, limit, after)
+    return page(found, lambda v: v.slug, lambda v: _shown(server, v), limit, after)
 
 
 @router.get("/{voice}", responses=_VOICE)
@@ -62,50 +61,55 @@ def show(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any]:
     """A voice and the versions there are of it."""
     found = voice_of(server, caller, voice)
     versions = [v for v in server.app.versions(found.slug) if caller.owns(v.owner)]
-    return {**shown.voice(found), "versions": [{"version": v.version, "state": v.state.value} for v in versions]}
+    return {**_shown(server, found), "versions": [{"version": v.version, "state": v.state.value} for v in versions]}
 
 
 @router.patch("/{voice}", responses=_VOICE)
-def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: ServerDep) -> dict[str, Any]:
-    """Describe a voice, or give it the consent it was made without."""
-    found = voice_of(server, caller, voice)
-    if changes.consent_id:
-        consent_of(server, caller, changes.consent_id)
-    changed = server.app.change_voice(
-        found.slug,
-        found.version,
-        description=changes.description,
-        tags=changes.tags,
-        consent_id=changes.consent_id,
-    )
-    return shown.voice(changed)
+async def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: ServerDep) -> dict[str, Any]:
+    """Describe a voice, or give it the consent it was made without; the consent's voice is compared with the clips at once."""
+
+    def do() -> dict[str, Any]:
+        found = voice_of(server, caller, voice)
+        if changes.consent_id:
+            consent_of(server, caller, changes.consent_id)
+        changed = server.app.change_voice(
+            found.slug,
+            found.version,
+            description=changes.description,
+            tags=changes.tags,
+            consent_id=changes.consent_id,
+        )
+        return _shown(server, changed)
+
+    return await (server.model.run(do) if changes.consent_id else run_in_threadpool(do))
 
 
 @router.post("/{voice}/publish", responses=_VOICE)
 async def publish(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
-    """Let a voice be used: the newest version, or the one named. Needs the gate's pass and a consent that holds."""
+    """Let a voice be used: the newest version, or the one named. Needs the gate's pass and a consent that holds; a version that
+    was revoked needs one that was given since."""
     found = await run_in_threadpool(voice_of, server, caller, voice, newest=True)
-    if found.consent_id:
-        await server.model.run(lambda: server.app.check_consent_of(found.slug, found.version))
-    return shown.voice(await run_in_threadpool(server.app.publish, found.slug, found.version))
+    published = await server.model.run(lambda: server.app.publish(found.slug, found.version))
+    return await run_in_threadpool(_shown, server, published)
 
 
 @router.post("/{voice}/revoke", responses=_VOICE)
 def revoke(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
-    """Take a published voice back: it is kept, but does not speak any more."""
+    """Take a published voice back: it is kept, but speaks again only with a consent that is given after this."""
     found = voice_of(server, caller, voice)
-    return shown.voice(server.app.revoke(found.slug, version_of(voice)))
+    return _shown(server, server.app.revoke(found.slug, version_of(voice)))
 
 
-@router.delete("/{voice}", responses=shown.example({"object": "voice.deleted", "id": "ada", "deleted": True, "versions": 2}))
+_DELETED = {"object": "voice.deleted", "id": "ada", "deleted": True, "versions": 2, "removed": shown.REMOVED_EXAMPLE}
+
+
+@router.delete("/{voice}", responses=shown.example(_DELETED))
 def remove(voice: Annotated[str, Path(max_length=64, pattern="^[^@]*$")], caller: Writer, server: ServerDep) -> dict[str, Any]:
-    """Forget a voice: all versions, their files, and the recordings that were sent for it alone."""
-    found = voice_of(server, caller, voice)
-    gathered = server.app.gathered_for(found.slug)
-    count = server.app.remove(found.slug)
-    for folder in gathered:
-        shutil.rmtree(folder, ignore_errors=True)
-    return {"object": "voice.deleted", "id": found.slug, "deleted": True, "versions": count}
+    """Forget a voice: all versions and jobs, their files, and the recordings, uploads and consents that only they used."""
+    slug = next((job.name for job in server.app.jobs_of(voice) if caller.owns(job.owner)), "")
+    slug = slug or voice_of(server, caller, voice).slug
+    removed = server.app.remove(slug)
+    return {**shown.deleted("voice", slug, removed), "versions": len(removed.versions)}
 
 
 @router.get(
@@ -129,6 +133,7 @@ def evaluation(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, 
         "voice": found.slug,
         "version": found.version,
         "passed": measured.passed,
+        "for_checking": measured.for_checking,
         "reasons": list(measured.reasons),
         "advice": list(measured.advice),
         "warnings": list(warnings(measured.metrics)),
@@ -142,6 +147,10 @@ def lineage(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any
     found = voice_of(server, caller, voice)
     details = server.app.show(found.slug, found.version)
     return {"voice": found.slug, "version": found.version, **details.lineage_json()}
+
+
+def _shown(server: Server, voice: Voice) -> dict[str, Any]:
+    return shown.voice(voice, server.app.consent_state(voice))
 
 
 def _text(voice: Voice) -> str:

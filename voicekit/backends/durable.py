@@ -8,6 +8,7 @@ after the last finished step.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ from voicekit.ports import JobLog, JobSource
 from voicekit.records import WORKER_SILENT_S, JobFault, Worker
 from voicekit.storage import locked
 from voicekit.timebase import utc
+
+_log = logging.getLogger(__name__)
 
 # The shape of the workflow, not of the program: an update of voicekit goes on with the jobs of the one before.
 WORKFLOW_VERSION = "voicekit-1"
@@ -56,6 +59,22 @@ class DurableRunner:
         busy = ("Another worker uses this device already.", "One is enough, or choose another device with VOICEKIT_DEVICE.")
         with nullcontext() if lock is None else locked(lock, *busy):
             _Shift(self, jobs).run(until_idle)
+
+    def forget(self, jobs: Mapping[str, int]) -> None:
+        """Nothing is kept of the workflows of these jobs any more: how often each was tried, by id."""
+        address, schema = self.database
+        file = address.removeprefix("sqlite:///")
+        if file != address and not Path(file).is_file():
+            return  # no worker has run here yet
+        from dbos import DBOSClient
+
+        client = DBOSClient(system_database_url=address, dbos_system_schema=schema, lazy=True, retry_connection_errors=False)
+        try:
+            client.delete_workflows([f"{job_id}.{attempt + 1}" for job_id, tried in jobs.items() for attempt in range(tried)])
+        except Exception as error:  # whatever DBOS wraps: of a database in which no worker has run yet, the tables are missing
+            _log.debug("no workflow was forgotten: %s", type(error).__name__)
+        finally:
+            client.destroy()
 
     def process(self) -> StepProcess:
         return StepProcess(self._command, self._environment)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from voicekit.catalog.tables import ApiKeyRow, ConsentRow, KeptAnswerRow, UploadRow
+from voicekit.catalog.tables import ApiKeyRow, ConsentRow, JobRow, KeptAnswerRow, UploadRow, VoiceRow
 from voicekit.catalog.units import Units
-from voicekit.records import ApiKey, Consent, KeptAnswer, Upload
+from voicekit.records import ApiKey, Consent, KeptAnswer, Upload, VoiceState
 
 
 class AccessStore(Units):
@@ -29,6 +30,20 @@ class AccessStore(Units):
         query = select(ConsentRow).order_by(ConsentRow.created_at.desc(), ConsentRow.id)
         with self._unit() as session:
             return [_consent(row) for row in session.scalars(query if owner is None else query.where(ConsentRow.owner == owner))]
+
+    def remove_consent(self, consent_id: str, now: str) -> None:
+        """Forget a consent: every version that rests on it is revoked, and no voice or job names it any more."""
+
+        def work(session: Session) -> None:
+            for voice in session.scalars(select(VoiceRow).where(VoiceRow.consent_id == consent_id)):
+                voice.state, voice.revoked_at = VoiceState.REVOKED, voice.revoked_at or now
+                voice.consent_id, voice.consent_cosine = "", None
+            for job in session.scalars(select(JobRow)):
+                if job.request.get("consent_id") == consent_id:
+                    job.request = {**job.request, "consent_id": ""}
+            session.execute(delete(ConsentRow).where(ConsentRow.id == consent_id))
+
+        self._write(work)
 
     def save_key(self, key: ApiKey) -> None:
         """Adds it, or brings the known one of that id up to date."""
@@ -83,6 +98,12 @@ class AccessStore(Units):
         with self._unit() as session:
             gone = delete(KeptAnswerRow).where(KeptAnswerRow.key == key, KeptAnswerRow.owner == owner)
             session.execute(gone.where(KeptAnswerRow.route == route))
+
+    def remove_answers_about(self, ids: Sequence[str]) -> None:
+        """Forget every kept answer that names one of these ids."""
+        with self._unit() as session:
+            for name in ids:
+                session.execute(delete(KeptAnswerRow).where(KeptAnswerRow.body.contains(name, autoescape=True)))
 
 
 def _consent(row: ConsentRow) -> Consent:

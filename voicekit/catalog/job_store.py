@@ -82,9 +82,14 @@ class JobStore(Units):
         with self._unit() as session:
             return _count(session.execute(query.values(state=JobState.CANCELLED, updated_at=now))) == 1
 
-    def remove_jobs(self, name: str) -> None:
+    def requests(self) -> list[QueuedJob]:
+        """Every job with what it was asked for, in the order in which they were."""
         with self._unit() as session:
-            session.execute(delete(JobRow).where(JobRow.name == name))
+            return [QueuedJob(_status(row), row.request) for row in session.scalars(select(JobRow).order_by(JobRow.sequence))]
+
+    def remove_job(self, job_id: str) -> None:
+        with self._unit() as session:
+            session.execute(delete(JobRow).where(JobRow.id == job_id))
 
     def see_worker(self, worker: Worker) -> None:
         """Adds the worker, or notes its sign of life."""

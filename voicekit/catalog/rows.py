@@ -109,6 +109,7 @@ def evaluation_row(evaluation: Evaluation) -> EvaluationRow:
         passed=evaluation.passed,
         reasons=list(evaluation.reasons),
         advice=list(evaluation.advice),
+        for_checking=evaluation.for_checking,
         added_at=datetime.now(UTC).isoformat(),
         metrics=metrics,
     )
@@ -124,6 +125,7 @@ def evaluation_of(row: EvaluationRow) -> Evaluation:
         passed=row.passed,
         reasons=tuple(row.reasons),
         advice=tuple(row.advice),
+        for_checking=row.for_checking,
     )
 
 
@@ -148,6 +150,8 @@ def voice_row(voice: Voice) -> VoiceRow:
         owner=voice.owner,
         tags=list(voice.tags),
         description=voice.description,
+        consent_cosine=voice.consent_cosine,
+        revoked_at=voice.revoked_at,
     )
 
 
@@ -172,6 +176,8 @@ def voice_of(row: VoiceRow) -> Voice:
         owner=row.owner,
         tags=tuple(row.tags),
         description=row.description,
+        consent_cosine=row.consent_cosine,
+        revoked_at=row.revoked_at,
     )
 
 

@@ -80,6 +80,11 @@ class SqlCatalog(JobStore, AccessStore, Units):
             query = select(VoiceRow).where(VoiceRow.slug == slug).order_by(VoiceRow.version)
             return [rows.voice_of(row) for row in session.scalars(query)]
 
+    def every_version(self) -> list[Voice]:
+        """All versions of all names."""
+        with self._unit() as session:
+            return [rows.voice_of(row) for row in session.scalars(select(VoiceRow).order_by(VoiceRow.slug, VoiceRow.version))]
+
     def evaluation(self, evaluation_id: str) -> Evaluation | None:
         with self._unit() as session:
             row = session.get(EvaluationRow, evaluation_id)

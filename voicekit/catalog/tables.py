@@ -11,7 +11,7 @@ import math
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Enum, Float, ForeignKey, ForeignKeyConstraint, Index, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Enum, Float, ForeignKey, ForeignKeyConstraint, Index, MetaData, String, Text, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -120,6 +120,7 @@ class EvaluationRow(Base):
     reasons: Mapped[list[str]] = mapped_column(JSON)
     advice: Mapped[list[str]] = mapped_column(JSON)
     added_at: Mapped[str] = mapped_column(String(40))
+    for_checking: Mapped[bool] = mapped_column(default=False, server_default=false())
     metrics: Mapped[list[MetricRow]] = relationship(
         order_by="MetricRow.position", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -165,6 +166,8 @@ class VoiceRow(Base):
     owner: Mapped[str] = mapped_column(String(200), default="")
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
     description: Mapped[str] = mapped_column(Text, default="")
+    consent_cosine: Mapped[float | None] = mapped_column(Float(53))
+    revoked_at: Mapped[str] = mapped_column(String(40), default="", server_default="")
 
 
 class JobRow(Base):

@@ -113,6 +113,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _(connection: object, _record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # what was removed is overwritten, not only unlinked
         cursor.execute("PRAGMA busy_timeout = 30000")
         cursor.close()
 

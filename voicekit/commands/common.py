@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from voicekit.app import App
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+ConsentId = Annotated[
+    str, typer.Option("--consent", metavar="ID", help="The speaker's consent (voicekit consents add): publishing needs one.")
+]
 REFUSED = 4
 """The exit code where the gate refused a voice; a draft is kept."""
 _STOPPING_S = 30.0

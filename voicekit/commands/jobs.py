@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicekit.commands.common import REFUSED, Json, opened, workers
+from voicekit.commands.common import REFUSED, ConsentId, Json, opened, workers
 from voicekit.service_records import JobState, JobStatus
 
 if TYPE_CHECKING:
+    from voicekit.app import App
     from voicekit.onboarding import RowResult
     from voicekit.records import Voice
 
@@ -25,7 +26,7 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the be
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice.")]
 Version = Annotated[int, typer.Option("--version", metavar="N", help="Which version. Default: the newest.")]
 
-jobs_cli = typer.Typer(help="See, cancel and retry the jobs that make voices.", no_args_is_help=True)
+jobs_cli = typer.Typer(help="See, cancel, retry and remove the jobs that make voices.", no_args_is_help=True)
 
 
 def add(cli: typer.Typer) -> None:
@@ -107,6 +108,20 @@ def retry_job(job: JobId, json: Json = False) -> None:
     _answer_with(opened().retry(job), json)
 
 
+@jobs_cli.command("remove")
+def remove_job(job: JobId, json: Json = False) -> None:
+    """Forget a job, its work, and what only it used. One that runs is stopped first; a voice that it made stays."""
+    from voicekit import terminal
+
+    with terminal.stdout_for_results() as result:
+        app = opened()
+        whole = app.job(job).id
+        removed = app.remove_job(whole)
+        if json:
+            result.json(removed.as_json())
+    terminal.say(removed.in_words(f"Removed the job {whole[:16]}"))
+
+
 def onboard(
     manifest: Annotated[
         Path,
@@ -140,14 +155,16 @@ def onboard(
     raise typer.Exit(REFUSED if summary.count(JobState.REFUSED) else 0)
 
 
-def publish(name: Name, version: Version = 0, json: Json = False) -> None:
-    """Let a draft be used: the gate must have passed it, and a consent must hold where one is required."""
-    _voice(opened().publish(name, version), json)
+def publish(name: Name, version: Version = 0, consent: ConsentId = "", json: Json = False) -> None:
+    """Let a draft be used: the gate must have passed it, and its speaker's consent must hold."""
+    app = opened()
+    _voice(app, app.publish(name, version, consent), json)
 
 
 def revoke(name: Name, version: Version = 0, json: Json = False) -> None:
-    """Take a published voice back. It is kept, but it does not speak any more."""
-    _voice(opened().revoke(name, version), json)
+    """Take a published voice back. It is kept, but speaks again only with a new consent."""
+    app = opened()
+    _voice(app, app.revoke(name, version), json)
 
 
 def _answer_with(status: JobStatus, json: bool) -> None:
@@ -161,12 +178,13 @@ def _answer_with(status: JobStatus, json: bool) -> None:
             result.line(f"{status.id[:16]}  {status.name}: {status.state.value}")
 
 
-def _voice(voice: Voice, json: bool) -> None:
+def _voice(app: App, voice: Voice, json: bool) -> None:
     from voicekit import terminal
     from voicekit.results import voice_json
 
+    consent = app.consent_state(voice)
     with terminal.stdout_for_results() as result:
         if json:
-            result.json(voice_json(voice))
+            result.json(voice_json(voice, consent))
         else:
-            result.line(f"{voice.slug} version {voice.version}: {voice.state.value}")
+            result.line(f"{voice.slug} version {voice.version}: {voice.state.value}. {consent.says}")

@@ -85,7 +85,8 @@ def speakers(
         if json:
             result.json([{**vars(f), "sample": str(folder / f.sample)} for f in found])
         for f in [] if json else found:
-            told = f"{f.recording}  {f.speaker}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech"
+            who = f.speaker if f.person == f.speaker else f"{f.speaker} (of all recordings: {f.person})"
+            told = f"{f.recording}  {who}  {f.speech_s:.0f} s, {100 * f.share:.0f} % of the speech"
             result.line(f"{told}  {folder / f.sample}")
 
 

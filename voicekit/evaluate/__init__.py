@@ -7,6 +7,7 @@ decoded with one neutral prompt). A ceiling (recordings through the vocoder) and
 
 from voicekit.evaluate.gate import Decision as Decision
 from voicekit.evaluate.gate import gate as gate
+from voicekit.evaluate.gate import too_little as too_little
 from voicekit.evaluate.run import METRICS as METRICS
 from voicekit.evaluate.run import Instruments as Instruments
 from voicekit.evaluate.run import evaluate_voice as evaluate_voice

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voicekit.evaluate import statistics
 from voicekit.records import Metric
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 _LOW_IN_VOICE = 0.5
 _FEW_RIGHT = 0.3
+# So much must be provable of a voice that answers everything as the base does, however much more the recipe requires: with fewer
+# than some thirty questions nothing is.
+_PROVABLE = 0.93
+_FEWEST_HEARD = 5
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,58 @@ class Decision:
 
 def gate(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> Decision:
     """Compare values with the spec's thresholds. What could not be measured does not pass."""
-    findings = [check(metrics, spec) for check in (_similarity, _retention, _understood, _intelligibility, _rate)]
+    checks = (_purpose, _similarity, _retention, _understood, _intelligibility, _rate, _enough_questions, _enough_heard)
+    findings = [check(metrics, spec) for check in checks]
     reasons = tuple(reason for reason, _ in findings if reason)
     advice = [advice for reason, advice in findings if reason]
     return Decision(not reasons, reasons, (*advice, *_remarks(metrics, spec)))
+
+
+def too_little(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> str:
+    """Why an evaluation cannot let a voice pass, whatever its values are: it was made for checking, or of too few items; "" if
+    it can."""
+    return next((reason for check in (_purpose, _enough_questions, _enough_heard) if (reason := check(metrics, spec)[0])), "")
+
+
+def _purpose(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    if not spec.for_checking:
+        return "", ""
+    return (
+        "This run was made for checking: it shows that everything works, and its voice cannot be published.",
+        "Make the voice with another recipe: lora is the usual one.",
+    )
+
+
+def _enough_questions(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    """So many that the interval of a voice that lost nothing lies above what is required."""
+    base = metrics.get("base_accuracy")
+    if base is None or not _known(base.value) or base.value == 0:
+        return "", ""  # that nothing can be said then is the reason of _retention
+    right, wanted = round(base.value * base.n), min(spec.min_retention, _PROVABLE)
+    provable = _provable(right)
+    if provable >= wanted:
+        return "", ""
+    needed = next(n for n in range(right, 10_000) if _provable(n) >= wanted)
+    return (
+        f"Too few questions to tell: the un-tuned base answers {right} of {base.n} right. Even if the voice kept all of them, it "
+        f"could have lost {1 - provable:.0%} of its answers; {needed} right ones are needed.",
+        "Ask more questions (evaluate.questions in the recipe, --questions FILE), of which the base answers enough.",
+    )
+
+
+def _provable(right: int) -> float:
+    """The lower end of the interval of a voice that keeps so many answers and loses none."""
+    return statistics.share_ratio([True] * right, [True] * right).low
+
+
+def _enough_heard(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
+    heard = metrics["speaker_cosine"].n
+    if heard >= _FEWEST_HEARD:
+        return "", ""
+    return (
+        f"Too few replies were heard to tell how the voice sounds: {heard}, at least {_FEWEST_HEARD} are needed.",
+        "Have more spoken: evaluate.spoken in the recipe.",
+    )
 
 
 def _similarity(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> tuple[str, str]:
@@ -105,9 +158,10 @@ def _remarks(metrics: Mapping[str, Metric], spec: EvaluateSpec) -> list[str]:
     """Advice about what the gate does not decide."""
     remarks: list[str] = []
     kept, in_voice, base = (metrics[name] for name in ("retention", "in_voice", "base_accuracy"))
-    if _known(kept.low, kept.high) and kept.low < spec.min_retention <= kept.high:
+    ends = kept.shown_interval(2)
+    if ends and kept.low < spec.min_retention <= kept.high:
         remarks.append(
-            f"Retention is {_two(kept.value)} with an interval of {_two(kept.low)} to {_two(kept.high)} over {kept.n} questions, "
+            f"Retention is {_two(kept.value)} with an interval of {' to '.join(ends)} over {kept.n} questions, "
             f"which includes the required {spec.min_retention:.2f}: more questions (evaluate.questions) would tell more surely."
         )
     if _known(in_voice.value) and in_voice.value < _LOW_IN_VOICE:

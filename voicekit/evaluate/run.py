@@ -223,7 +223,7 @@ def _metrics(rows: EvaluationRows, seed: int) -> dict[str, Metric]:
     right, base_right = [row.voice_right for row in replies], [row.base_right for row in replies]
     several = len(rows.clips) > 1
     return {
-        "retention": statistics.ratio(right, base_right, seed),
+        "retention": statistics.share_ratio(right, base_right),
         "base_accuracy": statistics.share(base_right),
         "voice_accuracy": statistics.share(right),
         "text_kl_nats": statistics.mean([row.text_kl_nats for row in replies], seed),
@@ -241,8 +241,8 @@ def _metrics(rows: EvaluationRows, seed: int) -> dict[str, Metric]:
 def _error_rates(whose: str, errors: Sequence[TextErrors], seed: int) -> dict[str, Metric]:
     """Word and character error rate over all words and characters."""
     return {
-        f"{whose}wer": statistics.ratio([e.word_errors for e in errors], [e.num_words for e in errors], seed),
-        f"{whose}cer": statistics.ratio([e.character_errors for e in errors], [e.num_characters for e in errors], seed),
+        f"{whose}wer": statistics.rate([e.word_errors for e in errors], [e.num_words for e in errors], seed),
+        f"{whose}cer": statistics.rate([e.character_errors for e in errors], [e.num_characters for e in errors], seed),
     }
 
 

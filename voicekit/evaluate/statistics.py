@@ -1,4 +1,6 @@
-"""Numbers with their 95 % intervals: seeded bootstrap over items, vectorised; Wilson's interval for plain shares.
+"""Numbers with their 95 % intervals: seeded bootstrap over items, vectorised; Wilson's interval for plain shares, and what was
+made of it for two shares of the same items and for shares of words. A bootstrap of equal items has no width, as if six right
+answers proved that there is no wrong one: no interval of a share is made by it alone.
 
 Every interval contains its value. Over no items a value is NaN; over a single item its interval is NaN, for one item says
 nothing about the spread.
@@ -27,9 +29,42 @@ def share(hits: Sequence[bool]) -> Metric:
     if n == 0:
         return _NOTHING
     p = sum(hits) / n
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return Metric(p, max(0.0, min(middle - half, p)), min(1.0, max(middle + half, p)), n)
+    low, high = _wilson(p, n)
+    return Metric(p, min(low, p), max(high, p), n)
+
+
+def share_ratio(hits: Sequence[bool], others: Sequence[bool]) -> Metric:
+    """The share of true items over another share of the same items, with the interval of Bonett and Price (2006, Statistics in
+    Medicine 25): Wilson's for each share, narrowed by what both have in common. Items that are true of neither say nothing."""
+    both = sum(a and b for a, b in zip(hits, others, strict=True))
+    top, bottom = sum(hits), sum(others)
+    if not hits or bottom == 0:
+        return Metric(math.nan, math.nan, math.nan, len(hits))
+    either = top + bottom - both
+    p_top, p_bottom = (top + 1) / (either + 2), (bottom + 1) / (either + 2)
+    of_ratio = math.sqrt((top + bottom - 2 * both + 2) / ((top + 1) * (bottom + 1)))
+    of_each = math.sqrt((1 - p_top) / ((either + 2) * p_top)) + math.sqrt((1 - p_bottom) / ((either + 2) * p_bottom))
+    z = _Z * of_ratio / of_each
+    (top_low, top_high), (bottom_low, bottom_high) = _wilson(top / either, either, z), _wilson(bottom / either, either, z)
+    value = top / bottom
+    return Metric(value, min(top_low / bottom_high, value), max(top_high / bottom_low, value), len(hits))
+
+
+def rate(errors: Sequence[float], lengths: Sequence[float], seed: int) -> Metric:
+    """Errors over lengths, such as a word error rate: resampled by item, but never narrower than Wilson's interval of as many
+    words, each by itself. Beyond 1 it is no share, and the resampled interval stands alone."""
+    found, n = ratio(errors, lengths, seed), sum(lengths)
+    if not (math.isfinite(found.low) and math.isfinite(found.high)) or found.value > 1:
+        return found
+    low, high = _wilson(found.value, round(n))
+    return Metric(found.value, min(low, found.low), max(high, found.high), found.n)
+
+
+def _wilson(p: float, n: int, z: float = _Z) -> tuple[float, float]:
+    """Wilson's score interval of a share of n items."""
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def mean(values: Sequence[float], seed: int) -> Metric:

@@ -10,20 +10,23 @@ work               what makes a second call continue and lets clips be decided o
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voicekit import manifest
+from voicekit import files, manifest
 from voicekit.errors import InputError
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.told import TextSources
 from voicekit.records import Clip, Dataset, Recording, SpeakerTurn
 from voicekit.specs import PrepareSpec
+from voicekit.storage import copy_file
 
 FACTS = "dataset.json"
 CLIPS = "clips.jsonl"
 RECORDINGS = "recordings.jsonl"
 WORK = "work"
+SOUNDS, CLEANED = "clips", "cleaned"
 _FLAT = ("transcript", "grades")
 
 
@@ -113,3 +116,20 @@ def made_of(folder: Path) -> Made:
         remedy = "Prepare the recordings again: voicekit prepare RECORDINGS -o FOLDER."
         raise InputError(f"The dataset in {folder} is finished: what its clips were cut from is not kept.", remedy)
     return manifest.read_record(path, Made)
+
+
+def take_over(made: Path, folder: Path) -> None:
+    """Begin the dataset in `folder` with what was found out in another: whoever makes it of the same recordings with the same
+    settings finds everything done. What does not fit is passed over. May be done again after a kill.
+
+    Sounds are never written in place, so they are linked. Journals grow: each folder has its own.
+    """
+    for sound in [*(made / SOUNDS).glob("*.flac"), *(made / WORK / CLEANED).glob("*.flac")]:
+        target = folder / sound.relative_to(made)
+        if not target.exists():
+            copy_file(sound, target)
+    for journal in (made / WORK).glob("*.jsonl"):
+        target = folder / WORK / journal.name
+        if not target.exists():
+            with files.beside(target) as beside:
+                shutil.copyfile(journal, beside)

@@ -20,9 +20,7 @@ LISTENED_S = 8.0
 _SURE = 0.5
 _DOUBT = 1.8  # nats a letter and the transcriber's own doubt together: of the edges between such words one in ten was wrong
 _PARTED = 0.75  # "thunder storm" has a space in which no reader hears one
-_MOVED_S = (
-    0.25  # where a word is missing, transcriber and aligner disagree about its neighbours; attention is 0.1 s off anyway
-)
+_MOVED_S = 0.25  # where a word is missing, transcriber and aligner disagree about its neighbours; attention is 0.1 s off anyway
 _NEAR_S = 0.01  # 30 ms around them, the quietest point is often the closed mouth in front of a stop
 _AS_QUIET = 2.0  # 3 dB above the noise; over a telephone an s is 25 dB below the vowels, too, and louder than that
 _SILENCE = 1e-8

@@ -61,7 +61,6 @@ def shown(name: str, value: float) -> str:
 
 def interval(name: str, metric: Metric) -> str:
     """The 95 % interval as it is written on the page; "" if there is none."""
-    if not (math.isfinite(metric.low) and math.isfinite(metric.high)):
-        return ""
-    low, high = shown(name, metric.low).removesuffix(" %"), shown(name, metric.high)
-    return f"{low} to {high}"
+    percent = LABELS[name].percent
+    ends = metric.shown_interval(0, 100.0) if percent else metric.shown_interval(2)
+    return f"{ends[0]} to {ends[1]}{' %' if percent else ''}" if ends else ""

@@ -14,6 +14,7 @@ from voicekit.report.html import items, tag, text
 from voicekit.report.labels import interval, shown
 
 _STYLE = Path(__file__).with_name("style.css")
+_CHECKED = "This was a quick check: everything works, and the voice cannot be published."
 _PASSED = (
     "It sounds more like the speaker than the base does, keeps the base's answers, is as easy to understand and speaks at the "
     "recordings' rate."
@@ -73,7 +74,8 @@ def _head(voice: str, evaluation: Evaluation, rows: EvaluationRows) -> str:
     if evaluation.passed:
         decision = tag("p", tag("b", "The gate passed this voice."), " ", text(_PASSED))
     else:
-        decision = tag("p", tag("b", "The gate refused this voice; it is kept as a draft.")) + items(evaluation.reasons)
+        why = _CHECKED if evaluation.for_checking else "The gate refused this voice; it is kept as a draft."
+        decision = tag("p", tag("b", why)) + items(evaluation.reasons)
     advice = tag("div", "What would help", items(evaluation.advice), css="help") if evaluation.advice else ""
     return "\n".join(
         [

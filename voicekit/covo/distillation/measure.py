@@ -10,7 +10,7 @@ from voicekit.covo.distillation.pairs import PAIR_TOKENS, Pair, Source, decoded,
 from voicekit.covo.distillation.sequences import Spoken
 from voicekit.evaluate import statistics
 from voicekit.evaluate.run import language_of
-from voicekit.evaluate.text import character_error_rate, word_errors
+from voicekit.evaluate.text import text_errors, word_errors
 from voicekit.ports import Transcriber
 from voicekit.records import FloatArray, IntArray, Metric, VoicePrompt, Waveform
 from voicekit.timebase import MODEL_RATE_HZ
@@ -22,8 +22,8 @@ RIDGE = 1.0
 
 def accuracy(tokenize: Tokenize, pairs: Sequence[Pair], seed: int) -> Metric:
     """The share of tokens given back exactly."""
-    hits = [float((tokenize(pair.wave) == pair.tokens).mean()) for pair in pairs]
-    return statistics.mean(hits, seed)
+    hits = [float((tokenize(pair.wave) == pair.tokens).sum()) for pair in pairs]
+    return statistics.rate(hits, [len(pair.tokens) for pair in pairs], seed)
 
 
 def held_out_pairs(source: Source, voices: Sequence[int], count: int) -> list[Pair]:
@@ -78,13 +78,14 @@ def round_trip(
         once.append(float(errors))
         twice.append(float(word_errors(spoken.text, judge.transcribe(_wave(again), language), language)[0]))
         words.append(float(number))
-    return statistics.ratio(once, words, source.seed), statistics.ratio(twice, words, source.seed)
+    return statistics.rate(once, words, source.seed), statistics.rate(twice, words, source.seed)
 
 
 def reader_error(read: Callable[[IntArray], str], spoken: Sequence[Spoken], seed: int) -> Metric:
     """Character error rate of what a reader makes of tokens whose words are known. A voice's answers are chosen by it."""
     said = [s for s in spoken if s.text]
-    return statistics.mean([character_error_rate(s.text, read(s.codes)) for s in said], seed)
+    errors = [text_errors(s.text, read(s.codes)) for s in said]
+    return statistics.rate([e.character_errors for e in errors], [e.num_characters for e in errors], seed)
 
 
 def _wave(samples: FloatArray) -> Waveform:
