@@ -131,6 +131,7 @@ def settle(folder: Path, instruments: Instruments, strict: bool = False) -> Data
         by_hand=tuple(clip.id for row, clip in zip(rows, clips, strict=True) if row.by_hand),
         decisions=decisions.digest(held),
         with_less=made.with_less,
+        decided=tuple(c.id for row, c in zip(rows, clips, strict=True) if edits.decided_by_hand(row, c)),
     )
     write_dataset(folder, dataset, facts)
     _tidy(folder, [*machine, *clips])
