@@ -194,7 +194,7 @@ def _container(path: Path) -> Iterator[Any]:
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
         # As a file object: a name with a colon would be taken for a protocol.
-        with _File(path) as raw, av.open(raw, options=options) as container:
+        with _File(path) as raw, av.open(raw, options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise RecordingsError(f"{path.name} has no audio track.", _HINT)
             yield container
