@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 import time
 from typing import Any
-
-# Nothing leaves the machine; Gradio reads this when it is imported.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 import uvicorn

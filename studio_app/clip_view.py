@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from studio_app.markup import badge, button, items, minutes, page, tag, text, tile
 from voicekit.records import Clip, Verdict
-from voicekit.review import Reading, Review, Reviewed, Speaker, kind_of, marked, readings
+from voicekit.review import Reading, Review, Reviewed, Speaker, kind_of, marked, readings, reason_in_words
 
 SHOWN = 400
 ALL = "all"
@@ -239,7 +239,7 @@ def _row(row: Reviewed, chosen: str) -> str:
         tag("span", f"{grades_.script_match:.2f}" if sound and clip.transcript.text else "–", css="num"),
         badge("used", "good") if is_used(row) else badge("left out", "warn"),
     )
-    hand = tag("span", "by hand", css="hand") if row.by_hand else ""
+    hand = tag("span", "by hand" if row.by_hand else "changed by hand", css="hand") if row.by_hand or row.changed else ""
     below = tag("div", tag("span", text(clip.transcript.text or "no text"), css="said"), hand, css="said-line")
     reason = tag("div", text(why), css="reason") if (why := _why(row)) else ""
     css = "pick chosen" if clip.id == chosen else "pick"
@@ -249,7 +249,7 @@ def _row(row: Reviewed, chosen: str) -> str:
 
 def _why(row: Reviewed) -> str:
     """Why a clip is left out, where the machine knows."""
-    return "" if is_used(row) or row.clip.reason == _LEFT_OUT else row.clip.reason
+    return "" if is_used(row) or row.clip.reason == _LEFT_OUT else reason_in_words(row.clip)
 
 
 def _verdict(row: Reviewed) -> str:

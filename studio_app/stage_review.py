@@ -251,7 +251,7 @@ class ReviewStage(Stage):
             self.split: _split_button(clip, 0),
             self.join: gr.Button(interactive=_followed(review, clip)),
             self.realign: gr.Button(interactive=known),
-            self.reset: gr.Button(interactive=row.by_hand),
+            self.reset: gr.Button(interactive=row.changed),
             self.grades: clip_view.grades(row, review),
         }
 

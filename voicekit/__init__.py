@@ -12,6 +12,11 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from voicekit import telemetry
+
+# Before any module of the package can import a library that tells its makers something.
+telemetry.off()
+
 # OpenMP reads it when torch is loaded. Its threads would else spin while they wait for one another: on a machine with other
 # work to do, a spinning thread keeps off the one it waits for, and an LSTM that takes 0.02 s takes 5 s.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -97,7 +97,9 @@ class App(Making, Access, Curation):
         if not text.strip():
             raise UsageError("There is nothing to say.", "Give a text.")
         write = _writer(Path(out))
-        model = self._speaking(self._voice(name))
+        voice = self._voice(name)
+        model = self._speaking(voice)
+        self._check_text(voice, text)
         write(model.decode(model.speak(text)))
         return Path(out)
 
@@ -128,13 +130,20 @@ class App(Making, Access, Curation):
 
         def stream(user: str | Waveform, past: Sequence[Turn], turn_seed: int) -> Iterator[SpeechDelta]:
             self._still_speaks(voice)
+            if isinstance(user, str):
+                self._check_text(voice, user)
+            else:
+                self._check_question(user)
             return model.stream(user, past, turn_seed)
 
         return Dialogue(stream, time.perf_counter, history, seed=seed)
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
-        deltas = self._speaking(self._voice(name, version)).speak_stream(text, seed)
+        voice = self._voice(name, version)
+        model = self._speaking(voice)
+        self._check_text(voice, text)
+        deltas = model.speak_stream(text, seed)
         return (delta.samples for delta in deltas if len(delta.samples))
 
     def voices(self) -> list[Voice]:

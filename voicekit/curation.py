@@ -14,6 +14,7 @@ from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import made_of
 from voicekit.prepare.hearing import Speaker as Speaker
 from voicekit.prepare.intake import is_dataset
+from voicekit.prepare.readings import reason_in_words as reason_in_words
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary

@@ -21,6 +21,7 @@ from voicekit.prepare.intake import input_files
 from voicekit.prepare.matching import marked as marked
 from voicekit.prepare.readings import Reading as Reading
 from voicekit.prepare.readings import readings as readings
+from voicekit.prepare.readings import reason_in_words as reason_in_words
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary as Summary
 from voicekit.prepare.summary import kind_of as kind_of

@@ -9,13 +9,14 @@ from typing import NoReturn
 
 from voicekit import voice_files
 from voicekit.engines import Engines
-from voicekit.errors import IntegrityError, NotPublishable, VoiceNotFound, VoiceRevoked
+from voicekit.errors import IntegrityError, NotPublishable, RecordingsError, UsageError, VoiceNotFound, VoiceRevoked
 from voicekit.ports import BaseModel, Catalog, Progress, SpeakingModel
 from voicekit.prepare.folder import FACTS, load_facts
 from voicekit.publishing import Publisher
-from voicekit.records import ConsentState, Voice, VoiceState
+from voicekit.records import ConsentState, Voice, VoiceState, Waveform
 from voicekit.request import checked_name
 from voicekit.results import VoiceDetails
+from voicekit.verbalization import sayable
 
 
 def silent(_: Progress) -> None:
@@ -65,6 +66,19 @@ class Shelf:
         names = ", ".join(v.slug for v in self._catalog.voices()[:20])
         remedy = f"There are: {names}." if names else f"Make it: voicekit create {slug} RECORDINGS."
         raise VoiceNotFound(f"There is no voice {slug!r}.", remedy)
+
+    def _check_text(self, voice: Voice, text: str) -> None:
+        """UsageError if a text holds nothing that the voice can say or be asked: a model would invent something."""
+        spoken = (*self._engines.open_base(voice.base_model).info.languages, voice.language)
+        if not sayable(text, spoken):
+            known = ", ".join(dict.fromkeys(spoken))
+            problem = f"There is nothing in the text that {voice.slug} can say: no word, and no number."
+            raise UsageError(problem, f"Give a text in a language of the voice: {known}.")
+
+    def _check_question(self, wave: Waveform) -> None:
+        """RecordingsError if nobody speaks in a spoken question."""
+        if not wave.num_samples or not self._engines.vad().speech_spans(wave):
+            raise RecordingsError("There is no speech in the question.", "Speak nearer to the microphone, or type the question.")
 
     def _still_speaks(self, voice: Voice) -> None:
         """Raises what keeps a version that was opened before from speaking now: it was removed or revoked meanwhile."""

@@ -280,7 +280,8 @@ def stdout_for_results() -> Generator[Results, None, None]:
         with redirect_stdout(sys.stderr):
             yield Results(stdout)
         return
-    with os.fdopen(kept, "w", encoding="utf-8") as results:
+    # A name or a text of somebody's file may hold what is no Unicode: it is shown as an escape.
+    with os.fdopen(kept, "w", encoding="utf-8", errors="backslashreplace") as results:
         os.dup2(_STDERR, _STDOUT)
         try:
             with redirect_stdout(sys.stderr):

@@ -7,6 +7,7 @@ in the languages of _SIGNS, abbreviations in English.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,28 @@ _ABBREVIATION = regex.compile(rf"\b({'|'.join(_SHORT)})\.", regex.IGNORECASE)
 _CHINESE_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\uff07", "''''")
 _MISTYPED_APOSTROPHE = regex.compile(r"(?<=\p{L})[\u00b4`\u2032\u201b](?=\p{L})")
+
+
+# Scripts by language; every other language is taken to be written in Latin letters.
+_SCRIPTS = {
+    **dict.fromkeys(("zh", "yue"), r"\p{Han}"),
+    "ja": r"\p{Han}\p{Hiragana}\p{Katakana}",
+    "ko": r"\p{Hangul}",
+    **dict.fromkeys("ru uk be bg mk sr kk ky mn tg".split(), r"\p{Cyrillic}\p{Latin}"),
+    **dict.fromkeys("ar fa ur ps".split(), r"\p{Arabic}"),
+    **dict.fromkeys("hi mr ne sa".split(), r"\p{Devanagari}"),
+    **dict.fromkeys(("he", "yi"), r"\p{Hebrew}"),
+    "el": r"\p{Greek}", "th": r"\p{Thai}", "ka": r"\p{Georgian}", "hy": r"\p{Armenian}", "bn": r"\p{Bengali}",
+    "ta": r"\p{Tamil}", "te": r"\p{Telugu}", "km": r"\p{Khmer}", "lo": r"\p{Lao}", "my": r"\p{Myanmar}", "am": r"\p{Ethiopic}",
+}  # fmt: skip
+
+
+def sayable(text: str, languages: Collection[str]) -> bool:
+    """Whether a text holds anything that somebody who speaks these languages can say: a letter of their scripts, a number, or a
+    sign that is read ("&")."""
+    scripts = "".join(dict.fromkeys(_SCRIPTS.get(primary(language), r"\p{Latin}") for language in languages))
+    letter = regex.compile(rf"[[{scripts}]&&\p{{L}}]|\p{{Nd}}", regex.V1)
+    return any(letter.search(verbalized(text, language)) for language in languages)
 
 
 def primary(language: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +138,32 @@ def test_arrays_that_do_not_fit_are_refused_by_their_sizes(tmp_path: Path) -> No
     assert base.chat.logits(torch.tensor([[1, 2, 3]])).shape == (3, pad + 5 + 64)
     half = torch.zeros(2, 32, dtype=torch.bfloat16, requires_grad=True)
     assert base.chat.logits([pad, pad], half).shape == (2, pad + 5 + 64)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "part"),
+    [
+        ("voice_prompts/neutral.safetensors", b"junk", "voice prompts"),
+        ("questions.jsonl", b"\xff\n", "material"),
+        ("questions.jsonl", b'{"split": "test"}\n', "material"),
+        ("rehearsal.jsonl.gz", b"no gzip", "material"),
+        ("speech_tokenizer/config.json", b"null", "speech tokenizer"),
+        ("token2wav/config.json", b'{"hidden": "x"}', "decoder"),
+        ("model.safetensors", b"", "chat model"),
+    ],
+)
+def test_a_damaged_part_is_named_whatever_is_wrong_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes, part: str
+) -> None:
+    """Prompts, questions and dialogues that nobody could read were "there", and one wrong size was a fault of voicekit."""
+    base = tiny_base(tmp_path / "base")
+    (base / file).write_bytes(content)
+    assert run(["base", "check", str(base)]) == 3
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "DAMAGED" in line]
+    assert line.startswith(part) and "build it again" in line
+
+
+def test_a_name_that_is_no_unicode_is_printed_as_an_escape(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "base", name="a\ud800b")
+    done = subprocess.run([sys.executable, "-m", "voicekit.cli", "base", "check", str(base)], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("a\\ud800b")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.fake_speech import BurstAligner, BurstVad, burst_means, bursts, say, sentences
-from voicekit import audio, files
+from voicekit import audio, files, manifest
 from voicekit.errors import InputError, RecordingsError, UsageError
 from voicekit.prepare import Given, load_dataset, load_notes, prepare_dataset
 from voicekit.prepare.clips import Tools
 from voicekit.prepare.compare import compare
 from voicekit.prepare.decisions import FILE, Action, read_log
+from voicekit.prepare.folder import load_facts
 from voicekit.prepare.hearing import Wanted
+from voicekit.prepare.readings import readings
 from voicekit.prepare.review import Desk
 from voicekit.prepare.workbench import Instruments
 from voicekit.records import Dataset, FloatArray, Verdict, Waveform
@@ -145,6 +148,25 @@ def test_a_text_is_corrected_and_the_machines_word_is_taken_again(desk: Desk) ->
     assert desk.edit(clip.id, "one two").clips[0].grades.script_match == pytest.approx(2 / 6, abs=1e-3)
     assert desk.reset(clip.id).clips[0] == clip
     assert not any(r.by_hand for r in desk.rows())
+
+
+def test_a_falsified_text_leaves_the_clip_out_and_says_so(desk: Desk) -> None:
+    clip = desk.dataset().clips[0]
+    now = desk.edit(clip.id, "one two").clips[0]
+    assert now.verdict is Verdict.REJECTED and now.reason.startswith("script does not match: 0.33 of at least 0.5")
+    row = desk.rows()[0]
+    assert row.changed and not row.by_hand, "the machine left it out"
+    assert next(r for r in readings(row.clip, SPEC) if r.name == "script_match").fails
+    assert desk.accept(clip.id).clips[0].verdict is Verdict.ACCEPTED and desk.rows()[0].by_hand
+
+
+def test_a_dataset_of_an_earlier_version_is_told_who_decided(desk: Desk, tmp_path: Path) -> None:
+    split = desk.split(desk.dataset().clips[3].id, word=5)
+    desk.reject(split.clips[0].id)
+    facts = load_facts(tmp_path / "d")
+    manifest.write_record(tmp_path / "d" / "dataset.json", replace(facts, decided=None))
+    assert [r.by_hand for r in desk.rows()] == [True, False, False, False, False]
+    assert [r.changed for r in desk.rows()] == [True, False, False, True, True]
 
 
 def test_a_realigned_clip_takes_the_best_of_all_aligners(given: Path, tmp_path: Path) -> None:

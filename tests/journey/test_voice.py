@@ -20,6 +20,7 @@ from voicekit import cli
 from voicekit.evaluate import METRICS
 from voicekit.shipped import shipped
 
+SPOKEN = Path(__file__).parents[1] / "golden" / "voices" / "slt-1.ogg"
 CREATE = ("create", "newcomer", "{recordings}", "--recipe", "smoke", "--base", "{base}", "--json")
 
 
@@ -82,7 +83,7 @@ def test_from_recordings_to_a_voice_that_talks(
     assert cli.run(["say", "newcomer", "good morning", "-o", str(tmp_path / "say.wav")]) == 0
     assert soundfile.info(tmp_path / "say.wav").samplerate == 24_000
     capfd.readouterr()
-    answered = ["chat", "newcomer", "--audio", str(tmp_path / "say.wav"), "-o", str(tmp_path / "answer.wav"), "--json"]
+    answered = ["chat", "newcomer", "--audio", str(SPOKEN), "-o", str(tmp_path / "answer.wav"), "--json"]
     assert cli.run(answered) == 0
     answer = json.loads(capfd.readouterr().out)
     assert set(answer) == {"text", "audio", "first_audio_ms", "real_time_factor"}

@@ -25,7 +25,7 @@ from voicekit.prepare.decisions import (
     redoable,
     undoable,
 )
-from voicekit.prepare.edits import BY_HAND, arranged, final
+from voicekit.prepare.edits import BY_HAND, arranged, decided_by_hand, final
 from voicekit.records import Clip, Transcript, Verdict, Word
 
 WORDS = (Word("hello", 0.1, 0.5), Word("there.", 0.6, 0.9), Word("You", 1.2, 1.4), Word("too.", 1.5, 1.9))
@@ -48,6 +48,16 @@ class PlainBench:
 
     def align(self, clip: Clip, text: str, best: bool) -> tuple[tuple[Word, ...], float] | None:
         return self.aligned
+
+    def judged(self, clip: Clip, original: Clip, aligned: bool) -> Clip:
+        fits = aligned and clip.grades.script_match >= self.min_script_match
+        if original.reason and not original.reason.startswith("script does not match"):
+            return clip
+        return replace(
+            clip,
+            verdict=Verdict.ACCEPTED if fits else Verdict.REJECTED,
+            reason="" if fits else f"script does not match: {clip.grades.script_match:.2f}",
+        )
 
 
 def decided(clips: list[Clip], held: list[Decision], bench: PlainBench | None = None) -> tuple[list[Clip], int]:
@@ -127,6 +137,30 @@ def test_another_text_is_found_in_the_sound_and_cures_a_wrong_script() -> None:
     (now,), _ = decided([wrong], [about(Action.TEXT, wrong, text="hello")])
     assert now.verdict is Verdict.ACCEPTED and now.transcript.source == "by hand"
     assert now.transcript.words == (Word("hello", 0.0, 0.5),) and now.grades.script_match == 0.9
+
+
+def test_a_text_that_is_not_said_does_not_pass_because_somebody_wrote_it() -> None:
+    """The match fell to 0.00, and the clip stayed green."""
+    good = clip(0)
+    for bench in (PlainBench(None), PlainBench((WORDS, 0.1))):
+        (now,), _ = decided([good], [about(Action.TEXT, good, text="something else")], bench)
+        assert now.verdict is Verdict.REJECTED and now.reason.startswith("script does not match")
+        (taken,), _ = decided([good], [about(Action.TEXT, good, text="other"), about(Action.ACCEPT, good)], bench)
+        assert (taken.verdict, taken.reason) == (Verdict.ACCEPTED, ""), "a person's verdict is another decision"
+
+
+def test_what_is_called_by_hand_was_decided_by_hand() -> None:
+    """A half that the machine found too short was "left out by hand", because a person had split the clip."""
+    whole, bad = clip(0, transcript=SPOKEN), clip(1, verdict=Verdict.REJECTED, reason="clipped: 2 %")
+    held = [about(Action.SPLIT, whole, at_sample=50_400), about(Action.REJECT, bad)]
+    rows, _ = arranged([whole, bad], held, PlainBench())
+    finals = [final(row, row.clip) for row in rows]
+    assert [row.by_hand for row in rows] == [True, True, True]
+    assert [decided_by_hand(row, now) for row, now in zip(rows, finals, strict=True)] == [False, False, True]
+    assert finals[-1].reason == BY_HAND, "a person's word counts, also where the machine says the same"
+    silent = clip(2, audio="", verdict=Verdict.REJECTED, reason="no speech in it")
+    rows, _ = arranged([silent], [about(Action.ACCEPT, silent)], PlainBench())
+    assert not decided_by_hand(rows[0], final(rows[0], silent)), "nobody can take what has no sound"
 
 
 def test_a_better_alignment_cures_only_what_it_makes_match() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.makers import clip
 from voicekit.prepare.grade import judge
 from voicekit.prepare.matching import differences, marked
-from voicekit.prepare.readings import readings
+from voicekit.prepare.pieces import BY_TURNS
+from voicekit.prepare.readings import readings, reason_in_words
+from voicekit.prepare.speakers import compared
 from voicekit.prepare.spoken import normalise, spoken_form
 from voicekit.records import Clip, Grades, Verdict
 from voicekit.specs import PrepareSpec
@@ -61,7 +64,7 @@ def test_units_and_limits_are_written_out() -> None:
     made = Grades(7.96, -24.31, 0.031, 2.04, 0.98, bandwidth_hz=3400.0, srmr_db=9.2, speaker_similarity=0.41)
     by_name = {r.name: r for r in readings(graded(made), PrepareSpec(min_bandwidth_hz=4500.0))}
     told = {name: (r.value, r.limit, r.fails) for name, r in by_name.items()}
-    assert told["snr_db"] == ("8.0 dB", "at least 8 dB", True)
+    assert told["snr_db"] == ("7.96 dB", "at least 8 dB", True)
     assert told["loudness_lufs"] == ("-24.3 LUFS", "", False)
     assert told["clipped_ratio"] == ("3.1 %", "at most 1 %", True)
     assert told["bandwidth_hz"] == ("3.4 kHz", "at least 4.5 kHz", True)
@@ -90,3 +93,29 @@ def test_only_the_words_that_differ_are_marked() -> None:
     ours, theirs = marked("On 3 May, she left", "on four may she never left", "en")
     assert [w for w, flag in ours if flag] == ["3"]
     assert [w for w, flag in theirs if flag] == ["four", "never"]
+
+
+@pytest.mark.parametrize("reason", BY_TURNS)
+def test_what_decided_is_what_fails(reason: str) -> None:
+    """A clip was "another speaker" beside a likeness above the bound: it was the turns that said so."""
+    left_out = clip(grades=Grades(20.0, -23.0, 0.0, 2.0, 1.0, speaker_similarity=0.8), audio="a.flac", reason=reason)
+    shown = {r.name: r for r in readings(left_out, PrepareSpec())}
+    assert (
+        shown["turns"].fails
+        and not shown["speaker_similarity"].limit
+        and "decided nothing" in shown["speaker_similarity"].meaning
+    )
+    assert reason_in_words(left_out) == f"{reason}: by who speaks when"
+
+
+@given(st.floats(0.0, 1.0), st.sampled_from([0.5, 0.6, 0.65]))
+def test_what_misses_a_limit_never_looks_as_if_it_kept_it(value: float, limit: float) -> None:
+    spec = PrepareSpec(min_speaker_similarity=limit, min_script_match=limit)
+    value = round(value, 4)
+    measured = clip(grades=Grades(20.0, -23.0, 0.0, 2.0, value, speaker_similarity=value), audio="a.flac")
+    for reading in readings(measured, spec):
+        if reading.name in ("speaker_similarity", "script_match"):
+            assert (float(reading.value) < limit) == reading.fails == (value < limit) or float(reading.value) == limit <= value
+    (compared_,) = compared([measured], [value], spec)
+    if compared_.reason:
+        assert float(compared_.reason.split()[3].rstrip(",")) < limit

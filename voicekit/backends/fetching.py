@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from voicekit import files
+from voicekit import files, telemetry
 from voicekit.errors import MissingModel
 from voicekit.models import KnownModel, missing_files, where_to_put
 from voicekit.ports import OnProgress, Progress
@@ -83,7 +83,7 @@ def reachable(url: str, within_s: float = _CONNECT_S) -> bool:
 
 
 def _from_hub(known: KnownModel, part: Path, report: OnProgress, remedy: str) -> None:
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    telemetry.off()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 

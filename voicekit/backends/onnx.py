@@ -17,7 +17,7 @@ def open_session(path: Path, reserve: bool = True) -> InferenceSession:
         import onnxruntime
     except ImportError:
         raise MissingModel("onnxruntime is not installed.", "Install it: pip install onnxruntime") from None
-    onnxruntime.disable_telemetry_events()  # Windows builds report use by default; elsewhere this does nothing
+    onnxruntime.disable_telemetry_events()  # where it was imported before voicekit (see voicekit.telemetry)
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.enable_cpu_mem_arena = reserve

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from voicekit import telemetry
 from voicekit.audio import resample
 from voicekit.backends.loading import loading
-from voicekit.backends.segmentation import RATE_HZ, keep_to_oneself
+from voicekit.backends.segmentation import RATE_HZ
 from voicekit.errors import MissingModel
 from voicekit.records import SpeakerTurn, Waveform
 
@@ -27,10 +28,11 @@ class PyannoteDiarizer:
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         if not (folder / CONFIG).is_file():
             raise MissingModel(f"There is no {CONFIG} in {folder}.", "Put a pyannote pipeline there: voicekit models list.")
-        keep_to_oneself()
         with loading("pyannote.audio", folder):
             import torch
-            from pyannote.audio import Pipeline
+
+            with telemetry.quiet_import():
+                from pyannote.audio import Pipeline
 
             # Absolute: a path that does not exist would be taken for a name to download.
             opened: Any = Pipeline.from_pretrained(folder.absolute())

@@ -7,7 +7,6 @@ whether the first speaker of a window is the first of the next.
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voicekit import telemetry
 from voicekit.backends.device import one_thread
 from voicekit.backends.loading import loading
 from voicekit.records import FloatArray, IntArray
@@ -26,12 +26,6 @@ _HOP_S = 1.25
 _BATCH = 32
 _SPEAKS = 0.5
 _ALONE_S = 0.5
-
-
-def keep_to_oneself() -> None:
-    """Otherwise pyannote.audio reports every model that is opened or used to its makers. To be called before it is imported."""
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 @dataclass(frozen=True)
@@ -99,10 +93,11 @@ class PyanNetSegmentation:
     """The network with the weights in `folder` (model.safetensors, config.json)."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        keep_to_oneself()
         with loading("pyannote.audio", folder):
             import torch
-            from pyannote.audio import Inference
+
+            with telemetry.quiet_import():
+                from pyannote.audio import Inference
             from safetensors.torch import load_file
 
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

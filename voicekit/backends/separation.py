@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voicekit import telemetry
 from voicekit.audio import resample
 from voicekit.backends.loading import loading
 from voicekit.errors import MissingModel
@@ -28,7 +28,7 @@ class DemucsSeparator:
     block_s, overlap_s = 30.0, 1.0
 
     def __init__(self, folder: Path, device: str = "cpu", model: str = "") -> None:
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        telemetry.off()
         name = model or _only_model(folder)
         with loading("demucs", folder):
             import torch

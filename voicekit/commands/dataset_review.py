@@ -38,9 +38,10 @@ def list_clips(
     with terminal.stdout_for_results() as result:
         rows = [r for r in opened().clips(dataset) if verdict in ("", r.clip.verdict)]
         if json:
-            result.json([{**clip_json(r.clip), "by_hand": r.by_hand} for r in rows])
+            result.json([{**clip_json(r.clip), "by_hand": r.by_hand, "changed_by_hand": r.changed} for r in rows])
         for row in [] if json else rows:
-            result.line(clip_line(row.clip) + ("  (by hand)" if row.by_hand else ""))
+            hand = "  (by hand)" if row.by_hand else "  (changed by hand)" if row.changed else ""
+            result.line(clip_line(row.clip) + hand)
 
 
 @review_app.command("show")
@@ -160,7 +161,9 @@ def clip_json(clip: Clip) -> dict[str, Any]:
 
 
 def clip_line(clip: Clip) -> str:
-    verdict = f"{clip.verdict.value}: {clip.reason}" if clip.reason else clip.verdict.value
+    from voicekit.curation import reason_in_words
+
+    verdict = f"{clip.verdict.value}: {reason_in_words(clip)}" if clip.reason else clip.verdict.value
     return f"{clip.id}  {clip.recording} +{_start_s(clip):.1f} s  {clip.duration_s:.1f} s  {verdict}  {clip.transcript.text}"
 
 

@@ -12,7 +12,7 @@ import torch
 
 from voicekit.covo.chat import empty_chat
 from voicekit.covo.checkpoint import Stored, check_fit, stored, stored_in
-from voicekit.covo.config import ChatConfig, read_chat_config
+from voicekit.covo.config import REMEDY, ChatConfig, first_line, read_chat_config, read_json
 from voicekit.covo.layout import (
     MOMENTS,
     NUMBERS,
@@ -23,12 +23,13 @@ from voicekit.covo.layout import (
     decoder_files,
     is_released,
 )
-from voicekit.covo.material import QUESTIONS, REHEARSAL
+from voicekit.covo.material import QUESTIONS, REHEARSAL, read_material
 from voicekit.covo.synthesis import Moments
 from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.covo.token2wav import Token2Wav, load_token2wav
-from voicekit.errors import BaseModelError
+from voicekit.errors import BaseModelError, IntegrityError
 from voicekit.results import BasePart, BaseReport
+from voicekit.storage import read_prompt
 
 NOT_RELEASED = "The release does not contain it."
 
@@ -45,7 +46,7 @@ def examine(folder: Path) -> BaseReport:
         *_decoder(folder, config),
         _prompt_extractor(folder),
         _prompts(folder),
-        _material(folder),
+        _material(folder, config),
     ]
     return BaseReport(folder, card.name, card.licence, "released" if is_released(folder) else "voicekit", tuple(parts))
 
@@ -56,6 +57,10 @@ def _part(name: str, look: Callable[[], BasePart]) -> BasePart:
         return look()
     except BaseModelError as error:
         return BasePart(name, there=True, fault=error.problem, remedy=error.remedy)
+    except IntegrityError as error:  # its remedy is for a voice's files
+        return BasePart(name, there=True, fault=error.problem, remedy=REMEDY)
+    except Exception as error:  # whatever a library says of what nobody foresaw in a file
+        return BasePart(name, there=True, fault=f"It cannot be used: {first_line(error)}.", remedy=REMEDY)
 
 
 def _weights(name: str, held: dict[str, Stored], **sizes: int) -> BasePart:
@@ -108,7 +113,13 @@ def _speech_tokenizer(folder: Path, config: ChatConfig) -> BasePart:
         return BasePart(name, there=False, means=f"Recordings cannot become tokens: no voice can be made of them. {NOT_RELEASED}",
                         remedy=f"Learn one from the decoder (voicekit base distill-tokenizer {folder}), or put one with "
                                f"{config.num_codes} codes into {place}.")  # fmt: skip
-    return _part(name, lambda: replace(_weights(name, stored_in(place / "model.safetensors")), note=_distilled(place)))
+    return _part(name, lambda: _learned(name, place))
+
+
+def _learned(name: str, place: Path) -> BasePart:
+    """A part in a folder of its own, its sizes and its weights."""
+    read_json(place / "config.json")
+    return replace(_weights(name, stored_in(place / "model.safetensors")), note=_distilled(place))
 
 
 def _distilled(place: Path) -> str:
@@ -118,7 +129,7 @@ def _distilled(place: Path) -> str:
 def _prompt_extractor(folder: Path) -> BasePart:
     name, place = "prompt extractor", folder / PROMPT_EXTRACTOR
     if place.exists():
-        return _part(name, lambda: replace(_weights(name, stored_in(place / "model.safetensors")), note=_distilled(place)))
+        return _part(name, lambda: _learned(name, place))
     if card_of(folder).vocoder == "world":
         return BasePart(name, there=True, note="WORLD analyses recordings; nothing was learned.")
     means = f"Recordings cannot become voice prompts: no voice can be made of them. {NOT_RELEASED}"
@@ -131,14 +142,17 @@ def _decoder(folder: Path, config: ChatConfig) -> list[BasePart]:
     if not files.weights.is_file():
         return [BasePart("decoder", there=False, means="Nothing can be heard: replies stay tokens.",
                          remedy=f"Put {files.weights.name} and {MOMENTS} into {files.weights.parent}.")]  # fmt: skip
-    try:
+    opened: list[Token2Wav] = []
+
+    def look() -> BasePart:
         made = load_token2wav(files)
         Moments.load(files.moments)
         if made.decoder.config.num_codes != config.num_codes:
             raise BaseModelError(f"It has {made.decoder.config.num_codes} codes, the chat model {config.num_codes}.")
-    except BaseModelError as error:
-        return [BasePart("decoder", there=True, fault=error.problem, remedy=error.remedy)]
-    return [_flow(made, files.weights, files.pickled), _vocoder(made)]
+        opened.append(made)
+        return _flow(made, files.weights, files.pickled)
+
+    return [_part("decoder", look), *map(_vocoder, opened)]
 
 
 def _flow(made: Token2Wav, file: Path, pickled: bool) -> BasePart:
@@ -172,13 +186,26 @@ def _prompts(folder: Path) -> BasePart:
         means = "Decoding needs a voice prompt from the caller; no reply sounds by itself."
         return BasePart("voice prompts", there=False, means=means,
                         remedy=f"Put a prompt (tokens, latents, speaker) at {place / 'neutral.safetensors'}.")  # fmt: skip
-    return BasePart("voice prompts", there=True, sizes={"prompts": len(list(place.glob("*.safetensors")))})
+
+    def look() -> BasePart:
+        prompts = sorted(place.glob("*.safetensors"))
+        for prompt in prompts:
+            read_prompt(prompt)
+        return BasePart("voice prompts", there=True, sizes={"prompts": len(prompts)})
+
+    return _part("voice prompts", look)
 
 
-def _material(folder: Path) -> BasePart:
+def _material(folder: Path, config: ChatConfig) -> BasePart:
     missing = [name for name in (QUESTIONS, REHEARSAL) if not (folder / name).is_file()]
     if missing:
         means = "A voice's answers are not rehearsed, or measured with the base's own questions."
         return BasePart("material", there=False, means=means,
                         remedy=f"Put {' and '.join(missing)} into {folder}, or give your own questions.")  # fmt: skip
-    return BasePart("material", there=True)
+
+    def look() -> BasePart:
+        found = read_material(folder, config.num_codes)
+        asked = len(found.train) + len(found.dev) + len(found.test)
+        return BasePart("material", there=True, sizes={"questions": asked, "dialogues": len(found.rehearsal)})
+
+    return _part("material", look)

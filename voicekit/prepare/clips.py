@@ -16,7 +16,7 @@ from voicekit.ports import Aligner, Quality, Transcriber, VoiceActivityDetector
 from voicekit.prepare import grade, spoken
 from voicekit.prepare.align import align, within_speech
 from voicekit.prepare.matching import differences
-from voicekit.prepare.pieces import NothingToCutError, Piece, pieces_of
+from voicekit.prepare.pieces import SILENT, NothingToCutError, Piece, pieces_of
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.spans import inside, total_s
 from voicekit.prepare.spoken import normalise, primary
@@ -115,7 +115,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     audio.write_flac(folder / file, cleaned)
 
     text = _heard(samples, recording, tools) if piece.text is None else piece.text
-    nothing = "no speech in it" if not speech else piece.reason or doubt(text) or ("" if text else "no words were heard in it")
+    nothing = SILENT if not speech else piece.reason or doubt(text) or ("" if text else "no words were heard in it")
     fits = duration_s <= spec.max_clip_s and not nothing
     aligned = align(cleaned, text, recording.language, tools.aligners) if fits else None
     words, match = aligned if aligned else ((), 0.0)

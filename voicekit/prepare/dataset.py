@@ -150,6 +150,7 @@ def settle(folder: Path, instruments: Instruments, strict: bool = False) -> Data
         decisions=decisions.digest(held),
         with_less=made.with_less,
         texts=made.texts,
+        decided=tuple(c.id for row, c in zip(rows, clips, strict=True) if edits.decided_by_hand(row, c)),
     )
     write_dataset(folder, dataset, facts)
     _tidy(folder, [*machine, *clips])

@@ -18,10 +18,7 @@ SOURCE_BY_HAND = "by hand"
 
 
 class Bench(Protocol):
-    """What decisions need of the recordings themselves, and the match from which on a text fits."""
-
-    @property
-    def min_script_match(self) -> float: ...
+    """What decisions need of the recordings themselves, and of the machine that judges."""
 
     def cut(self, place: Place, text: str, source: str) -> Clip:
         """A stretch of a recording as a clip of its own, judged by the machine."""
@@ -31,10 +28,16 @@ class Bench(Protocol):
         """The words of a text in a clip; with `best` by whichever aligner finds the best match."""
         ...
 
+    def judged(self, clip: Clip, original: Clip, aligned: bool) -> Clip:
+        """A clip with another text or other words than `original`, graded and judged anew by them. `aligned`: its words were
+        found in the sound."""
+        ...
+
 
 @dataclass(frozen=True)
 class Row:
-    """`clip` as it stands, with the machine's verdict; `original` as it was cut; `verdict` a person's, if there is one."""
+    """`clip` as it stands, with the machine's verdict; `original` as it was cut; `verdict` a person's, if there is one.
+    `by_hand`: a person changed it, or decided on it."""
 
     clip: Clip
     original: Clip
@@ -63,9 +66,14 @@ def final(row: Row, judged: Clip) -> Clip:
         case Verdict.ACCEPTED if judged.audio and judged.transcript.text:
             return replace(judged, verdict=Verdict.ACCEPTED, reason="")
         case Verdict.REJECTED:
-            return replace(judged, verdict=Verdict.REJECTED, reason=judged.reason or BY_HAND)
+            return replace(judged, verdict=Verdict.REJECTED, reason=BY_HAND)
         case _:
             return judged
+
+
+def decided_by_hand(row: Row, clip: Clip) -> bool:
+    """Whether it is a person's verdict that a row's final clip has."""
+    return row.verdict is not None and row.verdict is clip.verdict and clip.reason in ("", BY_HAND)
 
 
 def words_before(clip: Clip, at_sample: int) -> int:
@@ -117,7 +125,6 @@ def _realigned(row: Row, decision: Decision, bench: Bench) -> tuple[int, list[Ro
         if found is None:
             return 1, [row]
         transcript = replace(clip.transcript, words=found[0])
-        cured = found[1] >= bench.min_script_match
     elif text == clip.transcript.text:
         return 1, [row]
     elif text == row.original.transcript.text:
@@ -125,12 +132,9 @@ def _realigned(row: Row, decision: Decision, bench: Bench) -> tuple[int, list[Ro
     else:
         found = bench.align(clip, text, best=False)
         transcript = Transcript(text, found[0] if found else (), SOURCE_BY_HAND)
-        cured = found is not None  # who heard it knows better than the match
     match = round(found[1], 4) if found else 0.0
-    clip = replace(clip, transcript=transcript, grades=replace(clip.grades, script_match=match))
-    if cured and clip.reason.startswith(("script does not match", "unclear text")):
-        clip = replace(clip, verdict=Verdict.ACCEPTED, reason="")
-    return 1, [replace(row, clip=clip, by_hand=True)]
+    changed = replace(clip, transcript=transcript, grades=replace(clip.grades, script_match=match))
+    return 1, [replace(row, clip=bench.judged(changed, row.original, found is not None), by_hand=True)]
 
 
 def _split(row: Row, decision: Decision, bench: Bench) -> tuple[int, list[Row]] | None:

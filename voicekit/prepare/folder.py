@@ -32,8 +32,9 @@ _FLAT = ("transcript", "grades")
 
 @dataclass(frozen=True)
 class DatasetFile:
-    """dataset.json: a Dataset without its clips, and remarks for people. `by_hand` are the clips somebody decided on, `decisions`
-    the digest of what was decided, `with_less` says what was done without, `texts` where the recordings' texts are from."""
+    """dataset.json: a Dataset without its clips, and remarks for people. `by_hand` are the clips that somebody changed or decided
+    on, `decided` those of which a person's verdict holds (None: written before that was told apart); `decisions` the digest of
+    what was decided, `with_less` says what was done without, `texts` where the recordings' texts are from."""
 
     id: str
     spec_hash: str
@@ -45,6 +46,7 @@ class DatasetFile:
     decisions: str = ""
     with_less: tuple[str, ...] = ()
     texts: TextSources = field(default_factory=TextSources)
+    decided: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,12 @@ def _at_coarse_top(samples: FloatArray, step: float) -> NDArray[np.bool_]:
     return at_top if at_top.sum() > _PILED_UP * below else np.zeros(len(samples), bool)
 
 
+def apart(value: float, limit: float | None, digits: int) -> str:
+    """A number with so many decimals, or as many more as keep it from looking like the limit that it misses."""
+    more = next((d for d in range(digits, digits + 4) if limit is None or float(f"{value:.{d}f}") != limit), digits)
+    return f"{value:.{more}f}"
+
+
 def judge(
     grades: Grades, duration_s: float, spec: PrepareSpec, aligned: bool, said: Transcript | None = None
 ) -> tuple[Verdict, str]:
@@ -153,40 +159,49 @@ def judge(
 def _faults(g: Grades, duration_s: float, spec: PrepareSpec, aligned: bool, said: Transcript | None) -> Iterator[str]:
     """Everything that is wrong, in the order in which it is named."""
     if duration_s < spec.min_clip_s:
-        yield f"too short: {duration_s:.1f} s of at least {spec.min_clip_s:g} s"
+        yield f"too short: {apart(duration_s, spec.min_clip_s, 1)} s of at least {spec.min_clip_s:g} s"
     if duration_s > spec.max_clip_s:
-        yield f"too long: {duration_s:.1f} s of at most {spec.max_clip_s:g} s, and no pause to cut at"
+        yield f"too long: {apart(duration_s, spec.max_clip_s, 1)} s of at most {spec.max_clip_s:g} s, and no pause to cut at"
     yield from _sound_faults(g, spec)
     differing = _in_words(said)
     if not aligned:
         yield f"script does not match: its words could not be found in the audio{differing}"
     if g.script_match < spec.min_script_match:
-        yield f"script does not match: {g.script_match:.2f} of at least {spec.min_script_match:g}{differing}"
+        match = f"{apart(g.script_match, spec.min_script_match, 2)} of at least {spec.min_script_match:g}"
+        yield f"script does not match: {match}{differing}"
     if g.heard_match is not None and g.heard_match < spec.min_heard_match:
-        percent = f"{100 * g.heard_match:.0f} % of its words were heard"
-        yield f"script does not match: {percent}, at least {100 * spec.min_heard_match:g} % are needed{differing}"
+        least = 100 * spec.min_heard_match
+        percent = f"{apart(100 * g.heard_match, least, 0)} % of its words were heard"
+        yield f"script does not match: {percent}, at least {least:g} % are needed{differing}"
     if g.speaking_rate_wps > spec.max_speaking_rate_wps:
-        yield f"too fast: {g.speaking_rate_wps:.1f} words a second, at most {spec.max_speaking_rate_wps:g}"
+        pace = apart(g.speaking_rate_wps, spec.max_speaking_rate_wps, 1)
+        yield f"too fast: {pace} words a second, at most {spec.max_speaking_rate_wps:g}"
 
 
 def _sound_faults(g: Grades, spec: PrepareSpec) -> Iterator[str]:
     if g.clipped_ratio > spec.max_clipped_ratio:
-        yield f"clipped: {100 * g.clipped_ratio:.1f} % of samples"
+        yield f"clipped: {apart(100 * g.clipped_ratio, 100 * spec.max_clipped_ratio, 1)} % of samples"
     echo = g.srmr_db is not None and g.srmr_db < spec.min_srmr_db
     # A hall's tail fills the pauses and counts as noise there; noise sounds like echo only where it is as loud as speech.
     if echo and g.snr_db >= _AS_LOUD_AS_SPEECH_DB:
-        yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
+        yield _echo(g, spec)
     if g.snr_db < spec.min_snr_db:
-        yield f"too quiet against noise: {g.snr_db:.0f} dB"
+        yield f"too quiet against noise: {apart(g.snr_db, spec.min_snr_db, 0)} dB"
     if g.overlap_ratio > spec.max_overlap_ratio:
-        yield f"two people speak at once: {100 * g.overlap_ratio:.0f} % of it"
+        yield f"two people speak at once: {apart(100 * g.overlap_ratio, 100 * spec.max_overlap_ratio, 0)} % of it"
     if g.bandwidth_hz is not None and g.bandwidth_hz < spec.min_bandwidth_hz:
-        reached, needed = f"{g.bandwidth_hz / 1000:.1f} kHz", f"{spec.min_bandwidth_hz / 1000:g} kHz"
+        least_khz = spec.min_bandwidth_hz / 1000
+        reached, needed = f"{apart(g.bandwidth_hz / 1000, least_khz, 1)} kHz", f"{least_khz:g} kHz"
         yield f"dull sound: nothing above {reached}, at least {needed} are needed"
     if echo:
-        yield f"too much echo: {g.srmr_db:.1f} dB of at least {spec.min_srmr_db:g} dB"
+        yield _echo(g, spec)
     if g.predicted_mos is not None and g.predicted_mos < spec.min_predicted_mos:
-        yield f"sounds bad: predicted MOS {g.predicted_mos:.1f} of at least {spec.min_predicted_mos:g}"
+        guess = apart(g.predicted_mos, spec.min_predicted_mos, 1)
+        yield f"sounds bad: predicted MOS {guess} of at least {spec.min_predicted_mos:g}"
+
+
+def _echo(g: Grades, spec: PrepareSpec) -> str:
+    return f"too much echo: {apart(g.srmr_db or 0.0, spec.min_srmr_db, 1)} dB of at least {spec.min_srmr_db:g} dB"
 
 
 def _in_words(said: Transcript | None) -> str:

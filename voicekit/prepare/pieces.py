@@ -19,6 +19,10 @@ from voicekit.specs import PrepareSpec
 ANOTHER_SPEAKER = "another speaker"
 TWO_AT_ONCE = "two people speak at once"
 INTO_ANOTHER = "goes over into somebody else's speech"
+SILENT = "no speech in it"
+BY_TURNS = (ANOTHER_SPEAKER, TWO_AT_ONCE, INTO_ANOTHER)
+"""Reasons that follow from who speaks when, whatever the grades of a clip are."""
+NOT_BY_GRADES = (*BY_TURNS, SILENT)
 _MIN_OTHER_S = 0.3
 _TOUCHED_S = 0.03
 
@@ -51,7 +55,7 @@ def pieces_of(
     if region is None:
         if foreign:
             return foreign
-        raise NothingToCutError("no speech in it")
+        raise NothingToCutError(SILENT)
     if sound.cues:
         mine = list(_cued(sound, spec, aligners))
     elif text is None:

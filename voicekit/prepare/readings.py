@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from voicekit.prepare.grade import apart
+from voicekit.prepare.pieces import BY_TURNS
 from voicekit.records import Clip
 from voicekit.specs import PrepareSpec
 
@@ -28,8 +30,17 @@ def readings(clip: Clip, spec: PrepareSpec) -> tuple[Reading, ...]:
     return tuple(_readings(clip, spec)) if clip.audio else ()
 
 
+def reason_in_words(clip: Clip) -> str:
+    """Why a clip is left out, with what decided it: likeness is measured also where it was not asked."""
+    return f"{clip.reason}: by who speaks when" if clip.reason in BY_TURNS else clip.reason
+
+
 def _readings(clip: Clip, s: PrepareSpec) -> Iterator[Reading]:
     g = clip.grades
+    by_turns = clip.reason in BY_TURNS
+    if by_turns:
+        who = "By the turns of all who speak in the recording, as a diarizer found them or somebody wrote them down."
+        yield Reading("turns", "Who speaks", clip.reason, "the wanted speaker alone", True, who)
     # In a clip that is too long, or of which nobody knows what is said, no words are looked for.
     sought = clip.duration_s <= s.max_clip_s and bool(clip.transcript.text)
     yield _read("duration_s", "Length", clip.duration_s, " s", "Short clips hardly show a voice.", s.min_clip_s, s.max_clip_s)
@@ -50,7 +61,9 @@ def _readings(clip: Clip, s: PrepareSpec) -> Iterator[Reading]:
     yield _read("srmr_db", "Dryness (SRMR)", g.srmr_db, " dB", "The lower, the more a room echoes.", s.min_srmr_db)
     yield _read("overlap_ratio", "Two at once", g.overlap_ratio, " %", both, high=s.max_overlap_ratio, scale=100)
     like = "Of the voice to the other clips, or to the speaker's sample."
-    yield _read("speaker_similarity", "Likeness", g.speaker_similarity, "", like, s.min_speaker_similarity)
+    like += " It decided nothing here." if by_turns else ""
+    least = None if by_turns else s.min_speaker_similarity
+    yield _read("speaker_similarity", "Likeness", g.speaker_similarity, "", like, least)
     pace, rate = "Words of the text a second of speech.", g.speaking_rate_wps if clip.transcript.text else None
     yield _read("speaking_rate_wps", "Pace", rate, " words/s", pace, high=s.max_speaking_rate_wps)
     match, fits = g.script_match if sought else None, "How well the text fits the sound; 1 is all of it."
@@ -76,12 +89,14 @@ def _read(
     ends = [f"{scale * end:g}" for end in (low, high) if end is not None]
     kind = " to " if len(ends) > 1 else ""
     limit = kind.join(ends) if kind else f"at {'least' if high is None else 'most'} {ends[0]}" if ends else ""
-    return Reading(name, title, _shown(value, unit, scale), f"{limit}{unit}" if limit else "", fails, meaning)
+    crossed = next((end for end in (low, high) if fails and end is not None), None)
+    return Reading(name, title, _shown(value, unit, scale, crossed), f"{limit}{unit}" if limit else "", fails, meaning)
 
 
-def _shown(value: float | None, unit: str, scale: float) -> str:
+def _shown(value: float | None, unit: str, scale: float, crossed: float | None = None) -> str:
+    """`crossed` is a limit that the number does not keep: what is shown does not keep it either."""
     if value is None:
         return ""
     number = scale * value
     whole = unit == " %" and (number == 0 or number >= 10)
-    return f"{number:.{0 if whole else 1 if unit else 2}f}{unit}"
+    return f"{apart(number, None if crossed is None else scale * crossed, 0 if whole else 1 if unit else 2)}{unit}"

@@ -31,10 +31,11 @@ _GONE = "It may have been split or joined since; look at the clips that are ther
 
 @dataclass(frozen=True)
 class Reviewed:
-    """One clip as it stands; `by_hand` if a person decided about it."""
+    """One clip as it stands; `by_hand` if its verdict is a person's, `changed` if a person changed it or decided on it."""
 
     clip: Clip
     by_hand: bool
+    changed: bool
 
 
 class Desk:
@@ -48,15 +49,17 @@ class Desk:
         """The dataset with everything that was decided; raises InputError if there is none."""
         if (self._folder / WORK / "made.json").is_file():
             made = made_of(self._folder)
-            if load_facts(self._folder).decisions != decisions.digest(held_decisions(made)):
+            facts = load_facts(self._folder)
+            if facts.decided is None or facts.decisions != decisions.digest(held_decisions(made)):
                 with self._alone():
                     return settle(self._folder, self._instruments)
         return load_dataset(self._folder)
 
     def rows(self) -> tuple[Reviewed, ...]:
         clips = self.dataset().clips
-        by_hand = set(load_facts(self._folder).by_hand)
-        return tuple(Reviewed(clip, clip.id in by_hand) for clip in clips)
+        facts = load_facts(self._folder)
+        decided, changed = set(facts.decided or ()), set(facts.by_hand)
+        return tuple(Reviewed(clip, clip.id in decided, clip.id in changed) for clip in clips)
 
     def summary(self, phones: Phones | None = None) -> Summary:
         clips = self.dataset().clips

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from voicekit.prepare.grade import apart
 from voicekit.records import Clip, FloatArray, Verdict
 from voicekit.specs import PrepareSpec
 
@@ -46,7 +47,8 @@ def compared(clips: Sequence[Clip], found: Sequence[float | None], spec: Prepare
             continue
         graded = replace(clip, grades=replace(clip.grades, speaker_similarity=round(float(value), 4)))
         if clip.verdict is Verdict.ACCEPTED and value < spec.min_speaker_similarity:
-            reason = f"another speaker: similarity {value:.2f}{against}{usual}"
+            shown = apart(float(value), spec.min_speaker_similarity, 2)
+            reason = f"another speaker: similarity {shown}{against}{usual}"
             graded = replace(graded, verdict=Verdict.REJECTED, reason=reason)
         out.append(graded)
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -18,11 +18,15 @@ from voicekit.prepare.band import ALIKE_THERE, NARROW_HZ, narrowed
 from voicekit.prepare.clips import Tools, clip_of
 from voicekit.prepare.decisions import Place
 from voicekit.prepare.folder import WORK
+from voicekit.prepare.grade import judge
 from voicekit.prepare.intake import find_audio
-from voicekit.prepare.pieces import Piece
+from voicekit.prepare.matching import differences
+from voicekit.prepare.pieces import NOT_BY_GRADES, Piece
 from voicekit.prepare.sound import Heard, Sound, listen
 from voicekit.prepare.speakers import compared, similarities
+from voicekit.prepare.spoken import num_words
 from voicekit.prepare.track import Track
+from voicekit.prepare.unsaid import doubt
 from voicekit.records import Clip, FloatArray, Recording, Verdict, Waveform, Word
 from voicekit.specs import PrepareSpec
 from voicekit.timebase import samples_to_seconds
@@ -93,10 +97,6 @@ class Workbench:
         self._cuts = {c.key: c.clip for c in manifest.read_journal(self._work / "cuts.jsonl", _Cut)}
         self._alignments = {a.key: a for a in manifest.read_journal(self._work / "aligned.jsonl", _Aligned)}
 
-    @property
-    def min_script_match(self) -> float:
-        return self._spec.min_script_match
-
     def cut(self, place: Place, text: str, source: str) -> Clip:
         """A stretch of a recording as a clip of its own."""
         path, start, count = place
@@ -127,6 +127,25 @@ class Workbench:
             manifest.append_record(self._work / "aligned.jsonl", known)
             self._alignments[key] = known
         return None if known.match is None else (known.words, known.match)
+
+    def judged(self, clip: Clip, original: Clip, aligned: bool) -> Clip:
+        """A clip with another text or other words than `original`, graded and judged anew by them: whoever changed the text may
+        be wrong, and says so by a verdict if the machine is."""
+        text, said, language = clip.transcript.text, clip.transcript, self._spec.language
+        heard, heard_match = original.transcript.heard, clip.grades.heard_match
+        if heard:
+            differing, share = differences(text, heard, language)
+            said, heard_match = replace(said, heard=heard, differences=differing), round(share, 4)
+        before, now = (num_words(c.transcript.text, language) for c in (original, clip))
+        pace = original.grades.speaking_rate_wps * now / before if before else clip.grades.speaking_rate_wps
+        grades = replace(clip.grades, heard_match=heard_match, speaking_rate_wps=round(pace, 3))
+        clip = replace(clip, transcript=said, grades=grades)
+        if original.reason in NOT_BY_GRADES:
+            return clip
+        if unclear := doubt(text):
+            return replace(clip, verdict=Verdict.REJECTED, reason=unclear)
+        verdict, reason = judge(grades, clip.duration_s, self._spec, aligned, said)
+        return replace(clip, verdict=verdict, reason=reason)
 
     def compare(self, clips: Sequence[Clip], reference: str = "") -> list[Clip]:
         """The clips with their likeness to the rest, or to the sound of the wanted speaker in the file `reference`."""
