@@ -15,6 +15,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio_app.jobs import JobsTab
 from studio_app.markup import tag, text
@@ -24,6 +27,7 @@ from studio_app.talk import TalkTab
 from studio_app.theme import CSS, HEAD, LIGHT, theme
 from studio_app.voices import VoicesTab
 from voicekit.app import App
+from voicekit.loopback import is_foreign
 
 _MARK = (
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#2457c5"/>'
@@ -133,6 +137,19 @@ def mount(server: FastAPI, app: App, owner: str = "", path: str = "/studio") -> 
     return gr.mount_gradio_app(server, page, path=path, theme=theme(), show_error=False, **_LOOK)
 
 
+class OwnPagesOnly:
+    """Middleware: what pages of other origins make a browser ask is turned away (voicekit.loopback)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_foreign(scope["method"], Headers(scope=scope)):
+            await PlainTextResponse("The studio is for its own pages on this machine.", 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 class Served:
     """The studio being served to this machine, until it is closed. Raises OSError when the port is taken."""
 
@@ -141,7 +158,9 @@ class Served:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.address = f"http://127.0.0.1:{port}/"
-        pages = mount(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), app, path="/")
+        pages = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        pages.add_middleware(OwnPagesOnly)
+        mount(pages, app, path="/")
         self._server = uvicorn.Server(uvicorn.Config(pages, log_level="warning", timeout_graceful_shutdown=2))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from voicekit.jobs import HERE, Jobs, refuse_other_inputs, refuse_other_owners, 
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.publishing import Publisher
 from voicekit.questions import read_questions
-from voicekit.records import JobState, JobStatus, Voice, VoiceState
+from voicekit.records import JobState, JobStatus, Voice, VoiceState, Worker
 from voicekit.request import Request, checked_name, find_recipe, handed_in
 from voicekit.results import VoiceDetails
 from voicekit.shelf import Shelf, silent
@@ -148,6 +148,14 @@ class Making(Shelf):
     def retry(self, job_id: str) -> JobStatus:
         """Go on with a failed or cancelled job at the step that was not finished."""
         return self._jobs.retry(job_id)
+
+    def wait_for_catalog(self, goes_on: Callable[[], bool]) -> None:
+        """While the catalog's database is away: try again for as long as `goes_on`, which waits a moment, says True."""
+        self._catalog.wait_while_away(goes_on)
+
+    def workers(self) -> list[Worker]:
+        """Those that are at work, here or elsewhere."""
+        return self._jobs.awake()
 
     def check_manifest(self, manifest: Path | str) -> list[onboarding.Row]:
         """The rows of a manifest of many voices. Raises ManifestError with everything that is wrong in it."""

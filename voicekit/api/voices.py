@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -82,11 +82,11 @@ def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: Server
 
 
 @router.post("/{voice}/publish", responses=_VOICE)
-async def publish(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
+async def publish(voice: VoiceRef, caller: Writer, server: ServerDep, request: Request) -> dict[str, Any]:
     """Let a voice be used: the newest version, or the one named. Needs the gate's pass and a consent that holds."""
     found = await run_in_threadpool(voice_of, server, caller, voice, newest=True)
     if found.consent_id:
-        await server.model.run(lambda: server.app.check_consent_of(found.slug, found.version))
+        await server.model.run(lambda: server.app.check_consent_of(found.slug, found.version), request)
     return shown.voice(await run_in_threadpool(server.app.publish, found.slug, found.version))
 
 
@@ -113,10 +113,10 @@ def remove(voice: Annotated[str, Path(max_length=64, pattern="^[^@]*$")], caller
     response_class=FileResponse,
     responses={200: {"description": "The sound.", "content": {"audio/wav": {}}}},
 )
-async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep) -> FileResponse:
+async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep, request: Request) -> FileResponse:
     """One sentence in the voice, drafts too (wav)."""
     found = await run_in_threadpool(voice_of, server, caller, voice)
-    file = await server.model.run(lambda: server.app.preview(found.slug, found.version))
+    file = await server.model.run(lambda: server.app.preview(found.slug, found.version), request)
     return FileResponse(file, media_type="audio/wav")
 
 
