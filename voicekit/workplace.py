@@ -51,10 +51,13 @@ class Patience:
         self._most_s, self._say, self._wait = most_s, say, wait
         self._lock = Lock()
         self._began_s, self._last_s = -math.inf, -math.inf
+        self.waits = 0
+        """How often the database was found away."""
 
     def __call__(self) -> bool:
         now_s = time.monotonic()
         with self._lock:
+            self.waits += 1
             if now_s - self._last_s > _ANOTHER_TIME_S:
                 self._began_s = now_s
                 self._say("The catalog's database does not answer. Waiting for it; nothing is lost.")

@@ -63,7 +63,7 @@ def test_a_database_that_is_away_in_the_middle_of_a_step_fails_no_job(works: Wor
         assert "Traceback" not in text and "127.0.0.1" not in text and "sqlite:" not in text
 
 
-def test_an_idle_worker_outlives_its_database_and_can_be_stopped_meanwhile(works: Works, away: Database, tmp_path: Path) -> None:
+def test_an_idle_worker_outlives_its_database(works: Works, away: Database, tmp_path: Path) -> None:
     worker = works.start()
     works.until(works.queues, "the worker's sign of life")
     away.leave()
@@ -71,10 +71,24 @@ def test_an_idle_worker_outlives_its_database_and_can_be_stopped_meanwhile(works
     away.come_back()
     job = works.app.submit("anna", fake_recordings(tmp_path / "recordings"), recipe=fake_recipe())
     assert works.over(job.id).state is JobState.FINISHED and worker.poll() is None
+
+
+def test_a_worker_that_waits_for_its_database_can_be_stopped(works: Works, away: Database) -> None:
+    worker = works.start()
+    works.until(works.queues, "the worker's sign of life")
     away.leave()
-    works.until(lambda: said(works).count(WAITS) == 2, "the worker's word that it waits again")
+    works.until(lambda: WAITS in said(works), "the worker's word that it waits")
     worker.terminate()
     assert worker.wait(PATIENCE_S) == 0 and "Traceback" not in said(works)
+
+
+def test_a_worker_waits_for_a_database_that_is_away_when_it_starts(works: Works, away: Database, tmp_path: Path) -> None:
+    job = works.app.submit("anna", fake_recordings(tmp_path / "recordings"), recipe=fake_recipe())
+    away.leave()
+    worker = works.start()
+    works.until(lambda: WAITS in said(works), "the worker's word that it waits")
+    away.come_back()
+    assert works.over(job.id).state is JobState.FINISHED and worker.poll() is None
 
 
 def test_two_workers_that_could_not_be_seen_do_not_take_each_other_for_dead(works: Works, away: Database, tmp_path: Path) -> None:
@@ -87,6 +101,8 @@ def test_two_workers_that_could_not_be_seen_do_not_take_each_other_for_dead(work
     second = works.start()
     works.until(lambda: len(works.queues()) == 2, "two workers")
     catalog = SqlCatalog(away.url)
+    announced = {worker.id: worker.seen_at for worker in catalog.workers()}
+    works.until(lambda: all(w.seen_at > announced[w.id] for w in catalog.workers()), "another sign of life of both")
     away.leave()
     works.until(lambda: said(works).count(WAITS) >= 2, "the word of both")
     away.come_back()

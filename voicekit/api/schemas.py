@@ -30,6 +30,10 @@ class Asked(BaseModel):
         if not isinstance(given, dict):
             return given
         fields = cast(dict[str, Any], given)
+        for name, value in fields.items():
+            texts = cast(list[Any], value) if isinstance(value, list) else [value]
+            if any(isinstance(text, str) and "\0" in text for text in texts):
+                raise ValueError(f"{name} holds NUL, a character that cannot be stored")
         return {k: v for k, v in fields.items() if v is not None and (k in cls.model_fields or not _asks_for_nothing(v))}
 
 

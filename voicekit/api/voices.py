@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from voicekit.api import shown
 from voicekit.api.auth import Reader, Speaker, Writer
 from voicekit.api.consents import consent_of
 from voicekit.api.paging import After, PageSize, page
+from voicekit.api.schemas import Asked
 from voicekit.api.server import ServerDep
 from voicekit.api.voice_access import version_of, voice_of
 from voicekit.evaluation_warnings import warnings
@@ -26,7 +27,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=40)]
 _VOICE = shown.example(shown.VOICE_EXAMPLE)
 
 
-class VoiceChange(BaseModel):
+class VoiceChange(Asked):
     """What is left out stays as it is."""
 
     model_config = ConfigDict(

@@ -34,6 +34,7 @@ TICK_S = 0.5
 SIGN_OF_LIFE_S = 2.0
 ENDING_S = 60.0
 REST_S = 20.0
+_LAUNCHES = 5
 
 
 class DurableRunner:
@@ -75,7 +76,8 @@ class _Shift:
         self._at_hand = threading.Lock()
         self._busy = False
         self._idle_since_s = time.monotonic()
-        self._seen_s = time.monotonic()
+        self._patience = Patience(math.inf, _to_stderr, self._stop.wait)
+        self._waits = 0
         self._trusts_silence_from_s = 0.0
 
     def run(self, until_idle: bool) -> None:
@@ -83,10 +85,10 @@ class _Shift:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self._stop.set())
-        self._runner.log.wait_while_away(Patience(math.inf, _to_stderr, self._stop.wait))
+        self._runner.log.wait_while_away(self._patience)
         try:
             self._runner.log.see_worker(self._me)
-            self._take_jobs(self._launch(), until_idle)
+            self._take_jobs(self._launched(), until_idle)
         except CatalogAway:
             if not self._stop.is_set():
                 raise
@@ -111,17 +113,27 @@ class _Shift:
             self._stop.wait(TICK_S)
 
     def _sign(self) -> bool:
-        """A sign of life; False if this worker was declared dead. Who could not give one for long, because the database was away,
-        could not see those of the others either: they get time to give theirs."""
+        """A sign of life; False if this worker was declared dead. Who could not give one, because the database was away, could
+        not see those of the others either: they get time to give theirs."""
         kept = self._runner.log.keep_worker(self._me.id, utc())
-        now_s = time.monotonic()
-        if now_s - self._seen_s > WORKER_SILENT_S / 3:
-            self._trusts_silence_from_s = now_s + WORKER_SILENT_S
-        self._seen_s = now_s
+        if self._patience.waits != self._waits:
+            self._waits = self._patience.waits
+            self._trusts_silence_from_s = time.monotonic() + WORKER_SILENT_S
         return kept
 
+    def _launched(self) -> Callable[[str, int], str]:
+        """The workflow, known to a DBOS that is ready. DBOS waits for its database, but not while it is launched."""
+        from dbos import DBOS
+
+        for _ in range(_LAUNCHES - 1):
+            try:
+                return self._launch()
+            except Exception:
+                DBOS.destroy(destroy_registry=True)
+                self._runner.log.workers()  # comes back when the database does
+        return self._launch()
+
     def _launch(self) -> Callable[[str, int], str]:
-        """DBOS ready, and the workflow that it knows."""
         from dbos import DBOS
 
         address, schema = self._runner.database
@@ -132,7 +144,7 @@ class _Shift:
                 "dbos_system_schema": schema,
                 "application_version": WORKFLOW_VERSION,
                 "executor_id": self._me.id,
-                "log_level": "ERROR",
+                "log_level": "CRITICAL",  # what it says otherwise holds the address of the database
                 "enable_otlp": False,
             }
         )
