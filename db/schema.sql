@@ -71,7 +71,7 @@ CREATE TABLE idempotency_keys (
 	route VARCHAR(200) NOT NULL, 
 	status INTEGER NOT NULL, 
 	body TEXT NOT NULL, 
-	created_at VARCHAR(40) NOT NULL, 
+	created_at VARCHAR(40) NOT NULL, request VARCHAR(64) DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_idempotency_keys PRIMARY KEY ("key", owner, route)
 );
 

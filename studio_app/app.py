@@ -12,7 +12,10 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from gradio.routes import App as GradioApp
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio_app.answering import answering, together
 from studio_app.first_paint import SHOW, FirstPaint
@@ -26,6 +29,7 @@ from studio_app.theme import CSS, LIGHT, theme
 from studio_app.voices import VoicesTab
 from voicekit.app import App
 from voicekit.errors import VoicekitError
+from voicekit.loopback import is_foreign
 
 _MARK = (
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#2457c5"/>'
@@ -187,6 +191,19 @@ def mount(server: FastAPI, app: App, owner: str = "", path: str = "/studio") -> 
     return mounted
 
 
+class OwnPagesOnly:
+    """Middleware: what pages of other origins make a browser ask is turned away (voicekit.loopback)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_foreign(scope["method"], Headers(scope=scope)):
+            await PlainTextResponse("The studio is for its own pages on this machine.", 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 class Served:
     """The studio being served to this machine, until it is closed. Raises OSError when the port is taken."""
 
@@ -195,7 +212,9 @@ class Served:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.address = f"http://127.0.0.1:{port}/"
-        pages = mount(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), app, path="/")
+        pages = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        pages.add_middleware(OwnPagesOnly)
+        mount(pages, app, path="/")
         self._server = uvicorn.Server(uvicorn.Config(pages, log_level="warning", timeout_graceful_shutdown=2))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()

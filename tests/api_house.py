@@ -13,12 +13,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-import uvicorn
+from fastapi import FastAPI
 
 from tests.fake_base import FakeBase, codes_of
 from tests.fake_engines import fake_engines, fake_recipe, fake_recordings
 from voicekit.api.factory import make_api
 from voicekit.api.limits import Limits
+from voicekit.api.running import ApiServer
 from voicekit.app import App
 from voicekit.audio import resample
 from voicekit.audio_formats import decode
@@ -94,12 +95,12 @@ def samples_of(data: bytes, name: str) -> FloatArray:
 
 
 @contextmanager
-def served(app: App, keys_required: bool = True, limits: Limits | None = None) -> Generator[str, None, None]:
-    """The address of a live server."""
+def serving(api: FastAPI, limits: Limits | None = None) -> Generator[str, None, None]:
+    """The address of a live server of this API."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(make_api(app, keys_required, limits), "127.0.0.1", port, log_level="warning"))
+    server = ApiServer(api, "127.0.0.1", port, limits=limits)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -109,6 +110,13 @@ def served(app: App, keys_required: bool = True, limits: Limits | None = None) -
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+@contextmanager
+def served(app: App, keys_required: bool = True, limits: Limits | None = None) -> Generator[str, None, None]:
+    """The address of a live server."""
+    with serving(make_api(app, keys_required, limits), limits) as address:
+        yield address
 
 
 def client(address: str, key: str = "") -> httpx.Client:

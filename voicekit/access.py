@@ -64,7 +64,11 @@ class Access(Shelf):
             cosine=float("nan"),
             created_at=utc(),
         )
-        self._catalog.save_consent(given)
+        try:
+            self._catalog.save_consent(given)
+        except BaseException:
+            (self._home / kept).unlink(missing_ok=True)
+            raise
         return given
 
     def consent(self, consent_id: str) -> Consent:
@@ -118,6 +122,16 @@ class Access(Shelf):
 
     def add_upload(self, owner: str, name: str, file: Path) -> Upload:
         """Keep a file for later use, under its own name; it is moved."""
+        upload = self.place_upload(owner, name, file)
+        try:
+            self._catalog.add_upload(upload)
+        except BaseException:
+            self.drop_upload(upload)
+            raise
+        return upload
+
+    def place_upload(self, owner: str, name: str, file: Path) -> Upload:
+        """The file alone, for one request: nobody finds it by its id. `drop_upload` takes it away."""
         upload_id = f"upload-{uuid4().hex[:20]}"
         safe = Path(name.replace("\\", "/")).name
         place = Path("uploads") / upload_id / (safe if safe.strip(".") else "recording")
@@ -125,9 +139,11 @@ class Access(Shelf):
         num_bytes = file.stat().st_size
         with files.beside(target) as tmp:
             shutil.move(file, tmp)
-        upload = Upload(upload_id, owner, place.as_posix(), target.name, num_bytes, utc())
-        self._catalog.add_upload(upload)
-        return upload
+        return Upload(upload_id, owner, place.as_posix(), target.name, num_bytes, utc())
+
+    def drop_upload(self, upload: Upload) -> None:
+        """The file goes, whatever the catalog knows of it."""
+        shutil.rmtree((self._home / upload.path).parent, ignore_errors=True)
 
     def upload(self, upload_id: str, owner: str | None = None) -> Upload:
         """`owner` None means anybody's."""
@@ -143,7 +159,7 @@ class Access(Shelf):
         """Forget the file; voices that are made of it keep their own copy."""
         found = self.upload(upload_id)
         self._catalog.remove_upload(upload_id)
-        shutil.rmtree((self._home / found.path).parent, ignore_errors=True)
+        self.drop_upload(found)
 
     def gather(self, uploads: Sequence[Upload]) -> Path:
         """A new folder with these files, or their one zip, for a voice to be made from (see `forget_unused`)."""
@@ -163,9 +179,10 @@ class Access(Shelf):
             raise
         return folder / zips[0].name if zips else folder
 
-    def claim_answer(self, key: str, owner: str, route: str) -> KeptAnswer | None:
-        """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made)."""
-        claim = KeptAnswer(key, owner, route, 0, "", utc())
+    def claim_answer(self, key: str, owner: str, route: str, request: str) -> KeptAnswer | None:
+        """None: the idempotency key is now this request's. Else the answer under it (status 0: still being made), perhaps to
+        another `request` (a hash)."""
+        claim = KeptAnswer(key, owner, route, 0, "", utc(), request)
         known = self._catalog.claim_answer(claim)
         if known is None or known.status or known.created_at > utc(ago_s=_ANSWERING_S):
             return known
@@ -173,8 +190,8 @@ class Access(Shelf):
         self._catalog.remove_answer(key, owner, route)
         return self._catalog.claim_answer(claim)
 
-    def keep_answer(self, key: str, owner: str, route: str, status: int, body: str) -> None:
-        self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, utc()))
+    def keep_answer(self, key: str, owner: str, route: str, request: str, status: int, body: str) -> None:
+        self._catalog.save_answer(KeptAnswer(key, owner, route, status, body, utc(), request))
 
     def drop_answer(self, key: str, owner: str, route: str) -> None:
         """The request failed: it may be made again under the same key."""

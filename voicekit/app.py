@@ -138,6 +138,10 @@ class App(Making, Access, Curation):
 
         return Dialogue(stream, time.perf_counter, history, seed=seed)
 
+    def check_files(self, voice: Voice) -> None:
+        """Read the voice's files, which may take long the first time, before anybody waits for a model because of it."""
+        voice_files.check(voice, self._home / voice.folder)
+
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
         voice = self._voice(name, version)

@@ -31,7 +31,7 @@ from voicekit.records import JobFault, JobState, JobStatus, QueuedJob, Voice
 from voicekit.request import Request, request_of
 from voicekit.storage import read_json
 from voicekit.timebase import utc
-from voicekit.workplace import alone, job_folder
+from voicekit.workplace import Patience, alone, job_folder
 
 SAVE_EVERY_S = 0.5
 MAX_POINTS = 600
@@ -185,6 +185,7 @@ class Carrier:
 
     def serve(self, asked: TextIO, answers: TextIO) -> None:
         """Steps as they are asked for, until the worker goes away."""
+        self._catalog.wait_while_away(Patience(math.inf, lambda text: print(text, file=sys.stderr, flush=True)))
         waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=_read, args=(asked, waiting), daemon=True).start()
         while True:
@@ -234,4 +235,6 @@ def fault_of(error: Exception, step: str) -> JobFault:
         error = ResourceError(problem, "Close other programs or choose a smaller train.micro_tokens in the recipe, then retry.")
     if isinstance(error, VoicekitError):
         return JobFault(error.code, error.problem, error.remedy)
-    return JobFault(VoicekitError.code, f"Something went wrong inside voicekit: {error!r}.", "See the job's log, then retry.")
+    # What others' errors say may hold anything: it stands in the log.
+    problem = f"Something went wrong inside voicekit ({type(error).__name__})."
+    return JobFault(VoicekitError.code, problem, "See the job's log, then retry.")

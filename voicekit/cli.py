@@ -89,7 +89,7 @@ def create(
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = opened()
+        app = opened(waits=True)
         with terminal.progress(app.steps()) as report:
             made = app.create(
                 name,

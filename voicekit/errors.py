@@ -18,7 +18,8 @@ VoicekitError
 ├── TrainingError         training diverged or produced no usable file (exit 6)
 ├── StepCrashed           the process of a job's step died (exit 10)
 ├── MissingModel          an optional model or package is not there (exit 7)
-├── CatalogError          the catalog's database cannot be reached, read or migrated (exit 8)
+├── CatalogError          the catalog's database cannot be read or migrated (exit 8)
+│   └── CatalogAway       it does not answer at the moment
 └── IntegrityError        a voice's files are not the ones that were registered (exit 9)
 """
 
@@ -130,6 +131,10 @@ class MissingModel(VoicekitError):
 class CatalogError(VoicekitError):
     code = "catalog"
     exit_code = 8
+
+
+class CatalogAway(CatalogError):
+    code = "catalog_away"
 
 
 class IntegrityError(VoicekitError):

@@ -6,6 +6,7 @@ still works for an earlier attempt, or for a job that was cancelled, finds that 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from voicekit.ports import Catalog
 from voicekit.records import WORKER_SILENT_S, JobFault, JobState, JobStatus, QueuedJob, Voice, VoiceState, Worker
 from voicekit.request import Request
 from voicekit.timebase import utc
-from voicekit.workplace import alone, log_file
+from voicekit.workplace import alone, log_file, process_runs
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 AGAIN = (JobState.FAILED, JobState.CANCELLED)
@@ -176,9 +177,10 @@ class Jobs:
         return "gpu" if any(w.queue == "gpu" for w in self.awake()) else self._engines.queue()
 
     def awake(self) -> list[Worker]:
-        """Workers that gave a sign of life not long ago."""
-        since = utc(ago_s=WORKER_SILENT_S)
-        return [w for w in self._catalog.workers() if w.seen_at >= since]
+        """Workers that gave a sign of life not long ago; those of this machine only if their process is there."""
+        since, here = utc(ago_s=WORKER_SILENT_S), socket.gethostname()
+        seen = [w for w in self._catalog.workers() if w.seen_at >= since]
+        return [w for w in seen if w.host != here or process_runs(w.pid)]
 
 
 def voice_of(job_id: str, versions: Sequence[Voice], home: Path) -> Voice | None:

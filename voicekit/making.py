@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from voicekit.errors import ConsentNotFound, NotPublishable, UsageError
 from voicekit.jobs import HERE, Jobs, refuse_other_inputs, refuse_other_owners, voice_of
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.questions import read_questions
-from voicekit.records import JobState, JobStatus, Voice, VoiceState
+from voicekit.records import JobState, JobStatus, Voice, VoiceState, Worker
 from voicekit.removal import Plan, Remover
 from voicekit.request import Request, checked_name, find_recipe, handed_in
 from voicekit.results import Removed, VoiceDetails
@@ -168,6 +168,14 @@ class Making(Shelf):
     def retry(self, job_id: str) -> JobStatus:
         """Go on with a failed or cancelled job at the step that was not finished."""
         return self._jobs.retry(job_id)
+
+    def wait_for_catalog(self, goes_on: Callable[[], bool]) -> None:
+        """While the catalog's database is away: try again for as long as `goes_on`, which waits a moment, says True."""
+        self._catalog.wait_while_away(goes_on)
+
+    def workers(self) -> list[Worker]:
+        """Those that are at work, here or elsewhere."""
+        return self._jobs.awake()
 
     def check_manifest(self, manifest: Path | str) -> list[onboarding.Row]:
         """The rows of a manifest of many voices. Raises ManifestError with everything that is wrong in it."""

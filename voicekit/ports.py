@@ -240,7 +240,12 @@ class DatasetSummary:
 
 
 class JobLog(Protocol):
-    """Jobs as all doors see them, and the workers that carry them out. Every method is one transaction."""
+    """Jobs as all doors see them, and the workers that carry them out. Every method is one transaction; CatalogAway when the
+    database does not answer."""
+
+    def wait_while_away(self, goes_on: Callable[[], bool]) -> None:
+        """From now on every method tries again while the database is away and `goes_on`, which waits a moment, says True."""
+        ...
 
     def add_job(self, job: QueuedJob) -> bool:
         """False if the job is known already; it is left as it is."""

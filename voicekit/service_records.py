@@ -141,7 +141,8 @@ class Upload:
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """What an idempotency key was answered with; `status` 0 while the first request is still being worked on."""
+    """What an idempotency key was answered with; `status` 0 while the first request is still being worked on. `request` is the
+    hash of what was sent, "" where a version before 0.11 kept it."""
 
     key: str
     owner: str
@@ -149,6 +150,7 @@ class KeptAnswer:
     status: int
     body: str
     created_at: str
+    request: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ import hashlib
 import json
 import os
 import shutil
+import time
+from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,8 @@ from voicekit.records import VoicePrompt
 
 # Texts about a base: they do not change what it does.
 NOT_IN_REVISION = ("README.md", "card.json")
+_Look = tuple[tuple[str, int, int, int, int], ...]
+_SETTLED_NS = 2_000_000_000
 _safetensors: Any = safetensors_numpy  # its types name an unknown PathLike
 
 
@@ -49,6 +54,33 @@ def tree_sha256(
         name = file.relative_to(path).as_posix()
         digest.update(f"{name}\0{file_sha256(file)}\n".encode(errors="surrogatepass"))
     return digest.hexdigest()
+
+
+class KnownHashes:
+    """`tree_sha256` of trees that are asked for again and again: read once, then known for as long as nothing is changed, which
+    the system tells (size, time, file). Two who ask at once do not read twice."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[_Look, str]] = {}
+        self._reading: defaultdict[Path, Lock] = defaultdict(Lock)
+
+    def tree_sha256(self, path: Path) -> str:
+        with self._reading[path]:
+            look = _look(path)
+            known = self._known.get(path)
+            if known is not None and known[0] == look:
+                return known[1]
+            sha256 = tree_sha256(path)
+            # What was changed a moment ago may be changed again without looking any different.
+            if look == _look(path) and all(changed_ns < time.time_ns() - _SETTLED_NS for _, _, _, _, changed_ns in look):
+                self._known[path] = (look, sha256)
+            return sha256
+
+
+def _look(path: Path) -> _Look:
+    found = [path] if path.is_file() else visible_files(path)
+    stats = [(file, file.stat()) for file in found]
+    return tuple((str(file), s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in stats)
 
 
 def visible_files(folder: Path) -> list[Path]:

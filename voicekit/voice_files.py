@@ -17,7 +17,7 @@ from pathlib import Path
 from voicekit.errors import BaseModelError, IntegrityError
 from voicekit.ports import BaseModel, SpeakingModel
 from voicekit.records import TrainingRun, Voice
-from voicekit.storage import read_prompt, tree_sha256
+from voicekit.storage import KnownHashes, read_prompt, tree_sha256
 
 ADAPTER = "adapter"
 PROMPT = "prompt.safetensors"
@@ -27,6 +27,9 @@ EVALUATION = "evaluation.json"
 REPORT = "report.html"
 JOB = "job.json"
 PREVIEW = "preview.wav"
+
+
+_hashes = KnownHashes()
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ def seal_of(folder: Path) -> Seal:
 
 
 def check(voice: Voice, folder: Path) -> None:
-    """Raises IntegrityError when a file of the voice is gone or is not the one that was registered."""
+    """Raises IntegrityError when a file of the voice is gone or is not the one that was registered. It is read once, and again
+    after a change."""
     expected = {ADAPTER: voice.adapter_sha256, PROMPT: voice.prompt_sha256, DECODER: voice.decoder_sha256}
     for name, sha256 in expected.items():
         path = folder / name
-        found = tree_sha256(path) if path.exists() else ""
+        found = _hashes.tree_sha256(path) if path.exists() else ""
         if found != sha256:
             what = "changed since the voice was made" if found else "missing"
             raise IntegrityError(

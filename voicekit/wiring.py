@@ -35,6 +35,7 @@ from voicekit.settings import Settings
 from voicekit.shipped import shipped, shipped_model
 from voicekit.specs import DistilSpec
 from voicekit.storage import base_revision
+from voicekit.workplace import make_private
 
 if TYPE_CHECKING:
     from voicekit.backends.whisper import WhisperTranscriber
@@ -52,6 +53,7 @@ def open_app(settings: Settings | None = None) -> App:
     from voicekit.catalog.units import beside
 
     chosen = settings or _settings()
+    make_private(chosen.home)
     catalog, parts = SqlCatalog(chosen.catalog_url()), engines(chosen)
     here = {"VOICEKIT_HOME": str(chosen.home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}

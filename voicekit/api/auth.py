@@ -1,7 +1,7 @@
 """Who asks, and what they may do. A key is sent as `Authorization: Bearer vk_...`; only its hash is stored.
 
 Without keys (a server bound to loopback) everything belongs to the local user, and requests must come from this machine's
-own programs: a web page of another origin, or a name that merely resolves to loopback, is turned away.
+own programs: a web page of another origin, or a name that merely resolves to loopback, is turned away (voicekit.loopback).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -20,10 +19,10 @@ from voicekit.access import SCOPES
 from voicekit.api.errors import ApiError, answer
 from voicekit.api.server import Server, ServerDep
 from voicekit.errors import VoicekitError
+from voicekit.loopback import is_foreign
 from voicekit.records import ApiKey
 
 PROTECTED = "/v1/"
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _bearer = HTTPBearer(auto_error=False, description="A key made with `voicekit keys create`.")
 
 
@@ -89,15 +88,13 @@ def needs(scope: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
 
 
 def _check_local(request: Request) -> None:
-    origin = request.headers.get("origin")
-    for name in (request.url.hostname, urlsplit(origin).hostname if origin else None):
-        if name is not None and name not in LOOPBACK:
-            raise ApiError(
-                403,
-                "not_local",
-                "A server without keys answers programs of its own machine only.",
-                "Serve with keys: voicekit serve --keys, and voicekit keys create NAME.",
-            )
+    if is_foreign(request.method, request.headers):
+        raise ApiError(
+            403,
+            "not_local",
+            "A server without keys answers programs of its own machine only.",
+            "Serve with keys: voicekit serve --keys, and voicekit keys create NAME.",
+        )
 
 
 Reader = Annotated[Caller, Depends(needs("read"))]

@@ -95,9 +95,10 @@ async def complete(asked: ChatRequest, caller: Speaker, server: ServerDep, reque
     check_model(asked.model, voice)
     heard = await run_in_threadpool(begun, asked.messages, server, caller.writes_as)
     reply = _Reply(server, caller, voice, asked, heard, uuid4().hex[:24], int(time.time()))
-    outputs = await started(_outputs(reply))
+    outputs = await started(_outputs(reply, request))
+    headers = {"Voicekit-No-Effect": ", ".join(asked.without_effect)} if asked.without_effect else {}
     if asked.stream:
-        return StreamingResponse(_chunks(reply, outputs, request), media_type=EVENT_STREAM)
+        return StreamingResponse(_chunks(reply, outputs, request), headers=headers, media_type=EVENT_STREAM)
     text: list[str] = []
     samples: list[FloatArray] = []
     async with aclosing(outputs):
@@ -115,10 +116,12 @@ async def complete(asked: ChatRequest, caller: Speaker, server: ServerDep, reque
         data = base64.b64encode(await run_in_threadpool(encode, whole, reply.format)).decode()
         sound = reply.sound(data=data, expires_at=reply.created + _KEPT_S, transcript="".join(text))
         message |= {"content": None, "audio": sound}
-    return JSONResponse(reply.shape("chat.completion", {"message": message, "finish_reason": "stop", "logprobs": None}))
+    return JSONResponse(
+        reply.shape("chat.completion", {"message": message, "finish_reason": "stop", "logprobs": None}), headers=headers
+    )
 
 
-async def _outputs(reply: _Reply) -> AsyncGenerator[Output, None]:
+async def _outputs(reply: _Reply, request: Request) -> AsyncGenerator[Output, None]:
     """The dialogue's events; its failure as the error it was."""
 
     def begin() -> Iterator[Output]:
@@ -127,7 +130,7 @@ async def _outputs(reply: _Reply) -> AsyncGenerator[Output, None]:
         dialogue.send(start.question)
         return _remembered(reply, dialogue)
 
-    made = reply.server.model.iterate(begin)
+    made = reply.server.model.iterate(begin, request)
     async with aclosing(made):
         async for output in made:
             if isinstance(output, Failed):

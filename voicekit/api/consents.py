@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Path, Query, UploadFile
+from fastapi import APIRouter, File, Form, Path, Query, Request, UploadFile
 from fastapi.responses import JSONResponse
 
 from voicekit.access import SOUNDS
@@ -48,6 +48,7 @@ async def add(
     speaker: Annotated[str, Form(min_length=1, max_length=200, description="Who consents.", examples=["Ada L."])],
     caller: Writer,
     server: ServerDep,
+    request: Request,
     language: Annotated[str, Form(max_length=16)] = "en",
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
@@ -60,7 +61,7 @@ async def add(
         with on_disk(recording) as path:
             return 201, shown.consent(server.app.add_consent(caller.writes_as, speaker, language, path))
 
-    return await once(server, caller, idempotency_key, "voice_consents", lambda: server.model.run(keep))
+    return await once(server, caller, idempotency_key, "voice_consents", request, lambda: server.model.run(keep, request))
 
 
 @router.get("", responses=shown.example_page(shown.CONSENT_EXAMPLE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from voicekit.errors import (
     Cancelled,
+    CatalogAway,
     InputError,
     NameTaken,
     NotPublishable,
@@ -23,8 +25,11 @@ from voicekit.errors import (
 )
 
 _log = logging.getLogger("voicekit.api")
+_DATABASE = re.compile(r"\b(?:sqlite|postgres(?:ql)?)(?:\+\w+)?://\S+")
+# An absolute path of two parts or more; what begins like a route of this server is one.
+_FILE = re.compile(r"(?<![\w./:])/(?!v1/|docs\b|health\b|studio\b)(?:[^\s'\"():;,]+/)+[^\s'\"():;,]*")
 _NO_OBJECT = ("model_attributes_type", "dict_type")
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 class ApiError(VoicekitError):
@@ -35,6 +40,18 @@ class ApiError(VoicekitError):
         self.status = status
         self.error_code = code
         self.param = param
+
+
+class Refused(HTTPException):
+    """An error met while a body is read, where only this kind of exception comes through."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.status, error.problem)
+        self.error = error
+
+
+class ClientGone(Exception):
+    """Nobody is there any more to be answered."""
 
 
 def install(app: FastAPI) -> None:
@@ -61,13 +78,14 @@ def status_of(error: VoicekitError) -> int:
             return 404 if error.code.endswith("_not_found") else 400
         case InputError():
             return 422
-        case ResourceError():
+        case ResourceError() | CatalogAway():
             return 503
         case _:
             return 500
 
 
 def _shape(request: Request, status: int, code: str, message: str, remedy: str, param: str | None = None) -> dict[str, Any]:
+    message, remedy = without_places(message), without_places(remedy)
     kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
     kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {
@@ -80,6 +98,12 @@ def _shape(request: Request, status: int, code: str, message: str, remedy: str, 
             "request_id": str(getattr(request.state, "request_id", "")),
         }
     }
+
+
+def without_places(text: str) -> str:
+    """A text for somebody elsewhere: of this machine's files only their names, nothing of its database, all of it Unicode."""
+    known = _FILE.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], _DATABASE.sub("the database", text))
+    return known.encode("utf-8", "replace").decode()
 
 
 def _answer(status: int, content: dict[str, Any]) -> JSONResponse:
@@ -104,12 +128,16 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         return _answer(422, _shape(request, 422, "invalid_request", "The body is not a JSON object.", remedy))
     where = ".".join(str(part) for part in fault["loc"] if part != "body")
     said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        said = "this is not supported"
     message = f"{where}: {said}." if where else f"{said}."
     return _answer(422, _shape(request, 422, "invalid_request", message, "See /docs.", where or None))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error, Refused):
+        return answer(request, error.error)
     code = _CODES.get(error.status_code, "invalid_request")
     made = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /docs."))
     made.headers.update(error.headers or {})

@@ -24,11 +24,14 @@ async def alive() -> dict[str, str]:
 
 @router.get("/health/ready", responses={503: {"description": "Not yet, or no more."}})
 async def ready(server: ServerDep) -> JSONResponse:
-    """The catalog can be read: requests can be served."""
+    """Requests can be served: the catalog can be read, and the worker that this server started carries out jobs."""
     try:
         await run_in_threadpool(server.app.voices)
+        code = "" if await run_in_threadpool(server.has_worker) else "no_worker"
     except VoicekitError as error:
-        return JSONResponse({"status": "unavailable", "code": error.code}, 503, {"Retry-After": "2"})
+        code = error.code
+    if code:
+        return JSONResponse({"status": "unavailable", "code": code}, 503, {"Retry-After": "2"})
     return JSONResponse({"status": "ok"})
 
 

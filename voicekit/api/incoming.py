@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,15 @@ from pathlib import Path
 from fastapi import UploadFile
 
 from voicekit.api.errors import ApiError
+from voicekit.api.fields import check_text
+
+# File systems allow 255; a temporary file beside it has a longer name.
+_NAME_BYTES = 200
 
 
 def check_kind(file: UploadFile, allowed: frozenset[str], param: str) -> None:
+    """ApiError for a file whose name cannot be one, whose ending is none of `allowed`, or that is empty."""
+    _check_name(file.filename or "", param)
     suffix = Path(file.filename or "").suffix.lower()
     if suffix not in allowed:
         kinds = " ".join(sorted(s.removeprefix(".") for s in allowed))
@@ -21,6 +28,17 @@ def check_kind(file: UploadFile, allowed: frozenset[str], param: str) -> None:
         raise ApiError(415, "unsupported_media_type", problem, f"Send one of: {kinds}.", param)
     if not file.size:
         raise ApiError(422, "bad_recordings", f"{file.filename} is an empty file.", "Record or export it again.", param)
+
+
+def _check_name(name: str, param: str) -> None:
+    check_text(name, param)
+    own = Path(name.replace("\\", "/")).name
+    if len(own.encode()) > _NAME_BYTES:
+        problem = f"The name of a file is longer than {_NAME_BYTES} bytes: {own[:40]}..."
+        raise ApiError(422, "invalid_request", problem, "Rename it, also in the script.", param)
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        problem = f"The name of a file holds a control character: {own[:80]!r}."
+        raise ApiError(422, "invalid_request", problem, "Rename it, also in the script.", param)
 
 
 def check_count(files: Sequence[object], most: int, param: str) -> None:

@@ -98,7 +98,7 @@ async def events(job_id: JobId, caller: Reader, server: ServerDep, request: Requ
 async def _changes(server: Server, caller: Caller, job_id: str, request: Request) -> AsyncIterator[str]:
     last: JobStatus | None = None
     looks = 0
-    while not await request.is_disconnected():
+    while not server.traffic.stopping and not await request.is_disconnected():
         try:
             status = await run_in_threadpool(job_of, server, caller, job_id)
         except VoicekitError as error:

@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voicekit.api.errors import unknown
+from voicekit.api.errors import ApiError, ClientGone, answer, unknown
+from voicekit.api.server import Traffic
 
 _log = logging.getLogger("voicekit.api")
+# What nginx writes for a client that did not wait.
+_CLIENT_GONE = 499
+_COUNTED = "/v1/"
 
 
 class JsonLines(logging.Formatter):
@@ -35,11 +39,16 @@ def log_to_stderr() -> None:
     _log.propagate = False
 
 
-class RequestLog:
-    """Middleware: gives each request an id (`X-Request-Id` of the answer) and logs how it went."""
+def log_worker(text: str) -> None:
+    """What happened to the worker beside the server."""
+    _log.warning("worker", extra={"fields": {"said": text}})
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+
+class RequestLog:
+    """Middleware: gives each request an id (`X-Request-Id` of the answer), counts it as traffic and logs how it went."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        self._app, self._traffic = app, traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,8 +71,19 @@ class RequestLog:
             seen["bytes_out"] += len(message.get("body", b""))
             await send(message)
 
+        counted = int(scope["path"].startswith(_COUNTED))
         try:
-            await self._app(scope, received, sent)
+            if self._traffic.stopping and counted:
+                stopping = ApiError(503, "stopping", "The server is being stopped.", "Try again in a moment.")
+                await answer(Request(scope), stopping)(scope, received, sent)
+                return
+            self._traffic.under_way += counted
+            try:
+                await self._app(scope, received, sent)
+            finally:
+                self._traffic.under_way -= counted
+        except (ClientGone, ClientDisconnect):
+            seen["status"] = _CLIENT_GONE
         except Exception as error:
             # Not raised again: the server would print it with its message. A reply cut short ends without its end mark.
             failed = unknown(Request(scope), error)

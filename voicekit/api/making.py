@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -55,6 +54,7 @@ async def make(
     name: Name,
     caller: Writer,
     server: ServerDep,
+    request: Request,
     recordings: Annotated[list[UploadFile] | None, File(description="Sound files and their script, or a zip.")] = None,
     upload_ids: Annotated[list[str] | None, Form(description="Files uploaded before.")] = None,
     script: Annotated[UploadFile | None, File(description="What is said: LJSpeech metadata.csv or a CSV with header.")] = None,
@@ -89,7 +89,7 @@ async def make(
         tags=[tag.strip()[:40] for tag in (tags or []) if tag.strip()][:20],
         new_version=new_version,
     )
-    return await once(server, caller, idempotency_key, "voices", lambda: _submit(server, caller, asked))
+    return await once(server, caller, idempotency_key, "voices", request, lambda: _submit(server, caller, asked, request))
 
 
 def _sent(file: UploadFile | None) -> UploadFile | None:
@@ -107,7 +107,7 @@ class _Taken:
     turns: Path | None
 
 
-async def _submit(server: Server, caller: Caller, asked: _Asked) -> tuple[int, dict[str, Any]]:
+async def _submit(server: Server, caller: Caller, asked: _Asked, request: Request) -> tuple[int, dict[str, Any]]:
     if not (shipped("recipes") / f"{asked.recipe}.toml").is_file():
         names = ", ".join(sorted(p.stem for p in shipped("recipes").glob("*.toml")))
         raise ApiError(422, "unknown_recipe", f"There is no recipe {asked.recipe!r}.", f"There are: {names}.", "recipe")
@@ -118,7 +118,7 @@ async def _submit(server: Server, caller: Caller, asked: _Asked) -> tuple[int, d
         taken = await run_in_threadpool(_taken_in, server, caller, asked, places)
         if asked.consent_id:
             # In recordings of several speakers it is the wanted one who consents.
-            await server.model.run(lambda: _check_voice(server, asked.consent_id, taken.reference or taken.recordings))
+            await server.model.run(lambda: _check_voice(server, asked.consent_id, taken.reference or taken.recordings), request)
         return 202, await run_in_threadpool(_submitted, server, caller, asked, taken)
     finally:
         # Of a request that was refused, or made nothing new, nothing stays. Also where the client has gone meanwhile.
@@ -154,13 +154,12 @@ def _taken_in(server: Server, caller: Caller, asked: _Asked, places: list[Path])
         return _Taken(place, **files)
     finally:
         for upload in sent:
-            with contextlib.suppress(OSError):
-                server.app.remove_upload(upload.id)
+            server.app.drop_upload(upload)
 
 
 def _kept(server: Server, caller: Caller, file: UploadFile) -> Upload:
     with on_disk(file) as path:
-        return server.app.add_upload(caller.writes_as, file.filename or path.name, path)
+        return server.app.place_upload(caller.writes_as, file.filename or path.name, path)
 
 
 def _check_words(server: Server, caller: Caller, consent_id: str) -> None:

@@ -1,4 +1,5 @@
-"""What speech and chat requests look like: OpenAI's shapes. Fields that are not listed are accepted and have no effect."""
+"""What speech and chat requests look like: OpenAI's shapes. What a voice cannot heed is refused, unless it asks for nothing
+(`"tools": []`) or changes nothing that the asker would miss (`_NoEffect`, which the answer's headers name)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,34 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1, description="The same seed gives
 FormatName = Literal["mp3", "opus", "flac", "wav", "pcm", "pcm16"]
 
 
-class VoiceId(BaseModel):
+# How OpenAI's clients fill in what one model has and another has not. Voices answer as they were made.
+Ignored = Annotated[Any, Field(description="Has no effect.")]
+_NOTHING: tuple[object, ...] = (None, False, [], {}, "", "none", "auto", {"type": "text"})
+
+
+class Asked(BaseModel):
+    """A part of a request: a field that it does not have is an error, unless its value asks for nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        fields = cast(dict[str, Any], given)
+        for name, value in fields.items():
+            texts = cast(list[Any], value) if isinstance(value, list) else [value]
+            if any(isinstance(text, str) and "\0" in text for text in texts):
+                raise ValueError(f"{name} holds NUL, a character that cannot be stored")
+        return {k: v for k, v in fields.items() if v is not None and (k in cls.model_fields or not _asks_for_nothing(v))}
+
+
+def _asks_for_nothing(value: object) -> bool:
+    return any(type(value) is type(nothing) and value == nothing for nothing in _NOTHING)
+
+
+class VoiceId(Asked):
     id: str
 
 
@@ -29,13 +57,14 @@ def name_of(voice: str | VoiceId) -> str:
     return voice if isinstance(voice, str) else voice.id
 
 
-class SpeechRequest(BaseModel):
+class SpeechRequest(Asked):
     """`stream_format`: "audio" streams the sound as it is made, "sse" as events, "file" answers when all of it is there."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [{"model": "voicekit", "voice": "ada", "input": "good morning", "response_format": "mp3"}],
-        }
+        },
     )
 
     model: str = "voicekit"
@@ -47,43 +76,52 @@ class SpeechRequest(BaseModel):
     seed: Seed = 0
 
 
-class TextPart(BaseModel):
+class TextPart(Asked):
     type: Literal["text"]
     text: Text
 
 
-class InputAudio(BaseModel):
+class InputAudio(Asked):
     data: Annotated[str, Field(description="The file, base64.", min_length=1)]
     format: Annotated[str, Field(pattern="^[a-z0-9]{2,5}$", examples=["wav"])] = "wav"
 
 
-class AudioPart(BaseModel):
+class AudioPart(Asked):
     type: Literal["input_audio"]
     input_audio: InputAudio
 
 
-class Refusal(BaseModel):
+class Refusal(Asked):
     type: Literal["refusal"]
     refusal: str
 
 
 class ReplyId(BaseModel):
+    """The `audio` of an answer, as it was given or its id alone."""
+
     id: str
 
 
-class UserMessage(BaseModel):
+Name = Annotated[str | None, Field(max_length=200, description="Has no effect.")]
+
+
+class UserMessage(Asked):
     """Typed or spoken; one spoken part a message."""
 
     role: Literal["user"]
     content: Text | Annotated[list[TextPart | AudioPart], Field(min_length=1, max_length=8)]
+    name: Name = None
 
 
-class AssistantMessage(BaseModel):
-    """An earlier answer: its words, or the id of its audio in an earlier reply."""
+class AssistantMessage(Asked):
+    """An earlier answer, as it was given: its words, or the id of its audio in an earlier reply."""
 
     role: Literal["assistant"]
     content: str | list[TextPart | Refusal] | None = None
     audio: ReplyId | None = None
+    name: Name = None
+    refusal: Annotated[str | None, Field(max_length=MOST_CHARS, description="Has no effect.")] = None
+    annotations: Annotated[list[Any] | None, Field(description="Has no effect.")] = None
 
 
 class SystemMessage(BaseModel):
@@ -94,15 +132,39 @@ class SystemMessage(BaseModel):
 Message = Annotated[UserMessage | AssistantMessage | SystemMessage, Field(discriminator="role")]
 
 
-class ChatAudio(BaseModel):
+class ChatAudio(Asked):
     voice: VoiceName
     format: FormatName = "wav"
 
 
-class ChatRequest(BaseModel):
+class _NoEffect(Asked):
+    """What is accepted and changes nothing."""
+
+    frequency_penalty: Ignored = None
+    logit_bias: Ignored = None
+    max_completion_tokens: Ignored = None
+    max_tokens: Ignored = None
+    metadata: Ignored = None
+    parallel_tool_calls: Ignored = None
+    presence_penalty: Ignored = None
+    prompt_cache_key: Ignored = None
+    prompt_cache_retention: Ignored = None
+    reasoning_effort: Ignored = None
+    safety_identifier: Ignored = None
+    service_tier: Ignored = None
+    store: Ignored = None
+    stream_options: Ignored = None
+    temperature: Ignored = None
+    top_p: Ignored = None
+    user: Ignored = None
+    verbosity: Ignored = None
+
+
+class ChatRequest(_NoEffect):
     """`audio.voice` answers. Without "audio" in `modalities` only its words come back."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -112,7 +174,7 @@ class ChatRequest(BaseModel):
                     "messages": [{"role": "user", "content": "what is two plus three"}],
                 }
             ],
-        }
+        },
     )
 
     model: str = "voicekit"
@@ -122,6 +184,11 @@ class ChatRequest(BaseModel):
     stream: bool = False
     seed: Seed = 0
     n: Annotated[int, Field(ge=1, le=1)] = 1
+
+    @property
+    def without_effect(self) -> list[str]:
+        """The names of what was asked for in vain."""
+        return sorted(self.model_fields_set & set(_NoEffect.model_fields))
 
     @model_validator(mode="before")
     @classmethod

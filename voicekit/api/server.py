@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -32,14 +33,25 @@ class ReplyMemory:
         return kept[1] if kept is not None and kept[0] == owner else None
 
 
+@dataclass
+class Traffic:
+    """The requests under way. Once `stopping`, no other is taken, and what only watches comes to its end."""
+
+    under_way: int = 0
+    stopping: bool = False
+
+
 @dataclass(frozen=True)
 class Server:
-    """`keys_required` is False only for a server that is bound to loopback."""
+    """`keys_required` is False only for a server that is bound to loopback; `has_worker` says whether jobs are carried out, where
+    that is this server's own affair."""
 
     app: App
     model: ModelThread
     limits: Limits
     keys_required: bool
+    has_worker: Callable[[], bool] = lambda: True
+    traffic: Traffic = field(default_factory=Traffic)
     replies: ReplyMemory = field(default_factory=ReplyMemory)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from voicekit.records import Consent, ConsentState, JobStatus, Upload, Voice
+from voicekit.api.errors import without_places
+from voicekit.records import Consent, ConsentState, JobFault, JobStatus, Upload, Voice
 from voicekit.results import Removed, consent_json
 
 VOICE_EXAMPLE: dict[str, Any] = {
@@ -92,12 +93,16 @@ def job(status: JobStatus) -> dict[str, Any]:
         "done": list(status.done),
         "losses": [[step, loss if math.isfinite(loss) else None] for step, loss in status.losses],
         "numbers": {name: value if math.isfinite(value) else None for name, value in status.numbers},
-        "error": None if fault is None else {"code": fault.code, "message": fault.problem, "remedy": fault.remedy},
+        "error": None if fault is None else _fault(fault),
         "version": status.version or None,
         "attempt": status.attempt,
         "created_at": status.created_at,
         "updated_at": status.updated_at,
     }
+
+
+def _fault(fault: JobFault) -> dict[str, str]:
+    return {"code": fault.code, "message": without_places(fault.problem), "remedy": without_places(fault.remedy)}
 
 
 def consent(given: Consent) -> dict[str, Any]:

@@ -35,7 +35,7 @@ async def speak(asked: SpeechRequest, caller: Speaker, server: ServerDep, reques
     voice = await run_in_threadpool(speaking_voice, server, caller, name_of(asked.voice))
     check_model(asked.model, voice)
     name = encoding_of(asked.response_format)
-    pieces = await started(_samples(server, voice, asked))
+    pieces = await started(_samples(server, voice, asked, request))
     match asked.stream_format:
         case "file":
             async with aclosing(pieces):
@@ -48,8 +48,8 @@ async def speak(asked: SpeechRequest, caller: Speaker, server: ServerDep, reques
             return StreamingResponse(_events(_encoded(pieces, name), request), media_type=EVENT_STREAM)
 
 
-async def _samples(server: Server, voice: Voice, asked: SpeechRequest) -> AsyncGenerator[FloatArray, None]:
-    made = server.model.iterate(lambda: server.app.speech(voice.slug, asked.input, voice.version, asked.seed))
+async def _samples(server: Server, voice: Voice, asked: SpeechRequest, request: Request) -> AsyncGenerator[FloatArray, None]:
+    made = server.model.iterate(lambda: server.app.speech(voice.slug, asked.input, voice.version, asked.seed), request)
     async with aclosing(made):
         async for samples in made:
             yield samples

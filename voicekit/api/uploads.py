@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Path, UploadFile
+from fastapi import APIRouter, File, Path, Request, UploadFile
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -26,6 +26,7 @@ async def add(
     file: Annotated[UploadFile, File(description="A recording, a zip of recordings, or their script.")],
     caller: Writer,
     server: ServerDep,
+    request: Request,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """Send one file."""
@@ -35,7 +36,7 @@ async def add(
         with on_disk(file) as path:
             return 201, shown.upload(server.app.add_upload(caller.writes_as, file.filename or path.name, path))
 
-    return await once(server, caller, idempotency_key, "uploads", lambda: run_in_threadpool(keep))
+    return await once(server, caller, idempotency_key, "uploads", request, lambda: run_in_threadpool(keep))
 
 
 @router.get("", responses=shown.example_page(_EXAMPLE))

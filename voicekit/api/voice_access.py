@@ -51,6 +51,7 @@ def speaking_voice(server: Server, caller: Caller, reference: str) -> Voice:
     if voice.state is not VoiceState.PUBLISHED:
         hear = f"Hear it: GET /v1/audio/voices/{voice.slug}/preview. Publish it: POST /v1/audio/voices/{voice.slug}/publish."
         raise ApiError(409, "voice_not_published", f"The voice {name} is a draft.", hear, "voice")
+    server.app.check_files(voice)
     return voice
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from voicekit.api import shown
 from voicekit.api.auth import Reader, Speaker, Writer
 from voicekit.api.consents import consent_of
 from voicekit.api.paging import After, PageSize, page
+from voicekit.api.schemas import Asked
 from voicekit.api.server import Server, ServerDep
 from voicekit.api.voice_access import version_of, voice_of
 from voicekit.evaluation_warnings import warnings
@@ -25,7 +26,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=40)]
 _VOICE = shown.example(shown.VOICE_EXAMPLE)
 
 
-class VoiceChange(BaseModel):
+class VoiceChange(Asked):
     """What is left out stays as it is."""
 
     model_config = ConfigDict(
@@ -65,7 +66,7 @@ def show(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any]:
 
 
 @router.patch("/{voice}", responses=_VOICE)
-async def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: ServerDep) -> dict[str, Any]:
+async def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: ServerDep, request: Request) -> dict[str, Any]:
     """Describe a voice, or give it the consent it was made without; the consent's voice is compared with the clips at once."""
 
     def do() -> dict[str, Any]:
@@ -81,15 +82,15 @@ async def change(voice: VoiceRef, changes: VoiceChange, caller: Writer, server: 
         )
         return _shown(server, changed)
 
-    return await (server.model.run(do) if changes.consent_id else run_in_threadpool(do))
+    return await (server.model.run(do, request) if changes.consent_id else run_in_threadpool(do))
 
 
 @router.post("/{voice}/publish", responses=_VOICE)
-async def publish(voice: VoiceRef, caller: Writer, server: ServerDep) -> dict[str, Any]:
+async def publish(voice: VoiceRef, caller: Writer, server: ServerDep, request: Request) -> dict[str, Any]:
     """Let a voice be used: the newest version, or the one named. Needs the gate's pass and a consent that holds; a version that
     was revoked needs one that was given since."""
     found = await run_in_threadpool(voice_of, server, caller, voice, newest=True)
-    published = await server.model.run(lambda: server.app.publish(found.slug, found.version))
+    published = await server.model.run(lambda: server.app.publish(found.slug, found.version), request)
     return await run_in_threadpool(_shown, server, published)
 
 
@@ -117,10 +118,10 @@ def remove(voice: Annotated[str, Path(max_length=64, pattern="^[^@]*$")], caller
     response_class=FileResponse,
     responses={200: {"description": "The sound.", "content": {"audio/wav": {}}}},
 )
-async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep) -> FileResponse:
+async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep, request: Request) -> FileResponse:
     """One sentence in the voice, drafts too (wav)."""
     found = await run_in_threadpool(voice_of, server, caller, voice)
-    file = await server.model.run(lambda: server.app.preview(found.slug, found.version))
+    file = await server.model.run(lambda: server.app.preview(found.slug, found.version), request)
     return FileResponse(file, media_type="audio/wav")
 
 

@@ -9,22 +9,25 @@ after the last finished step.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from voicekit.backends.step_process import DONE, STOPPED, Order, StepProcess
-from voicekit.errors import InputError, StepCrashed, error_of
+from voicekit.errors import CatalogAway, InputError, StepCrashed, error_of
 from voicekit.ports import JobLog, JobSource
 from voicekit.records import WORKER_SILENT_S, JobFault, Worker
 from voicekit.storage import locked
 from voicekit.timebase import utc
+from voicekit.workplace import Patience, process_runs
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ TICK_S = 0.5
 SIGN_OF_LIFE_S = 2.0
 ENDING_S = 60.0
 REST_S = 20.0
+_LAUNCHES = 5
 
 
 class DurableRunner:
@@ -91,21 +95,32 @@ class _Shift:
         self._at_hand = threading.Lock()
         self._busy = False
         self._idle_since_s = time.monotonic()
+        self._patience = Patience(math.inf, _to_stderr, self._stop.wait)
+        self._waits = 0
+        self._trusts_silence_from_s = 0.0
 
     def run(self, until_idle: bool) -> None:
-        from dbos import DBOS, SetWorkflowID
-
         # Before anybody can see this worker and stop it: without them it would end and leave its line in the catalog.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self._stop.set())
-        self._runner.log.see_worker(self._me)
-        create_voice = self._launch()
-        seen_s = -SIGN_OF_LIFE_S
+        self._runner.log.wait_while_away(self._patience)
+        try:
+            self._runner.log.see_worker(self._me)
+            self._take_jobs(self._launched(), until_idle)
+        except CatalogAway:
+            if not self._stop.is_set():
+                raise
+        self._leave()
+
+    def _take_jobs(self, create_voice: Callable[[str, int], str], until_idle: bool) -> None:
+        from dbos import DBOS, SetWorkflowID
+
+        signed_s = -SIGN_OF_LIFE_S
         while not self._stop.is_set():
-            if time.monotonic() - seen_s >= SIGN_OF_LIFE_S:
-                seen_s = time.monotonic()
-                if not self._runner.log.keep_worker(self._me.id, utc()):
+            if time.monotonic() - signed_s >= SIGN_OF_LIFE_S:
+                signed_s = time.monotonic()
+                if not self._sign():
                     break  # declared dead: somebody else has this worker's job by now
                 self._adopt()
             for status in self._jobs.waiting(self._me.queue):
@@ -115,10 +130,29 @@ class _Shift:
             if until_idle and not self._busy and not self._jobs.open(self._me.queue):
                 break
             self._stop.wait(TICK_S)
-        self._leave()
+
+    def _sign(self) -> bool:
+        """A sign of life; False if this worker was declared dead. Who could not give one, because the database was away, could
+        not see those of the others either: they get time to give theirs."""
+        kept = self._runner.log.keep_worker(self._me.id, utc())
+        if self._patience.waits != self._waits:
+            self._waits = self._patience.waits
+            self._trusts_silence_from_s = time.monotonic() + WORKER_SILENT_S
+        return kept
+
+    def _launched(self) -> Callable[[str, int], str]:
+        """The workflow, known to a DBOS that is ready. DBOS waits for its database, but not while it is launched."""
+        from dbos import DBOS
+
+        for _ in range(_LAUNCHES - 1):
+            try:
+                return self._launch()
+            except Exception:
+                DBOS.destroy(destroy_registry=True)
+                self._runner.log.workers()  # comes back when the database does
+        return self._launch()
 
     def _launch(self) -> Callable[[str, int], str]:
-        """DBOS ready, and the workflow that it knows."""
         from dbos import DBOS
 
         address, schema = self._runner.database
@@ -129,7 +163,7 @@ class _Shift:
                 "dbos_system_schema": schema,
                 "application_version": WORKFLOW_VERSION,
                 "executor_id": self._me.id,
-                "log_level": "ERROR",
+                "log_level": "CRITICAL",  # what it says otherwise holds the address of the database
                 "enable_otlp": False,
             }
         )
@@ -156,12 +190,20 @@ class _Shift:
                     return outcome
             return DONE
         except Exception as error:
-            self._jobs.fail(job_id, attempt, JobFault(StepCrashed.code, f"The worker failed: {error!r}.", "Retry the job."))
+            problem = f"The worker failed ({type(error).__name__})."
+            self._jobs.fail(job_id, attempt, JobFault(StepCrashed.code, problem, "Retry the job."))
             raise
         finally:
             self._busy, self._idle_since_s = False, time.monotonic()
 
     def _carry_out(self, job_id: str, attempt: int, step: str) -> str:
+        try:
+            return self._outcome(job_id, attempt, step)
+        except CatalogAway:
+            time.sleep(ENDING_S)  # as below: only a worker that is being stopped does not wait for the database
+            raise
+
+    def _outcome(self, job_id: str, attempt: int, step: str) -> str:
         if not self._jobs.begin(job_id, attempt, step):
             return STOPPED
         process = self._process = self._process or self._runner.process()
@@ -198,9 +240,9 @@ class _Shift:
 
     def _dead(self, worker: Worker) -> bool:
         """Silent for long; or of this machine, and its process is gone."""
-        if worker.seen_at < utc(ago_s=WORKER_SILENT_S):
+        if worker.seen_at < utc(ago_s=WORKER_SILENT_S) and time.monotonic() >= self._trusts_silence_from_s:
             return True
-        return worker.host == self._me.host and (worker.pid == self._me.pid or not _runs(worker.pid))
+        return worker.host == self._me.host and (worker.pid == self._me.pid or not process_runs(worker.pid))
 
     def _leave(self) -> None:
         """A job at hand makes this a kill, only announced: whoever works next takes it over at once."""
@@ -208,20 +250,18 @@ class _Shift:
 
         self._stop.set()
         if self._busy:
-            self._runner.log.keep_worker(self._me.id, utc(ago_s=2 * WORKER_SILENT_S))
+            with suppress(CatalogAway):  # then it is found out in time
+                self._runner.log.keep_worker(self._me.id, utc(ago_s=2 * WORKER_SILENT_S))
             if self._process is not None:
                 self._process.kill()
             os._exit(0)
         self._end_process()
-        DBOS.destroy(destroy_registry=True)
-        self._runner.log.remove_worker(self._me.id)
+        with suppress(CatalogAway):
+            self._runner.log.remove_worker(self._me.id)
+            DBOS.destroy(destroy_registry=True)
+            return
+        os._exit(0)  # its threads wait for the database
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -84,7 +84,7 @@ class AccessStore(Units):
         def work(session: Session) -> KeptAnswer | None:
             row = session.get(KeptAnswerRow, (answer.key, answer.owner, answer.route))
             if row is not None:
-                return KeptAnswer(row.key, row.owner, row.route, row.status, row.body, row.created_at)
+                return KeptAnswer(row.key, row.owner, row.route, row.status, row.body, row.created_at, row.request)
             session.add(KeptAnswerRow(**asdict(answer)))
             return None
 

@@ -11,12 +11,13 @@ from voicekit.catalog import rows
 from voicekit.catalog.access_store import AccessStore
 from voicekit.catalog.job_store import JobStore
 from voicekit.catalog.tables import ClipRow, DatasetRow, EvaluationRow, RecordingRow, RunRow, VoiceRow
-from voicekit.catalog.units import Units
+from voicekit.catalog.units import Units, patient
 from voicekit.errors import NameTaken
 from voicekit.ports import DatasetSummary
 from voicekit.records import Dataset, Evaluation, Recording, TrainingRun, Verdict, Voice, VoiceState
 
 
+@patient
 class SqlCatalog(JobStore, AccessStore, Units):
     """The catalog at a database URL: voices and their lineage here, the service around them in the classes it is made of."""
 

@@ -257,3 +257,4 @@ class KeptAnswerRow(Base):
     status: Mapped[int]
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(String(40))
+    request: Mapped[str] = mapped_column(String(64), default="", server_default="")

@@ -44,7 +44,7 @@ def worker(
     """Carry out jobs, one at a time, until stopped. Start one for each device; VOICEKIT_DEVICE says which."""
     from voicekit import terminal
 
-    app = opened()
+    app = opened(serves=True)
     if attached:
         threading.Thread(target=_until_the_end_of_stdin, daemon=True).start()
     else:
@@ -137,7 +137,7 @@ def onboard(
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        app = opened()
+        app = opened(waits=True)
         app.check_manifest(manifest)
         with workers(count) as crew, terminal.rows_progress() as report:
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,11 +36,12 @@ def serve(
 ) -> None:
     """Serve voices over HTTP, in OpenAI's shapes: see docs/api.md."""
     from voicekit import terminal
+    from voicekit.api.logs import log_worker
     from voicekit.api.running import PAGES, keys_required
     from voicekit.api.running import serve as run
 
     _check_free(host, port)
-    app = opened()
+    app = opened(serves=True)
     app.voices()  # a catalog that cannot be used is said now
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with_keys = keys_required(host, keys)
@@ -54,8 +58,14 @@ def serve(
         elif all(key.revoked_at for key in known):
             terminal.say("Nobody has a key yet: voicekit keys create NAME.")
 
-    with workers(1 if worker else 0):
-        run(app, host, port, keys, ready, studio, PAGES if studio is None else _STUDIO)
+    # Told to stop, the server ends in order, and with it the worker.
+    signal.signal(signal.SIGTERM, _end)
+    with workers(1 if worker else 0, log_worker) as crew:
+
+        def has_worker() -> bool:
+            return not worker or crew.starting or bool(app.workers())
+
+        run(app, host, port, keys, ready, studio, PAGES if studio is None else _STUDIO, has_worker)
 
 
 def _studio(app: App) -> Callable[[FastAPI], None] | None:
@@ -69,6 +79,10 @@ def _studio(app: App) -> Callable[[FastAPI], None] | None:
         mount(api, app, path=_STUDIO)
 
     return also
+
+
+def _end(_: int, __: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 def _check_free(host: str, port: int) -> None:

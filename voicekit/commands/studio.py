@@ -30,7 +30,7 @@ def studio(
     except ImportError as error:
         remedy = "Install it: pip install 'voicekit[studio]'."
         raise MissingModel(f"The studio is not installed here ({error.name} is missing).", remedy) from None
-    app = opened()
+    app = opened(serves=True)
     app.voices()  # a catalog that cannot be used is said now
     try:
         served = launch(app, port)
