@@ -12,7 +12,7 @@ import pytest
 from tests.fake_speech import BurstVad, say, sentences
 from tests.makers import recording as any_recording
 from voicekit import audio
-from voicekit.errors import ResourceError
+from voicekit.errors import ResourceError, UsageError
 from voicekit.prepare.hearing import Ears, Hearing, Wanted
 from voicekit.prepare.sound import Heard
 from voicekit.records import FloatArray, Recording, SpeakerTurn, Waveform
@@ -120,6 +120,17 @@ def test_a_recording_without_the_wanted_speaker_is_left_out_not_the_others_with_
     assert alone.hear(recording(), file_of(soft, tmp_path)).allowed_spans == ()
     assert [(s.label, s.wanted) for s in alone.speakers([recording()])] == [("a", False)]
     assert alone.hear(recording(id="another"), file_of(wave, tmp_path)).allowed_spans is None
+
+
+def test_a_name_is_not_ignored_where_one_voice_is_found(tmp_path: Path, wave: Waveform) -> None:
+    """A name that nobody bears is an error with the names there are; of one voice whose recording was not told, it is let be."""
+    spec, file, alone = PrepareSpec(diarize_from_s=1.0), file_of(wave, tmp_path), Studio((SpeakerTurn("speaker-1", 0.0, 4.0),))
+    with pytest.raises(UsageError, match=r"is called 'bob'.*There are: speaker-1"):
+        Hearing(spec, alone.ears(), tmp_path, Wanted(label="bob")).hear(recording(), file)
+    heard = Hearing(spec, alone.ears(), tmp_path, Wanted(label="speaker-1")).hear(recording(), file)
+    assert heard.allowed_spans is None
+    told = {"another": (SpeakerTurn("bob", 0.0, 1.0),)}
+    assert Hearing(spec, alone.ears(), tmp_path, Wanted(label="bob"), told).hear(recording(), file).allowed_spans is None
 
 
 def test_answers_and_cleaned_sounds_are_kept(tmp_path: Path, wave: Waveform) -> None:

@@ -178,7 +178,7 @@ def test_a_script_is_found_beside_the_recordings(tmp_path: Path) -> None:
     found = find_script(None, tmp_path, (A, B))
     assert found and found.texts == {A.id: "from metadata", B.id: "from a lab file"}
     assert found.sources == {A.id: "metadata.csv", B.id: "wavs/b 2.lab"}
-    assert [(n.file, n.reason) for n in found.not_read] == [("wavs/a.txt", "metadata.csv says what is said in wavs/a.wav")]
+    assert [(n.file, n.reason) for n in found.not_read] == [("wavs/a.txt", "another file has the text of its recording")]
     found = find_script(None, tmp_path / "wavs", (recording("a.wav"),))
     assert found and found.source == "metadata.csv"
 

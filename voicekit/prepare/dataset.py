@@ -30,7 +30,7 @@ from voicekit.prepare.folder import (
     write_dataset,
     write_made,
 )
-from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted
+from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted, told_apart
 from voicekit.prepare.intake import Intake, take_in
 from voicekit.prepare.scripts import Script, look_for_script
 from voicekit.prepare.split import held_out_recordings
@@ -98,7 +98,7 @@ def prepare_dataset(
     if given_out(folder, recordings, intake):
         raise _another_set(folder, recordings)
     found = _script_of(given.script, intake, spec, tools.transcriber)
-    told = _turns_of(given, intake, found)
+    told = _turns_of(given, intake, found, spec)
     listening = means.listening and means.listening(told.of)
     instruments = Instruments(lambda: tools, None if speaker is None else lambda: speaker, listening)
     bench = Workbench(folder, recordings, intake.recordings, spec, instruments)
@@ -227,11 +227,15 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
     return script
 
 
-def _turns_of(given: Given, intake: Intake, script: Script) -> FoundTurns:
+def _turns_of(given: Given, intake: Intake, script: Script, spec: PrepareSpec) -> FoundTurns:
     """Who speaks when: by files of turns, else by scripts that say it of each text."""
     told = find_turns(given.turns, intake.root, intake.recordings, [r.recording for r in intake.refused])
     told = replace(told, of={**spoken_turns(script, intake.recordings, bool(given.whose.label)), **told.of})
     check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
+    if given.whose.label and not told.of and not any(told_apart(r, spec) for r in intake.recordings):
+        problem = f"Nobody is called {given.whose.label!r}: no file says who speaks, and in these recordings nobody is told apart"
+        why = "because one speaker was said to be in them" if spec.num_speakers == 1 else f"because all are too short for it"
+        raise UsageError(f"{problem}, {why}.", "Leave the name out, give turns (--turns FILE.rttm), or a sample (--reference CLIP).")
     return told
 
 

@@ -75,11 +75,11 @@ def by_most_speech(turns: Sequence[SpeakerTurn]) -> str:
     return found[0].speaker
 
 
-def by_name(turns: Sequence[SpeakerTurn], speaker: str) -> str:
+def by_name(turns: Sequence[SpeakerTurn], speaker: str, where: str = "the recordings") -> str:
     """UsageError with the names there are if nobody is called so."""
     if speaker not in _speakers(turns):
         shown = ", ".join(f"{s.speaker} ({s.share:.0%} of the speech)" for s in summaries(turns)) or "nobody"
-        raise UsageError(f"No speaker of the recordings is called {speaker!r}.", f"There are: {shown}.")
+        raise UsageError(f"No speaker of {where} is called {speaker!r}.", f"There are: {shown}.")
     return speaker
 
 

@@ -88,6 +88,12 @@ class _Answer:
 _NOBODY = "-"
 
 
+def told_apart(recording: Recording, spec: PrepareSpec) -> bool:
+    """Whether a recording is one in which speakers are told apart for somebody who says whom they want."""
+    least_s = min(spec.diarize_from_s, TOLD_FROM_S)
+    return spec.num_speakers != 1 and recording.num_samples >= least_s * recording.sample_rate_hz
+
+
 class Hearing:
     """Listens to the recordings of the dataset in `folder`. Where somebody has `told` who speaks when, no diarizer is asked."""
 
@@ -167,7 +173,10 @@ class Hearing:
         known = summaries(turns)
         likeness = likeness_of(wave, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
         found = tuple(_Speaker(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        wanted = self._wanted(turns, likeness, len(known)) if told is None else self._wanted_of_told(turns, likeness)
+        if told is None:
+            wanted = self._wanted(recording, turns, likeness, len(known))
+        else:
+            wanted = self._wanted_of_told(turns, likeness)
         return _Answer(key, how, turns, wanted, found, speech)
 
     @cached_property
@@ -187,16 +196,24 @@ class Hearing:
             return ()
         return self._ears.diarizer().diarize(wave, spec.num_speakers or None, speech)
 
-    def _wanted(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
+    def _wanted(
+        self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int
+    ) -> str:
         if self._whose.reference is not None and count:
             try:
                 found = by_reference(likeness)
             except RecordingsError:
                 return _NOBODY  # the recording's clips say so, one by one
             return found if count > 1 else ""
-        if count < 2:
-            return ""
-        return by_name(turns, self._whose.label) if self._whose.label else by_most_speech(turns)
+        label = self._whose.label
+        if label and count and (count > 1 or not self._is_told_of(label)):
+            found = by_name(turns, label, recording.path)
+            return found if count > 1 else ""
+        return by_most_speech(turns) if count > 1 else ""
+
+    def _is_told_of(self, label: str) -> bool:
+        """Whether somebody said of another recording that this speaker speaks in it: of one voice nobody knows what it is called."""
+        return any(turn.speaker == label for turns in self._told.values() for turn in turns)
 
     def _wanted_of_told(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float]) -> str:
         """Names in files hold for all recordings: whoever is wanted may not speak in this one."""

@@ -31,6 +31,7 @@ SCRIPT_SUFFIXES = TEXT_SUFFIXES | {TURNS_SUFFIX}
 """Of what may lie beside recordings: what is said in them, and who speaks when."""
 JUNK_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information", "@eadir"})
 _JUNK = frozenset({"thumbs.db", "desktop.ini"})
+_LOCK = "~$"  # what Office leaves beside an open file
 _ABOUT = frozenset("readme license licence copying copyright changelog authors notice citation".split())
 _KINDS = "Give a folder, a zip or a file of wav, flac, mp3, m4a, ogg, opus, webm, mp4, aac or wma."
 # What voicekit itself leaves in folders: the clips of a dataset, what an export is marked with, stretches of speakers, its home.
@@ -172,7 +173,7 @@ def found_in(root: Path) -> Found:
     inside = {folder for folder in own if not is_sound(folder)}
     kept = [name for name in kept if not inside & {str(p) for p in PurePosixPath(name).parents}]
     texts = [name for name in kept if is_text(name) and Path(name).name != decisions.FILE]
-    aside = [n for n in kept if not is_read(n) and not _is_junk(n)]
+    aside = [n for n in kept if not is_sound(n) and not is_text(n) and not _is_junk(n)]
     return Found(
         root,
         tuple(sorted(name for name in kept if is_sound(name))),
@@ -201,7 +202,7 @@ def is_text(name: str) -> bool:
     path = PurePosixPath(name)
     if path.suffix == "":
         return path.name.lower() in TEXT_NAMES
-    return path.suffix.lower() in TEXT_SUFFIXES and path.stem.lower() not in _ABOUT
+    return path.suffix.lower() in TEXT_SUFFIXES and path.stem.lower() not in _ABOUT and not path.name.startswith(_LOCK)
 
 
 def is_read(name: str) -> bool:
@@ -232,7 +233,7 @@ def _belongs_to(path: Path, recording: Path) -> bool:
 def _is_junk(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part.lower() in JUNK_FOLDERS for part in path.parts)
-    return hidden or path.name.lower() in _JUNK or path.stem.lower() in _ABOUT
+    return hidden or path.name.lower() in _JUNK or path.name.startswith(_LOCK) or path.stem.lower() in _ABOUT
 
 
 def _files(root: Path, own: list[str]) -> Iterator[str]:

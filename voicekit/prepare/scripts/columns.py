@@ -142,12 +142,12 @@ def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
 def _text_columns(rows: Sequence[Sequence[str]], file_column: int, width: int) -> tuple[int, ...]:
     """The column of the texts; in front of it a later one that says the same as it is spoken."""
     others = [column for column in range(width) if column != file_column]
-    if len(others) == 1:
-        return tuple(others)
     cells = {c: [normalise(row[c]) for row in rows if c < len(row) and row[c].strip()] for c in others}
+    if len(others) == 1:
+        return () if cells[others[0]] and are_numbers(cells[others[0]]) else tuple(others)
     texts = [c for c in others if _are_texts(cells[c], len(rows))]
     if not texts:
-        lettered = [c for c in others if cells[c] and _letters(cells[c]) > 0 and not _are_numbers(cells[c])]
+        lettered = [c for c in others if cells[c] and _letters(cells[c]) > 0 and not are_numbers(cells[c])]
         several = [c for c in lettered if len(set(cells[c])) > 1 or len(rows) == 1]
         texts = sorted(several or lettered, key=lambda c: -_letters(cells[c]))[:1]
     if not texts:
@@ -160,7 +160,7 @@ def _text_columns(rows: Sequence[Sequence[str]], file_column: int, width: int) -
 
 def _are_texts(cells: Sequence[str], num_rows: int) -> bool:
     """Whether cells are sentences: of words, most of them different, neither numbers nor phonemes nor paths."""
-    if not cells or len(cells) < num_rows / 2 or _are_numbers(cells) or is_phonemes(cells):
+    if not cells or len(cells) < num_rows / 2 or are_numbers(cells) or is_phonemes(cells):
         return False
     words = sum(" " in cell or _UNSPACED.search(cell) is not None for cell in cells)
     few = num_rows > _MOST_SHORT and len(set(cells)) <= max(1, _FEW * len(cells))
@@ -168,7 +168,8 @@ def _are_texts(cells: Sequence[str], num_rows: int) -> bool:
     return words >= _SPACED * len(cells) and not few and not tokens
 
 
-def _are_numbers(cells: Sequence[str]) -> bool:
+def are_numbers(cells: Sequence[str]) -> bool:
+    """Whether most cells are numbers: lengths, ages, ids."""
     return sum(_NUMBER.fullmatch(cell) is not None for cell in cells) > len(cells) / 2
 
 

@@ -71,7 +71,7 @@ def look_for_script(
     if given.is_dir() and not said:
         paths = some([r.path for r in recordings])
         raise ScriptError(f"No text file in {given} has the name of a recording, such as {paths}.", HELP)
-    rest = [name for name in beside if not _is_same(root / name, given)]
+    rest = [name for name in beside if not _is_same(root / name, given) and not _is_below(root / name, given)]
     if any(r.id not in said for r in recordings):
         search.fill(rest)
     else:
@@ -186,13 +186,8 @@ class _Search:
             return "no recording has its name, and it names none"
         language = other_language(file, own)
         if language and self.found.sources.get(own.id) != file:
-            return f"it is in another language ({language}) than {own.path}"
-        source = self.found.sources.get(own.id)
-        return (
-            f"{source} says what is said in {own.path}"
-            if source and PurePosixPath(source).name != ""
-            else "there is no text in it"
-        )
+            return f"it is in another language than its recording ({language})"
+        return "another file has the text of its recording" if own.id in self.found.sources else "there is no text in it"
 
     # Files of the recordings' names
 
@@ -225,7 +220,7 @@ class _Search:
                 self.found.read.add(file)
                 continue
             found = next((f for s in _PLAIN if (f := names.first(recording, s)) is not None), None)
-            if found is not None and not self._is_table(root / found, 2):
+            if found is not None and found not in self.found.not_read and not self._is_table(root / found, 2):
                 plain_files[recording.id], used[recording.id] = root / found, found
         self.found.read |= set(used.values())
         self._plain(plain_files, label, lambda path: _relative(path, root))

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from voicekit.errors import ScriptError
 from voicekit.records import Recording
 
+_SUFFIX = re.compile(r"\.[a-z0-9]{0,5}$")
 _MICROPHONE = re.compile(r"_mic\d+$")  # VCTK: one text for what several microphones heard
 # What follows a recording's name in the name of its text: which kind of text, or which language (talk.de.vtt).
 _KINDS = ("normalized", "normalised", "original", "transcript", "transcription", "trans", "text", "asr")
@@ -48,7 +49,7 @@ class Names:
         parts = [part for part in plain(name).split("/") if part]
         for start in range(len(parts)):
             key = "/".join(parts[start:])
-            ids = list(self._ids.get(key) or (self._ids.get(key.rsplit(".", 1)[0], {}) if "." in key else {}))
+            ids = list(self._ids.get(key) or self._ids.get(_SUFFIX.sub("", key), {}))
             if ids:
                 return self._nearest(ids, key, near) if len(ids) > 1 else ids
         return []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import regex
 
-from voicekit.errors import ScriptError
+from voicekit.prepare.scripts.row import NoTableError
 
 MAX_BYTES = 64 * 2**20
 _NO_TEXT = regex.compile("[\x00-\x08\x0e-\x1b\x7f]")
@@ -35,13 +35,13 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ScriptError(f"The script {path.name} is larger than {MAX_BYTES // 2**20} MB.", "Give the text alone.")
+            raise NoTableError(f"The script {path.name} is larger than {MAX_BYTES // 2**20} MB.", "Give the text alone.")
         raw = path.read_bytes()
     except OSError as error:
-        raise ScriptError(f"The script {path.name} cannot be opened: {error.strerror}.", "Check that it may be read.") from None
+        raise NoTableError(f"The script {path.name} cannot be opened: {error.strerror}.", "Check that it may be read.") from None
     text = _decoded(raw.rstrip(b"\x1a"))
     if text is None or _NO_TEXT.search(text):
-        raise ScriptError(f"The script {path.name} is not text: neither UTF-8, UTF-16 nor Windows-1252.", _REMEDY)
+        raise NoTableError(f"The script {path.name} is not text: neither UTF-8, UTF-16 nor Windows-1252.", _REMEDY)
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -13,7 +13,7 @@ HELP = (
 
 
 class NoTableError(ScriptError):
-    """A file that says of no file what is said in it: something else, not a broken script."""
+    """A file that says of no file what is said in it, or that is no text at all: something else, not a broken script."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from voicekit.errors import ScriptError
+from voicekit.prepare.scripts.row import NoTableError
 
 MAX_BYTES = 128 * 2**20
 MAX_ROWS, MAX_COLUMNS = 100_000, 64
@@ -21,14 +21,14 @@ def sheet_rows(path: Path) -> list[tuple[int, Sequence[str]]]:
         with zipfile.ZipFile(path) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
         if unpacked > MAX_BYTES:
-            raise ScriptError(f"{path.name} would unpack to {unpacked / 2**20:.0f} MB.", "Give file and text alone.")
+            raise NoTableError(f"{path.name} would unpack to {unpacked / 2**20:.0f} MB.", "Give file and text alone.")
         with path.open("rb") as raw, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _rows(path.name, raw)
-    except (ScriptError, MemoryError):
+    except (NoTableError, MemoryError):
         raise
     except Exception as error:  # openpyxl lets through whatever its zip, XML and types raise
-        raise ScriptError(f"{path.name} is not a workbook that can be read: {error!r}"[:300] + ".", _REMEDY) from None
+        raise NoTableError(f"{path.name} is not a workbook that can be read: {error!r}"[:300] + ".", _REMEDY) from None
 
 
 def _rows(name: str, raw: Any) -> list[tuple[int, Sequence[str]]]:
@@ -42,7 +42,7 @@ def _rows(name: str, raw: Any) -> list[tuple[int, Sequence[str]]]:
             found = []
             for number, cells in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), 1):
                 if number > MAX_ROWS:
-                    raise ScriptError(f"{name} has more than {MAX_ROWS} rows.", "Give it in several files, or as CSV.")
+                    raise NoTableError(f"{name} has more than {MAX_ROWS} rows.", "Give it in several files, or as CSV.")
                 row = [_text(cell) for cell in cells]
                 if any(cell.strip() for cell in row):
                     found.append((number, row))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicekit.errors import ScriptError
-from voicekit.prepare.scripts.columns import FILE_COLUMNS, TEXT_COLUMNS, Columns, columns_of
+from voicekit.prepare.scripts.columns import FILE_COLUMNS, TEXT_COLUMNS, Columns, are_numbers, columns_of
 from voicekit.prepare.scripts.names import Names
 from voicekit.prepare.scripts.objects import read_objects
 from voicekit.prepare.scripts.reading import read_text
@@ -30,6 +30,7 @@ SHOWN_LINES = 10
 _SIGNS = "|\t;,"
 _MOST_LINES_A_CELL = 50
 _MOST_SAMPLED = 400
+_NOT_SCORED = frozenset({"IGNORE_TIME_SEGMENT_IN_SCORING", "inter_segment_gap"})
 _LEAST_OF_LINES = 0.5  # of a text's lines must begin with a name for it to be a table without signs
 
 Cells = Sequence[tuple[int, Sequence[str]]]  # (line or row number, its cells)
@@ -37,7 +38,7 @@ _LINES = (
     re.compile(r"\(\s*(?P<name>\S+)\s+\"(?P<text>.*)\"\s*\)"),  # Festvox: ( arctic_a0001 "Author of the ..." )
     re.compile(r"(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<name>[^()\s]+)\)"),  # Sphinx: <s> HELLO </s> (a0001)
     re.compile(r"(?P<name>[^\s:]+)\s*[:：]\s*(?P<text>.+)"),  # JSUT: BASIC5000_0001:水を
-    re.compile(r"(?P<name>\S+)\s+(?P<text>.+)"),  # LibriSpeech, Kaldi: 84-121-0000 GO DO YOU HEAR
+    re.compile(r"(?P<name>\S+?)[.)]?\s+(?P<text>.+)"),  # LibriSpeech, Kaldi: 84-121-0000 GO DO YOU HEAR
     re.compile(r"(?P<name>\S+)(?P<text>)"),
 )  # fmt: skip
 
@@ -56,8 +57,33 @@ def read_table(table: Path, names: Names) -> list[ScriptRow]:
             return _cells(table, rows, found, "row", "") if found else _not_a_table(table, rows[0][1])
         case ".jsonl" | ".ndjson" | ".json":
             return read_objects(table, names)
+        case ".stm" | ".ctm":
+            return _of_nist(table)
         case _:
             return _of_text(table, names)
+
+
+def _of_nist(table: Path) -> list[ScriptRow]:
+    """NIST's segments (file channel speaker start end <labels> text) and words (file channel start duration word confidence)."""
+    found: list[ScriptRow] = []
+    of_words = table.suffix.lower() == ".ctm"
+    for number, line in enumerate(read_text(table).split("\n"), 1):
+        fields = line.split()
+        if not fields or line.lstrip().startswith(";;"):
+            continue
+        where = f"{table.name}, line {number}"
+        try:
+            start_s, second = (float(field) for field in (fields[2:4] if of_words else fields[3:5]))
+        except ValueError:
+            raise NoTableError(f"{where}: {line.strip()[:60]!r} has no times.", "Write it anew.") from None
+        end_s = start_s + second if of_words else second
+        rest = fields[4:5] if of_words else fields[5:]
+        text = " ".join(rest[1:] if rest and rest[0][:1] == "<" and not of_words else rest)
+        if text and text not in _NOT_SCORED:
+            found.append(ScriptRow(where, fields[0], normalise(text), start_s, end_s, "" if of_words else fields[2]))
+    if not found:
+        raise NoTableError(f"The script {table.name} is empty.", HELP)
+    return found
 
 
 def _of_text(table: Path, names: Names) -> list[ScriptRow]:
@@ -105,7 +131,7 @@ def _lines(table: Path, lines: Sequence[tuple[int, str]], names: Names) -> list[
                 f"{table.name}, line {number}: there is no name in {line.strip()[:60]!r}.", "Complete or remove it."
             )
         found.append(ScriptRow(f"{table.name}, line {number}", match["name"], normalise(match["text"])))
-    return found
+    return [] if are_numbers([row.text for row in found]) else found
 
 
 def _split(table: Path, lines: Sequence[tuple[int, str]], sign: str, names: Names) -> Cells:

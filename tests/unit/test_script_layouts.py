@@ -1,0 +1,300 @@
+"""The scripts that people bring from other toolkits lie beside their recordings; each is read, or named with the reason."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from tests.makers import recording
+from voicekit.errors import ScriptError
+from voicekit.prepare.scripts import Script, look_for_script
+from voicekit.records import Recording
+
+TEXTS = {
+    "001": "While everybody slept, the rescuers collected photographs.",
+    "002": "The mayor polished the brass candlesticks.",
+    "003": "The orchestra photographed the thunderstorm.",
+    "004": "The old sailor balanced seven plates.",
+}
+Rows = dict[str, str]
+Write = Callable[[Path, Rows], object]
+
+
+def rows(texts: Rows, form: str) -> str:
+    return "".join(form.format(n=name, t=text) for name, text in texts.items())
+
+
+def put(root: Path, file: str, content: str) -> None:
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text(content)
+
+
+def table(file: str, form: str, header: str = "") -> Write:
+    return lambda root, texts: put(root, file, header + rows(texts, form))
+
+
+def each(file: str, content: Callable[[str], str]) -> Write:
+    return lambda root, texts: [put(root, file.format(n=name), content(text)) for name, text in texts.items()]
+
+
+def both(*writes: Write) -> Write:
+    return lambda root, texts: [write(root, texts) for write in writes]
+
+
+def part(first: int, after: int, write: Write) -> Write:
+    return lambda root, texts: write(root, dict(list(texts.items())[first:after]))
+
+
+def workbook(root: Path, texts: Rows) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["Nr", "Datei", "Text"], *([number, name, text] for number, (name, text) in enumerate(texts.items()))):
+        book.active.append(row)
+    (root / "wavs").mkdir(exist_ok=True)
+    book.save(root / "wavs/liste.xlsx")
+
+
+def srt(text: str) -> str:
+    return f"1\n00:00:00,000 --> 00:00:02,000\n{text}\n"
+
+
+def vtt(text: str) -> str:
+    return f"WEBVTT\n\n00:00.000 --> 00:02.000\n{text}\n"
+
+
+def whisper(text: str) -> str:
+    return json.dumps({"text": text, "segments": [{"id": 0, "start": 0, "end": 2.0, "text": f" {text}"}], "language": "en"})
+
+
+def elan(text: str) -> str:
+    slots = '<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2000"/>'
+    note = f'<ALIGNABLE_ANNOTATION TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>{text}</ANNOTATION_VALUE>'
+    tier = f'<TIER TIER_ID="ann"><ANNOTATION>{note}</ALIGNABLE_ANNOTATION></ANNOTATION></TIER>'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT><TIME_ORDER>{slots}</TIME_ORDER>{tier}</ANNOTATION_DOCUMENT>'
+
+
+def htk(words: list[str]) -> str:
+    return "0 1000000 sil\n" + "".join(f"{n * 1000000} {(n + 1) * 1000000} {w}\n" for n, w in enumerate(words, 1))
+
+
+def aligned_grid(text: str) -> str:
+    words = f'"IntervalTier"\n"words"\n0\n2\n2\n0\n1.8\n"{text}"\n1.8\n2\n"<eps>"\n'
+    phones = '"IntervalTier"\n"phones"\n0\n2\n1\n0\n2\n"sil"\n'
+    return f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n2\n{words}{phones}'
+
+
+def halves(text: str) -> tuple[str, str]:
+    words = text.split()
+    return " ".join(words[:3]), " ".join(words[3:])
+
+
+def of_halves(form: str, header: str = "") -> Write:
+    def write(root: Path, texts: Rows) -> None:
+        lines = (form.format(n=n, t=half, a=at, b=at + 1) for n, text in texts.items() for at, half in enumerate(halves(text)))
+        put(root, "m.json" if form.startswith("{{") else "segments.csv", header + "".join(lines))
+
+    return write
+
+
+LAYOUTS: dict[str, tuple[str, Write]] = {
+    "XTTS": ("wavs/{n}.wav", both(
+        part(0, 3, table("metadata_train.csv", "wavs/{n}.wav|{t}|coqui\n", "audio_file|text|speaker_name\n")),
+        part(3, 4, table("metadata_eval.csv", "wavs/{n}.wav|{t}|coqui\n", "audio_file|text|speaker_name\n")))),
+    "Common Voice": ("clips/{n}.mp3", both(
+        part(0, 3, table("train.tsv", "x\t{n}.mp3\tff0\t{t}\t2\n", "client_id\tpath\tsentence_id\tsentence\tup_votes\n")),
+        part(3, 4, table("dev.tsv", "x\t{n}.mp3\tff0\t{t}\t2\n", "client_id\tpath\tsentence_id\tsentence\tup_votes\n")))),
+    "one top folder": ("mine/wavs/{n}.wav", table("mine/transcript.csv", '{n}.wav,"{t}"\n', "file,text\n")),
+    "LibriSpeech": ("84/121/{n}.flac", table("84/121/84-121.trans.txt", "{n} {t}\n")),
+    "LibriTTS, a file each": ("84/{n}.wav", each("84/{n}.normalized.txt", str)),
+    "LibriTTS, a table": ("84/121/{n}.wav", table("84/121/84_121.trans.tsv", "{n}\t{t}\t{t}\n")),
+    "texts in a folder of their own": ("wavs/{n}.wav", each("txt/{n}.txt", str)),
+    "VCTK": ("wav48/p225/{n}_mic1.flac", each("txt/p225/{n}.txt", lambda text: f"{text}\n")),
+    "VITS": ("wavs/{n}.wav", table("filelists/train.txt", "DUMMY1/{n}.wav|{t}\n")),
+    "metadata.txt": ("wavs/{n}.wav", table("metadata.txt", "{n}|{t}\n")),
+    "Mimic": ("{n}.wav", table("metadata.txt", "{n}.wav|{t}|43\n")),
+    "StyleTTS2": ("wavs/{n}.wav", table("metadata.csv", "{n}.wav|{t}|0\n")),
+    "GPT-SoVITS": ("wavs/{n}.wav", table("slicer.list", "/data/{n}.wav|alice|EN|{t}\n")),
+    "Bert-VITS2": ("wavs/{n}.wav", table("esd.list", "./w/{n}.wav|ann|EN|{t}|_ hh ah l ow _|0 1 2 0 0|1 4 1\n")),
+    "Piper": ("wavs/{n}.wav", table("metadata.csv", "{n}|anna maria|{t}\n")),
+    "CSS10": ("wavs/{n}.wav", table("transcript.txt", "wavs/{n}.wav|{t}|{t}|3.21\n")),
+    "KSS": ("1/{n}.wav", table("transcript.v.1.4.txt", "1/{n}.wav|{t}|{t}|{t}|3.5|The same in another language, much longer\n")),
+    "DeepSpeech": ("wavs/{n}.wav", table("train.csv", 'wavs/{n}.wav,9,"{t}"\n', "wav_filename,wav_filesize,transcript\n")),
+    "NeMo": ("wavs/{n}.wav", table("train_manifest.json", '{{"audio_filepath": "wavs/{n}.wav", "duration": 3, "text": "{t}"}}\n')),
+    "NeMo, stretches": ("wavs/{n}.wav", of_halves('{{"audio_filepath": "{n}.wav", "offset": {a}, "duration": 1, "text": "{t}"}}\n')),
+    "stretches in a table": ("wavs/{n}.wav", of_halves('{n}.wav,{a}.0,{b}.0,"{t}"\n', "filename,start,end,text\n")),
+    "SpeechBrain, JSON": ("wavs/{n}.wav", lambda root, texts: put(
+        root, "train.json", json.dumps({n: {"wav": f"{{data_root}}/{n}.wav", "words": t} for n, t in texts.items()}))),
+    "SpeechBrain, CSV": ("wavs/{n}.wav", table("train.csv", '{n},3.2,$root/{n}.wav,1,"{t}"\n', "ID,duration,wav,spk_id,wrd\n")),
+    "M-AILABS": ("wavs/{n}.wav", lambda root, texts: put(
+        root, "metadata_mls.json", json.dumps({f"{n}.wav": {"original": t, "clean": t} for n, t in texts.items()}))),
+    "lhotse": ("wavs/{n}.wav", table("supervisions.jsonl", '{{"recording_id": "{n}", "start": 0, "duration": 9, "text": "{t}"}}\n')),
+    "Kaldi": ("wavs/{n}.wav", both(
+        table("data/text", "spk-{n} {t}\n"), table("data/wav.scp", "spk-{n} sph2pipe -f wav /data/{n}.wav |\n"),
+        table("data/utt2spk", "spk-{n} spk\n"))),
+    "Festvox": ("wav/{n}.wav", table("etc/txt.done.data", '( {n} "{t}" )\n')),
+    "Sphinx": ("wav/{n}.wav", table("etc/db_train.transcription", "<s> {t} </s> ({n})\n")),
+    "JSUT": ("wav/{n}.wav", table("transcript_utf8.txt", "{n}:{t}\n")),
+    "numbered prompts": ("wavs/{n}.wav", table("prompts.txt", "{n}. {t}\n")),
+    "NIST stm": ("wavs/{n}.wav", table("all.stm", "{n} 1 ann 0.0 2.0 <o,f0,male> {t}\n", ";; made elsewhere\n")),
+    "NIST trn": ("wavs/{n}.wav", table("ref.trn", "{t} ({n})\n")),
+    "Whisper's subtitles": ("wavs/{n}.wav", each("wavs/{n}.srt", srt)),
+    "Whisper's JSON": ("wavs/{n}.wav", each("wavs/{n}.json", whisper)),
+    "Whisper's table": ("wavs/{n}.wav", each("wavs/{n}.tsv", lambda text: f"start\tend\ttext\n0\t2000\t{text}\n")),
+    "subtitles by language": ("wavs/{n}.wav", each("wavs/{n}.en.vtt", vtt)),
+    "YouTube": ("wavs/{n}.wav", each("wavs/{n}.sbv", lambda text: f"0:00:00.000,0:00:02.000\n{text}\n")),
+    "lyrics": ("wavs/{n}.wav", each("wavs/{n}.lrc", lambda text: f"[ti:song]\n[00:00.10]{text}\n")),
+    "SubStation": ("wavs/{n}.wav", each("wavs/{n}.ass", lambda text: (
+        "[Events]\nFormat: Layer, Start, End, Style, Name, Effect, Text\n"
+        f"Dialogue: 0,0:00:00.00,0:00:02.00,Default,,,{{\\an8}}{text}\n"))),
+    "Audacity": ("wavs/{n}.wav", each("wavs/{n}.txt", lambda text: f"0.100000\t2.000000\t{text}\n")),
+    "HTK, words": ("wavs/{n}.wav", each("wavs/{n}.lab", lambda text: htk(text.split()))),
+    "MFA": ("wavs/{n}.wav", each("wavs/{n}.TextGrid", aligned_grid)),
+    "ELAN": ("wavs/{n}.wav", each("wavs/{n}.eaf", elan)),
+    "a workbook below": ("wavs/{n}.wav", workbook),
+    "another language's header": ("wavs/{n}.wav", table("liste.csv", "{n}.wav;{t}\r\n", "Aufnahme;Inhalt\r\n")),
+    "Excel's first line": ("wavs/{n}.wav", table("liste.csv", "{n}.wav;{t}\r\n", "sep=;\r\nfile;text\r\n")),
+    "columns in any order": ("wavs/{n}.wav", table("l.csv", 'ann,2.1,"{t}",{n}.wav\n', "speaker,duration,sentence,clip\n")),
+    "no header, text first": ("wavs/{n}.wav", table("liste.txt", "{t}|{n}.wav\n")),
+    "no header, speaker first": ("wavs/{n}.wav", table("utt.tsv", "ann\t{n}.wav\t3.2\t{t}\n")),
+    "Excel's quotes between tabs": ("wavs/{n}.wav", table("m.tsv", '{n}.wav\t"{t}"\n', "file\ttext\n")),
+    "half a table, half beside": ("wavs/{n}.wav", both(part(0, 2, table("metadata.csv", "{n}|{t}\n")), part(2, 4, each("wavs/{n}.txt", str)))),
+}  # fmt: skip
+
+
+def looked(tmp_path: Path, path: str, write: Write, given: str = "") -> tuple[Script, dict[str, Recording]]:
+    own = {name: recording(path.format(n=name)) for name in TEXTS}
+    write(tmp_path, TEXTS)
+    return look_for_script(tmp_path / given if given else None, tmp_path, list(own.values())), own
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_toolkits_layout_is_read(layout: str, tmp_path: Path) -> None:
+    script, own = looked(tmp_path, *LAYOUTS[layout])
+    assert {name: script.texts.get(r.id) for name, r in own.items()} == TEXTS
+    assert set(script.sources) == {r.id for r in own.values()} and script.not_read == () and script.unused == ()
+    assert all((tmp_path / source).is_file() for source in script.sources.values())
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (table("train.txt.cleaned", "w/{n}.wav|həlˈoʊ ðˌɛɹ wˈɜːld ˈɪz\n"), "it holds phonemes, not words"),
+        (each("wavs/{n}.lab", lambda _: htk("hh ah0 l ow1 w er l d".split())), "holds phonemes, not words"),
+        (each("wavs/{n}.de.vtt", vtt), "it is in another language than its recording (de)"),
+        (table("invalidated.tsv", "x\t{n}.wav\t{t}\n", "client_id\tpath\tsentence\n"), "it lists clips that listeners found wrong"),
+        (table("durations.tsv", "{n}.wav\t3210\n", "clip\tduration[ms]\n"), "it has no column for the file and one for the text"),
+        (table("other.csv", "x{n}.wav|{t}\n"), "it names no recording: it names x001.wav"),
+        (lambda root, texts: put(root, "story.txt", "Once upon a time."), "it has no column for the file"),
+        (lambda root, texts: put(root, "package.json", '{"name": "x", "version": [1]}'), "is JSON about something else"),
+        (lambda root, texts: (root / "old.csv").write_bytes(bytes(range(256))), "is not text"),
+    ],
+)
+def test_what_is_not_read_is_named_with_its_reason(write: Write, reason: str, tmp_path: Path) -> None:
+    script, _ = looked(tmp_path, "wavs/{n}.wav", write)
+    assert script.texts == {}
+    assert script.not_read and all(reason in found.reason for found in script.not_read), script.not_read
+    assert {found.file for found in script.not_read} == {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")}
+
+
+def test_of_what_a_program_leaves_beside_a_recording_one_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    every = both(each("wavs/{n}.srt", srt), each("wavs/{n}.vtt", vtt), each("wavs/{n}.json", whisper), each("wavs/{n}.txt", str))
+    script, own = looked(tmp_path, "wavs/{n}.wav", every)
+    assert set(script.sources.values()) == {f"wavs/{name}.srt" for name in TEXTS} and len(script.texts) == 4
+    assert len(script.not_read) == 12 and {f.reason for f in script.not_read} == {"another file has the text of its recording"}
+    assert len(own) == 4
+
+
+def test_a_table_names_the_recordings_of_its_own_folder_first(tmp_path: Path) -> None:
+    own = [recording(f"s{n}/wavs/00{k}.wav") for n in (1, 2) for k in (0, 1)]
+    for n in (1, 2):
+        put(tmp_path, f"s{n}/metadata.csv", f"000|text {n} a\nwavs/001|text {n} b\n")
+    script = look_for_script(None, tmp_path, own)
+    assert [script.texts[r.id] for r in own] == ["text 1 a", "text 1 b", "text 2 a", "text 2 b"]
+    put(tmp_path, "metadata.csv", "000|whose?\n")
+    with pytest.raises(ScriptError, match=r"metadata\.csv, line 1 names 000, which may be s1/wavs/000\.wav and s2"):
+        look_for_script(None, tmp_path, own)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("metadata.csv", "001|one two\n002|three | four\n003|five six\n004|seven\n", r"line 2 has 3 cells, where the table has 2"),
+        ("metadata.csv", "001|one two|ann\n002|three four\n003|five six|ann\n", r"line 2 has 2 cells, where the table has 3"),
+        ("m.csv", "file,text,speaker\n001,one two,ann\n002,three, four,ann\n", r"m\.csv, line 3 has 4 cells, where the table has 3"),
+        ("m.tsv", "path\tsentence\n001\tone two\textra\n", r"m\.tsv, line 2 has 3 cells, where the table has 2"),
+        ("m.jsonl", '{"file_name": "001.wav", "text": "one"}\n{"file_name": "002.wav"}\n', r'm\.jsonl, line 2: it has no "file_name"'),
+    ],
+)
+def test_a_row_of_another_width_is_an_error_with_its_line(file: str, content: str, said: str, tmp_path: Path) -> None:
+    put(tmp_path, file, content)
+    with pytest.raises(ScriptError, match=said):
+        look_for_script(None, tmp_path, [recording(f"wavs/{name}.wav") for name in TEXTS])
+
+
+@pytest.mark.parametrize(("file", "sign"), [("metadata.csv", ","), ("train.tsv", "\t"), ("m.csv", ";")])
+@pytest.mark.parametrize("at", ["001", "002", "004"])
+def test_a_stray_quote_takes_no_other_lines_with_it(file: str, sign: str, at: str, tmp_path: Path) -> None:
+    bare = {name: text.replace(",", "") for name, text in TEXTS.items()}
+    lines = [f'{name}.wav{sign}{chr(34) if name == at else ""}{text}\n' for name, text in bare.items()]
+    put(tmp_path, file, sign.join(("path", "sentence")) + "\n" + "".join(lines))
+    own = {name: recording(f"wavs/{name}.wav") for name in TEXTS}
+    script = look_for_script(None, tmp_path, list(own.values()))
+    assert {name: script.texts[r.id].lstrip('"') for name, r in own.items()} == bare
+
+
+def test_a_quoted_text_may_have_lines(tmp_path: Path) -> None:
+    put(tmp_path, "m.csv", 'file,text\n001,"one,\n""two""\nthree"\n002,plain\n')
+    own = [recording(f"wavs/{name}.wav") for name in ("001", "002")]
+    script = look_for_script(None, tmp_path, own)
+    assert [script.texts[r.id] for r in own] == ['one, "two" three', "plain"]
+
+
+def test_what_was_given_goes_first_and_what_lies_beside_fills_the_gaps(tmp_path: Path) -> None:
+    own = {name: recording(f"wavs/{name}.wav") for name in TEXTS}
+    put(tmp_path, "x/s.csv", "001|given\n")
+    for name in ("001", "002"):
+        put(tmp_path, f"wavs/{name}.txt", f"beside {name}")
+    script = look_for_script(tmp_path / "x/s.csv", tmp_path, list(own.values()))
+    assert script.texts == {own["001"].id: "given", own["002"].id: "beside 002"}
+    assert [f.file for f in script.not_read] == ["wavs/001.txt"]
+
+
+def test_two_tables_that_disagree_are_told_of(tmp_path: Path) -> None:
+    own = recording("wavs/001.wav")
+    put(tmp_path, "metadata.csv", "001|One two.\n")
+    put(tmp_path, "a.csv", "file,text\n001,one two\n")
+    put(tmp_path, "b.csv", "file,text\n001,three\n")
+    script = look_for_script(None, tmp_path, [own])
+    assert script.texts == {own.id: "One two."}
+    assert script.remarks == ("b.csv has another text for wavs/001.wav than metadata.csv, which is taken",)
+
+
+def test_names_are_the_same_in_every_normal_form_of_unicode(tmp_path: Path) -> None:
+    own = recording("wavs/cafe\u0301.wav")
+    put(tmp_path, "metadata.csv", "caf\u00e9|one two\n")
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: "one two"}
+    (tmp_path / "metadata.csv").unlink()
+    put(tmp_path, "wavs/caf\u00e9.txt", "beside it")
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: "beside it"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Le café déjà vu — “oui” l’été"),
+        ("mac_roman", "Le café déjà vu — l’été über"),
+        ("utf-32", "Größe"),
+        ("cp1251", "Сегодня хорошая погода, пойдём гулять в парк. Он пришёл домой поздно вечером."),
+        ("koi8-r", "Сегодня хорошая погода, пойдём гулять в парк. Он пришёл домой поздно вечером."),
+        ("cp1250", "Zażółć gęślą jaźń, dziękuję bardzo za pomoc. Książka leży na stole."),
+        ("shift_jis", "今日は天気がいいので散歩に行きましょう。水を買わなくてはならないのです。"),
+        ("gbk", "今天天气很好，我们去公园散步吧。他昨天晚上很晚才回家。"),
+        ("euc_kr", "오늘은 날씨가 좋아서 산책을 갑니다. 어제는 비가 많이 왔습니다."),
+    ],
+)
+def test_texts_of_every_country_are_read_in_their_encoding(encoding: str, text: str, tmp_path: Path) -> None:
+    own = recording("wavs/001.wav")
+    (tmp_path / "metadata.csv").write_bytes(f"001|{text}\n".encode(encoding))
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: text}
