@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ _CHUNK = 1 << 20
 _DONE = ".unpacked"
 _UTF8 = 0x800  # the flag of a name that is UTF-8
 _ENCODINGS = ("cp932", "gbk", "big5", "cp949", "cp866", "cp1251", "cp850", "cp1252", "cp437")
+_LONG_RUN = re.compile(r"[^\x00-\x7f]{4}")  # of accented letters: no word has that
 _AGAIN = "Pack the recordings again."
 # What zipfile lets through of a zip that is not one: it checks little of what it reads.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error)
@@ -114,14 +116,23 @@ def names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
     raw = [None if m.flag_bits & _UTF8 else m.filename.encode("cp437", "replace") for m in members]
     told = [_told_name(m, r) for m, r in zip(members, raw, strict=True)]
     odd = b"\n".join(r for r, t in zip(raw, told, strict=True) if r is not None and t is None and not _is_utf8(r))
-    found = charset_normalizer.from_bytes(odd, cp_isolation=list(_ENCODINGS)).best() if odd else None
-    encoding = found.encoding if found else "cp437"
+    encoding = _encoding_of(odd)
     names: list[str] = []
     for member, bytes_of_name, name in zip(members, raw, told, strict=True):
         if name is None and bytes_of_name is not None:
             name = bytes_of_name.decode("utf-8" if _is_utf8(bytes_of_name) else encoding, "replace")
         names.append(member.filename if name is None else name)
     return names
+
+
+def _encoding_of(names: bytes) -> str:
+    """That of names which are no UTF-8: the standard's own where it makes accented letters of them, else the likeliest."""
+    standard = names.decode("cp437")
+    letters = [c for c in standard if not c.isascii()]
+    if all(c.isalpha() and unicodedata.name(c, "").startswith("LATIN") for c in letters) and not _LONG_RUN.search(standard):
+        return "cp437"
+    found = charset_normalizer.from_bytes(names, cp_isolation=list(_ENCODINGS)).best()
+    return found.encoding if found else "cp437"
 
 
 def _is_utf8(raw: bytes) -> bool:
