@@ -80,7 +80,7 @@ def test_nothing_is_made_for_a_client_that_has_gone(house: ApiHouse, monkeypatch
     for name in ("speech", "dialogue", "preview"):
         real = getattr(App, name)
         monkeypatch.setattr(App, name, lambda *given, name=name, real=real: (begun.append(name), real(*given))[1])
-    (house.home / "voices" / "ada" / "1" / "preview.wav").unlink(missing_ok=True)
+    (house.home / house.catalog.versions("ada")[0].folder / "preview.wav").unlink(missing_ok=True)
     key, other = house.key(), house.key(BERT)
     with live(house) as (address, server):
         with server.app.turn:  # nobody's model is free

@@ -58,3 +58,30 @@ def test_every_code_that_is_answered_is_in_the_table() -> None:
     known = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.VoicekitError)}
     other = {"not_found", "method_not_allowed", "too_large", "unsupported_media_type", "invalid_request", "internal"}
     assert listed <= own | known | other
+
+
+def test_the_settings_without_effect_are_those_of_the_page() -> None:
+    from voicekit.api.schemas import ChatRequest
+
+    said = set(re.findall(r"`(\w+)`", PAGE.split("`Voicekit-No-Effect` names them: ")[1].split(".\n")[0]))
+    silent = {name for name, field in ChatRequest.model_fields.items() if field.description == "Has no effect."}
+    assert said == silent and len(said) > 10
+
+
+def test_the_limits_are_those_of_the_page() -> None:
+    from voicekit.api.incoming import NAME_BYTES
+    from voicekit.api.limits import MB, Limits
+
+    limits = Limits()
+    for words in (
+        f"{limits.upload_bytes // (1000 * MB)} GB and {limits.files} files; the name of a file {NAME_BYTES} bytes",
+        f"{limits.consent_bytes // MB} MB, 2 min",
+        f"{limits.json_bytes // MB} MB, {limits.json_parts // 1000} 000 values, 64 messages",
+        f"a spoken question {limits.question_s:.0f} s",
+        f"| {limits.small_bytes // MB} MB; a text 4096 characters",
+        f"| {limits.sessions}, of them {limits.sessions_of_key} for one key",
+        f"| {limits.connections.head_s:.0f} s |",
+        f"pauses of {limits.pause_s:.0f} s, {limits.slowest_bytes_per_s // 1000} kB/s on average",
+        f"| an answer that nobody reads | {limits.connections.unread_s:.0f} s |",
+    ):
+        assert words in PAGE

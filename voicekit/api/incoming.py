@@ -15,7 +15,7 @@ from voicekit.api.errors import ApiError
 from voicekit.api.fields import check_text
 
 # File systems allow 255; a temporary file beside it has a longer name.
-_NAME_BYTES = 200
+NAME_BYTES = 200
 
 
 def check_kind(file: UploadFile, allowed: frozenset[str], param: str) -> None:
@@ -33,8 +33,8 @@ def check_kind(file: UploadFile, allowed: frozenset[str], param: str) -> None:
 def _check_name(name: str, param: str) -> None:
     check_text(name, param)
     own = Path(name.replace("\\", "/")).name
-    if len(own.encode()) > _NAME_BYTES:
-        problem = f"The name of a file is longer than {_NAME_BYTES} bytes: {own[:40]}..."
+    if len(own.encode()) > NAME_BYTES:
+        problem = f"The name of a file is longer than {NAME_BYTES} bytes: {own[:40]}..."
         raise ApiError(422, "invalid_request", problem, "Rename it, also in the script.", param)
     if any(unicodedata.category(character) == "Cc" for character in name):
         problem = f"The name of a file holds a control character: {own[:80]!r}."
