@@ -6,7 +6,9 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import uvicorn
@@ -22,7 +24,7 @@ from studio_app.first_paint import SHOW, FirstPaint
 from studio_app.jobs import JobsTab
 from studio_app.markup import problem, tag, text
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import EACH, JOBS, LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, place
+from studio_app.shell import EACH, JOBS, LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, kept, place
 from studio_app.stage_review import ReviewStage
 from studio_app.talk import Talk, TalkTab
 from studio_app.theme import CSS, LIGHT, theme
@@ -59,6 +61,7 @@ class Studio:
                 places = {key: gr.Tab(title, id=key) for key, title in _TITLES.items()}
             self.shell = Shell(app, tabs, address_bar(), owner)
             # Says once what the page shows, which is then seen.
+            self.query = kept()
             self.arrived = gr.HTML("", html_template="<i></i>", js_on_load=_SHOW, elem_id="arrived", elem_classes="hide")
             with places[TALK]:
                 self.talk = TalkTab(self.shell)
@@ -74,28 +77,38 @@ class Studio:
     def _wire(self, page: gr.Blocks, places: dict[str, gr.Tab]) -> None:
         shell, new, jobs = self.shell, self.new, self.jobs
         of_voices, of_talk = together(self.voices.views, self.voices.inside), self.talk.inside
-        everything = together([shell.tabs, self.arrived], of_voices, of_talk, new.outputs, jobs.outputs)
-        landing = page.load(self.landed, None, everything, **QUIET)
+        everything = self._with_tabs_last([self.arrived], of_voices, of_talk, new.outputs, jobs.outputs)
+        landing = page.load(self.landed, self.query, everything, js="() => [window.vkQuery]", **QUIET)
         new.then_work(landing)
         sought, beside = [self.voices.search, self.voices.state], [shell.address, jobs.timer]
+        # Gradio says that the first tab was chosen also where nobody chose it: before a page has arrived that is nobody's wish.
         places[VOICES].select(
-            self.to_voices, [*sought, self.voices.name], [self.voices.gallery, self.voices.known, *beside], **QUIET, **EACH
+            self.to_voices,
+            [self.arrived, *sought, self.voices.name],
+            [self.voices.gallery, self.voices.known, *beside],
+            **QUIET,
+            **EACH,
         )
         at = [new.draft_id, new.step]
         places[NEW].select(self.to_new, at, [new.told, new.unfinished, *beside], **QUIET, **EACH)
         places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, *beside], **QUIET, **EACH)
         places[JOBS].select(lambda job, only: jobs.arrive(job, only), [jobs.job_id, jobs.only], jobs.outputs, **QUIET, **EACH)
-        with_new = together(new.outputs, jobs.outputs)
+        with_new = self._with_tabs_last(new.outputs, jobs.outputs)
         new.then_work(jobs.draft.click(answering(self.to_draft, jobs.told), jobs.job_id, with_new, **EACH))
         new.then_work(jobs.list.click(answering(self.job_clicked, jobs.told), jobs.only, with_new, **QUIET, **EACH))
         opened = [self.voices.name, self.voices.versions, self.voices.known, *sought]
         open_ = [*opened, self.talk.name, self.talk.other, self.talk.known, *at]
-        gr.Timer(LOOK_EVERY_S).tick(self.noticed, [self.arrived, *open_], everything, **QUIET)
+        said_at_first = "(_, ...rest) => [window.vkQuery, ...rest]"
+        gr.Timer(LOOK_EVERY_S).tick(self.noticed, [self.query, self.arrived, *open_], everything, js=said_at_first, **QUIET)
 
-    def landed(self, request: gr.Request) -> Updates:
-        """What the address says: a reload, a second tab or a link find their place again. Other pages are filled once they are
-        chosen."""
-        query = dict(request.query_params)
+    def _with_tabs_last(self, *widgets: Sequence[Any]) -> list[Any]:
+        """What a page is filled with is there before it is turned to."""
+        return [*(widget for widget in together(*widgets) if widget is not self.shell.tabs), self.shell.tabs]
+
+    def landed(self, address: str | None) -> Updates:
+        """What the address said when the page came: a reload, a second tab or a link find their place again. Other pages are
+        filled once they are chosen."""
+        query = dict(parse_qsl((address or "").removeprefix("?")))
         tab = query.get("tab", VOICES)
         voice, draft, job = query.get("voice", ""), query.get("draft", ""), query.get("job", "")
         match tab:
@@ -116,7 +129,9 @@ class Studio:
         except VoicekitError as error:
             return {self.voices.gallery: problem(error)}
 
-    def to_voices(self, wanted: str, in_state: str, opened: str) -> Updates:
+    def to_voices(self, arrived: str, wanted: str, in_state: str, opened: str) -> Updates:
+        if not arrived:
+            return {self.jobs.timer: gr.skip()}
         shown = {} if opened else self.voices.listed(wanted, in_state)
         return {**shown, self.shell.address: place(VOICES, voice=opened), self.jobs.timer: gr.Timer(active=False)}
 
@@ -148,6 +163,7 @@ class Studio:
 
     def noticed(
         self,
+        address: str | None,
         arrived: str,
         voice: str,
         version: int,
@@ -159,12 +175,11 @@ class Studio:
         talk_known: str,
         draft_id: str,
         step: str,
-        request: gr.Request,
     ) -> Updates:
         """What is open and was removed or changed in another window or program is shown as it is by now. A page whose first
         answer was lost is filled after all."""
         if not arrived:
-            return self.landed(request)
+            return self.landed(address)
         shown: Updates = {self.voices.name: gr.skip()}
         try:
             if voices_known:

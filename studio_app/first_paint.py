@@ -16,6 +16,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 _LINE_SCRIPT = Path(__file__).with_name("line.js").read_text(encoding="utf-8")
 # However slow it is, after this the page is shown as far as it has come.
 _LONGEST_MS = 60_000
+# What the address said at first is kept as `vkQuery`: where a machine is busy, the page may have changed it before it is asked.
 # A page that has arrived says so by this; see app.Studio.
 SHOW = "document.documentElement.classList.remove('vk-landing');"
 _EARLY = f"""<meta name="color-scheme" content="light"><meta name="robots" content="noindex">
@@ -27,6 +28,7 @@ _EARLY = f"""<meta name="color-scheme" content="light"><meta name="robots" conte
 }}
 </style>
 <script>
+window.vkQuery = location.search;
 document.documentElement.classList.add('vk-landing');
 setTimeout(() => {{ {SHOW} }}, {_LONGEST_MS});
 {_LINE_SCRIPT}

@@ -232,7 +232,7 @@ def _way(stages: list[Stage], now: int, draft: Draft) -> str:
     for number, stage in enumerate(stages):
         state = "now" if number == now else "done" if number < now else ""
         is_open = number != now and number <= reached
-        inside = (tag("span", "✓" if state == "done" else str(number + 1), css="dot"), text(stage.title))
+        inside = (tag("span", "✓" if state == "done" else str(number + 1), css="dot"), tag("span", text(stage.title), css="name"))
         facts = {"data-act": "stage", "data-stage": stage.key} if is_open else {"disabled": "disabled"}
         dots.append(tag("button", *inside, css=f"step {state} {'open' if is_open else ''}".strip(), type="button", **facts))
     return page(tag("nav", *dots, css="steps", **{"aria-label": "Stages"}))

@@ -28,6 +28,8 @@ from voicekit.specs import Recipe
 from voicekit.workplace import alone, job_folder
 
 STOPPING_S = 10.0
+# A training leaves the processor to whatever answers people on the same machine: pages load, and voices reply.
+BEHIND_ANSWERS = 10
 ABANDONED_S = 86_400.0
 
 
@@ -239,6 +241,7 @@ class Making(Shelf):
 
     def carry_out_steps(self) -> None:
         """Be a worker's child: carry out the steps of jobs that it is told on stdin (see voicekit.carrying)."""
+        os.nice(BEHIND_ANSWERS)
         answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)  # whatever libraries print is no answer
         Carrier(self._home, self._catalog, self._engines, self._publisher.require_consent).serve(sys.stdin, answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.browser.house import ByPitch, House, conversation, recordings
+from tests.browser.house import ByPitch, House, LoudVad, conversation, recordings
 from voicekit import audio
 from voicekit.app import App
+from voicekit.creation import Job, carry_out_step
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.lessons import Part
-from voicekit.records import JobState, SpeakerTurn, Verdict, Waveform
+from voicekit.records import JobState, QueuedJob, SpeakerTurn, Verdict, Waveform
+from voicekit.request import request_of
 from voicekit.review import Review
 
 
@@ -167,3 +170,113 @@ def test_presets_say_what_they_take(app: App) -> None:
     quick, standard, thorough = app.presets(clips=40)
     assert 0 < quick.minutes < standard.minutes < thorough.minutes
     assert quick.memory_gb <= standard.memory_gb <= thorough.memory_gb
+
+
+class _Counted(LoudVad):
+    """Counts what is listened to."""
+
+    heard = 0
+
+    def speech_spans(self, wave: Waveform) -> list[tuple[float, float]]:
+        _Counted.heard += 1
+        return super().speech_spans(wave)
+
+
+def test_what_the_review_has_cut_is_not_cut_again_for_the_training(app: App, tmp_path: Path) -> None:
+    """ "About 1 minute" took six: the recordings were cut, aligned and graded a second time by the job."""
+    engines = replace(app._engines, vad=_Counted)
+    app.reviewer._engines = engines
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, sorted(recordings(tmp_path / "r").iterdir()))
+    bad = app.drafts.recordings(draft.id) / "bad.wav"
+    bad.write_bytes(b"nothing")
+    app.drafts.change(draft.id, name="once", recipe="smoke")
+    review = app.reviewer.make(draft.id, lambda _: None)
+    app.reject_clip(app.drafts.dataset(draft.id), review.clips[0].clip.id)
+    assert _Counted.heard
+    request = submitted(app, draft.id)
+    job = Job(request.status.id, tmp_path / "work", request_of(request.request), app._base(), engines, lambda _: None)
+    _Counted.heard = 0
+    carry_out_step(job, "prepare")
+    assert _Counted.heard == 0
+    made, shown = job.dataset(), app.reviewer.show(draft.id)
+    assert [c.id for c in made.clips] == [r.clip.id for r in shown.clips], "the same clips as in the review"
+    assert len(made.train_ids) + len(made.held_out_ids) == shown.accepted == 19
+    journals = [*app.drafts.dataset(draft.id).glob("work/*.jsonl")]
+    linked = [j for j in journals if (job.dataset_folder / "work" / j.name).stat().st_ino == j.stat().st_ino]
+    assert journals and not linked, "a journal that grows is nobody else's"
+
+
+def submitted(app: App, draft_id: str) -> QueuedJob:
+    """The draft's job as the studio asks for it."""
+    drafts, draft = app.drafts, app.drafts.get(draft_id)
+    job = app.submit(
+        draft.name,
+        drafts.recordings(draft_id),
+        script=drafts.script(draft_id),
+        recipe=app.reviewer.recipe(draft_id),
+        new_version=True,
+        prepared=drafts.dataset(draft_id),
+        foreseen={"prepare": 1.0},
+    )
+    found = app._catalog.job(job.id)
+    assert found is not None
+    return found
+
+
+def test_what_was_promised_and_prepared_changes_nothing_about_the_voice(app: App, tmp_path: Path) -> None:
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, sorted(recordings(tmp_path / "r", count=2).iterdir()))
+    app.drafts.change(draft.id, name="same")
+    with_it = request_of(submitted(app, draft.id).request)
+    assert with_it.prepared == app.drafts.dataset(draft.id) and dict(with_it.foreseen) == {"prepare": 1.0}
+    without = replace(with_it, prepared=None, foreseen=())
+    assert with_it.job_id("base") == without.job_id("base")
+    before = {k: v for k, v in without.as_json().items() if k not in ("prepared", "foreseen")}
+    assert request_of(before) == without, "a request of an earlier version is read"
+
+
+def test_a_recording_that_is_left_out_takes_its_text_along_and_comes_back_with_it(app: App, tmp_path: Path) -> None:
+    draft, folder = app.drafts.new(), recordings(tmp_path / "r", count=2)
+    (folder / "000.txt").write_text("the old house")
+    app.drafts.add(draft.id, [folder / "000.wav", folder / "001.wav", folder / "000.txt"])
+    app.drafts.drop(draft.id, "000.wav")
+    here = app.drafts.recordings(draft.id)
+    assert sorted(p.name for p in here.iterdir()) == ["001.wav"]
+    for path in ("000.wav", "../draft.json", "/etc/hostname"):
+        with pytest.raises(UsageError):
+            app.drafts.drop(draft.id, path)
+    app.drafts.take_back(draft.id, "000.wav")
+    assert sorted(p.name for p in here.iterdir()) == ["000.txt", "000.wav", "001.wav"]
+    with pytest.raises(UsageError):
+        app.drafts.take_back(draft.id, "000.wav")
+
+
+def test_people_have_one_numbering_and_unheard_recordings_a_reason(app: App, tmp_path: Path) -> None:
+    draft = app.drafts.new()
+    talks = [conversation(tmp_path / "one.wav"), conversation(tmp_path / "two.wav", turns=6, host=6, guest=2)]
+    audio.write_wav(tmp_path / "tiny.wav", Waveform(np.zeros((1, 12_000), np.float32), 24_000))
+    audio.write_wav(tmp_path / "quiet.wav", Waveform(np.zeros((1, 240_000), np.float32), 24_000))
+    app.drafts.add(draft.id, [*talks, tmp_path / "tiny.wav", tmp_path / "quiet.wav"])
+    heard = app.casting.listen(draft.id, lambda _: None, from_s=5.0)
+    assert {(s.recording, s.speaker): s.person for s in heard.speakers} == {
+        ("one.wav", "speaker 1"): "speaker 1",
+        ("one.wav", "speaker 2"): "speaker 2",
+        ("two.wav", "speaker 1"): "speaker 2",
+        ("two.wav", "speaker 2"): "speaker 1",
+    }
+    assert [(p.name, len(p.speakers)) for p in heard.people] == [("speaker 1", 2), ("speaker 2", 2)]
+    assert {p.recording: p.reason for p in heard.passed_over} == {
+        "tiny.wav": "shorter than 5 s",
+        "quiet.wav": "no speech was found in it",
+    }
+    assert heard == app.casting.found(draft.id)
+
+
+def test_two_who_write_one_draft_at_once_both_count(app: App) -> None:
+    draft = app.drafts.new()
+    changes = [{"name": "ada"}, {"language": "de"}, {"stage": "review"}, {"recipe": "smoke"}] * 8
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda change: app.drafts.change(draft.id, **change), changes))
+    found = app.drafts.get(draft.id)
+    assert (found.name, found.language, found.stage, found.recipe) == ("ada", "de", "review", "smoke")
