@@ -50,7 +50,7 @@ def _furnished(home: Path) -> House:
 
 
 @contextmanager
-def _served(house: House) -> Generator[str, None, None]:
+def served(house: House) -> Generator[str, None, None]:
     """Its studio's address."""
     from studio_app.app import launch
 
@@ -66,7 +66,7 @@ def _served(house: House) -> Generator[str, None, None]:
 
 @pytest.fixture(scope="package")
 def address(house: House) -> Generator[str, None, None]:
-    with _served(house) as found:
+    with served(house) as found:
         yield found
 
 
@@ -83,19 +83,19 @@ def browser(house: House) -> Generator[Browser, None, None]:
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
     """Opens the studio as another designer."""
-    with _visitors(browser, address) as go:
+    with visitors(browser, address) as go:
         yield go
 
 
 @pytest.fixture
 def visit_new(browser: Browser, new_house: House) -> Generator[Callable[..., Page], None, None]:
     """Opens that of the new house."""
-    with _served(new_house) as address, _visitors(browser, address) as go:
+    with served(new_house) as address, visitors(browser, address) as go:
         yield go
 
 
 @contextmanager
-def _visitors(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
+def visitors(browser: Browser, address: str) -> Generator[Callable[..., Page], None, None]:
     """Opens a page, `script` run before its own. Nothing may leave the machine, no script may fail."""
     contexts, outside, broken = [], list[str](), list[str]()
 
