@@ -35,6 +35,7 @@ from voicekit.shipped import shipped
 from voicekit.specs import DistilSpec, Recipe
 from voicekit.storage import enough_room, read_json
 from voicekit.timebase import MODEL_RATE_HZ
+from voicekit.verbalization import visible
 
 DEMO_VOICE = "sample"
 EMBEDDED = "nano"
@@ -79,6 +80,7 @@ class App(Making, Access, Curation):
 
     def say(self, name: str, text: str, out: Path | str) -> Path:
         """Speak a text in a voice; the file written (wav or flac, 24 kHz mono)."""
+        text = visible(text)
         if not text.strip():
             raise UsageError("There is nothing to say.", "Give a text.")
         write = _writer(Path(out))
@@ -113,7 +115,7 @@ class App(Making, Access, Curation):
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
-        deltas = self._speaking(self._voice(name, version)).speak_stream(text, seed)
+        deltas = self._speaking(self._voice(name, version)).speak_stream(visible(text), seed)
         return (delta.samples for delta in deltas if len(delta.samples))
 
     def voices(self) -> list[Voice]:

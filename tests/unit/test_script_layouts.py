@@ -183,7 +183,10 @@ def test_a_toolkits_layout_is_read(layout: str, tmp_path: Path) -> None:
         (table("train.txt.cleaned", "w/{n}.wav|həlˈoʊ ðˌɛɹ wˈɜːld ˈɪz\n"), "it holds phonemes, not words"),
         (each("wavs/{n}.lab", lambda _: htk("hh ah0 l ow1 w er l d".split())), "holds phonemes, not words"),
         (each("wavs/{n}.de.vtt", vtt), "it is in another language than its recording (de)"),
-        (table("invalidated.tsv", "x\t{n}.wav\t{t}\n", "client_id\tpath\tsentence\n"), "it lists clips that listeners found wrong"),
+        (
+            table("invalidated.tsv", "x\t{n}.wav\t{t}\n", "client_id\tpath\tsentence\n"),
+            "it lists clips that listeners found wrong",
+        ),
         (table("durations.tsv", "{n}.wav\t3210\n", "clip\tduration[ms]\n"), "it has no column for the file and one for the text"),
         (table("other.csv", "x{n}.wav|{t}\n"), "it names no recording: it names x001.wav"),
         (lambda root, texts: put(root, "story.txt", "Once upon a time."), "it has no column for the file"),
@@ -220,11 +223,23 @@ def test_a_table_names_the_recordings_of_its_own_folder_first(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("metadata.csv", "001|one two\n002|three | four\n003|five six\n004|seven\n", r"line 2 has 3 cells, where the table has 2"),
+        (
+            "metadata.csv",
+            "001|one two\n002|three | four\n003|five six\n004|seven\n",
+            r"line 2 has 3 cells, where the table has 2",
+        ),
         ("metadata.csv", "001|one two|ann\n002|three four\n003|five six|ann\n", r"line 2 has 2 cells, where the table has 3"),
-        ("m.csv", "file,text,speaker\n001,one two,ann\n002,three, four,ann\n", r"m\.csv, line 3 has 4 cells, where the table has 3"),
+        (
+            "m.csv",
+            "file,text,speaker\n001,one two,ann\n002,three, four,ann\n",
+            r"m\.csv, line 3 has 4 cells, where the table has 3",
+        ),
         ("m.tsv", "path\tsentence\n001\tone two\textra\n", r"m\.tsv, line 2 has 3 cells, where the table has 2"),
-        ("m.jsonl", '{"file_name": "001.wav", "text": "one"}\n{"file_name": "002.wav"}\n', r'm\.jsonl, line 2: it has no "file_name"'),
+        (
+            "m.jsonl",
+            '{"file_name": "001.wav", "text": "one"}\n{"file_name": "002.wav"}\n',
+            r'm\.jsonl, line 2: it has no "file_name"',
+        ),
     ],
 )
 def test_a_row_of_another_width_is_an_error_with_its_line(file: str, content: str, said: str, tmp_path: Path) -> None:
@@ -237,7 +252,7 @@ def test_a_row_of_another_width_is_an_error_with_its_line(file: str, content: st
 @pytest.mark.parametrize("at", ["001", "002", "004"])
 def test_a_stray_quote_takes_no_other_lines_with_it(file: str, sign: str, at: str, tmp_path: Path) -> None:
     bare = {name: text.replace(",", "") for name, text in TEXTS.items()}
-    lines = [f'{name}.wav{sign}{chr(34) if name == at else ""}{text}\n' for name, text in bare.items()]
+    lines = [f"{name}.wav{sign}{chr(34) if name == at else ''}{text}\n" for name, text in bare.items()]
     put(tmp_path, file, sign.join(("path", "sentence")) + "\n" + "".join(lines))
     own = {name: recording(f"wavs/{name}.wav") for name in TEXTS}
     script = look_for_script(None, tmp_path, list(own.values()))

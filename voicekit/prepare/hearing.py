@@ -196,9 +196,7 @@ class Hearing:
             return ()
         return self._ears.diarizer().diarize(wave, spec.num_speakers or None, speech)
 
-    def _wanted(
-        self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int
-    ) -> str:
+    def _wanted(self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
         if self._whose.reference is not None and count:
             try:
                 found = by_reference(likeness)
