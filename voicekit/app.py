@@ -36,6 +36,7 @@ from voicekit.shipped import shipped
 from voicekit.specs import DistilSpec, Recipe
 from voicekit.storage import enough_room, read_json
 from voicekit.timebase import MODEL_RATE_HZ
+from voicekit.verbalization import visible
 
 DEMO_VOICE = "sample"
 EMBEDDED = "nano"
@@ -94,6 +95,7 @@ class App(Making, Access, Curation):
 
     def say(self, name: str, text: str, out: Path | str) -> Path:
         """Speak a text in a voice; the file written (wav or flac, 24 kHz mono)."""
+        text = visible(text)
         if not text.strip():
             raise UsageError("There is nothing to say.", "Give a text.")
         write = _writer(Path(out))
@@ -144,10 +146,14 @@ class App(Making, Access, Curation):
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
+<<<<<<< HEAD
         voice = self._voice(name, version)
         model = self._speaking(voice)
         self._check_text(voice, text)
         deltas = model.speak_stream(text, seed)
+=======
+        deltas = self._speaking(self._voice(name, version)).speak_stream(visible(text), seed)
+>>>>>>> texts
         return (delta.samples for delta in deltas if len(delta.samples))
 
     def voices(self) -> list[Voice]:

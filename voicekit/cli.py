@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 usage, 3 bad input, 4 refused by the gate (a draft is kept
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -250,6 +251,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; every error becomes a message on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(args=list(arguments), prog_name="voicekit")
     except SystemExit as ended:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from voicekit.errors import UsageError, VoicekitError
 from voicekit.ports import SpeechDelta
 from voicekit.records import FloatArray, Turn, Waveform
 from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds
+from voicekit.verbalization import visible
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Dialogue:
     ) -> None:
         self._stream = stream
         self._clock = clock
-        self._history = list(history)
+        self._history = [replace(turn, text=visible(turn.text)) for turn in history]
         self._exchanges = exchanges
         self._seed = seed
         self._inbox: deque[Input] = deque()
@@ -157,8 +158,9 @@ class Dialogue:
         if self._reply is not None:
             self._finish(self._reply, cancelled=True)
         match event:
-            case UserText(text) if text.strip():
-                self._open(Turn("user", text.strip()), text.strip())
+            case UserText(text) if visible(text).strip():
+                said = visible(text).strip()
+                self._open(Turn("user", said), said)
             case UserText():
                 self._fail(UsageError("There is nothing to answer.", "Type a question."))
             case UserAudio(wave, text):

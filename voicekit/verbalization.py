@@ -116,6 +116,17 @@ _ABBREVIATION = regex.compile(rf"\b({'|'.join(_SHORT)})\.", regex.IGNORECASE)
 _CHINESE_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\uff07", "''''")
 _MISTYPED_APOSTROPHE = regex.compile(r"(?<=\p{L})[\u00b4`\u2032\u201b](?=\p{L})")
+# Cc but for white space, Cs, and of Cf all but the joiners that change letters (ZWNJ and ZWJ).
+_UNSEEN = regex.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
+
+def visible(text: str) -> str:
+    """A text without what nobody sees or says, and on which tokenizers, files and terminals stumble: halves of characters (lone
+    surrogates), control characters, soft hyphens, marks of direction and of the order of bytes. White space stays, and so do the
+    joiners inside words."""
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
 
 
 # Scripts by language; every other language is taken to be written in Latin letters.

@@ -50,7 +50,9 @@ def test_recordings_without_a_line_are_named_and_every_texts_source_is_counted(a
     (given / "005.txt").write_text(rows[5][1])
     made = app.prepare(given, tmp_path / "d")
     writer = made.models["transcription"]
-    named = [n for n in made.notes if n.startswith("2 recordings have no line in metadata.csv, text files beside the recordings;")]
+    named = [
+        n for n in made.notes if n.startswith("2 recordings have no line in metadata.csv, text files beside the recordings;")
+    ]
     assert len(named) == 1 and named[0].endswith("with its mistakes: 006.wav, 007.wav."), (made.notes, writer)
     told = prepared_json(made)["texts"]
     assert told["without"] == ("006.wav", "007.wav") and told["by_recording"]["005.wav"] == "005.txt"
@@ -91,7 +93,10 @@ def test_a_text_that_stands_for_words_is_never_learned_until_somebody_corrects_i
     doubtful = by_recording["001.wav"]
     assert doubtful.verdict is Verdict.REJECTED and doubtful.reason.startswith("unclear text: [inaudible] may not be said")
     assert any("(laughs)" in note and "not said" in note for note in made.notes)
-    for wrong in (lambda: app.accept_clip(tmp_path / "d", doubtful.id), lambda: app.edit_clip(tmp_path / "d", doubtful.id, "and [x]")):
+    for wrong in (
+        lambda: app.accept_clip(tmp_path / "d", doubtful.id),
+        lambda: app.edit_clip(tmp_path / "d", doubtful.id, "and [x]"),
+    ):
         with pytest.raises(UsageError, match="may not be said"):
             wrong()
     app.edit_clip(tmp_path / "d", doubtful.id, doubtful.transcript.text.removesuffix(" [inaudible]"))
@@ -114,7 +119,7 @@ def test_tiers_of_speakers_are_turns_and_one_is_chosen_by_name(app: App, tmp_pat
         clips = app.prepare(talk, tmp_path / f"d-{speaker}", speaker=speaker).dataset.clips
         mine = [c.transcript.text for c in clips if not c.reason.startswith("another speaker")]
         assert mine and all(f"this is {wanted}" in text for text in mine), (speaker, mine)
-    with pytest.raises(UsageError, match="No speaker is called 'cy'.*There are: ann, bob"):
+    with pytest.raises(UsageError, match=r"No speaker is called 'cy'.*There are: ann, bob"):
         app.prepare(talk, tmp_path / "d-cy", speaker="cy")
     found = app.speakers(talk, tmp_path / "who")
     assert {f.speaker for f in found} == {"ann", "bob"}
@@ -209,7 +214,9 @@ def test_infozips_own_field_for_names_is_believed(given: Path, tmp_path: Path) -
 def test_a_colon_in_a_zips_name_is_a_name(given: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         packed.write(given / "000.wav", "A: take 1.wav")
-    assert [r.path for r in take_in(tmp_path / "a.zip", "en", tmp_path / "w", 0.0, lambda _: None).recordings] == ["A: take 1.wav"]
+    assert [r.path for r in take_in(tmp_path / "a.zip", "en", tmp_path / "w", 0.0, lambda _: None).recordings] == [
+        "A: take 1.wav"
+    ]
 
 
 def test_linked_folders_are_followed_and_never_round_in_circles(given: Path, tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def elan(text: str) -> str:
     slots = '<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2000"/>'
     note = f'<ALIGNABLE_ANNOTATION TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>{text}</ANNOTATION_VALUE>'
     tier = f'<TIER TIER_ID="ann"><ANNOTATION>{note}</ALIGNABLE_ANNOTATION></ANNOTATION></TIER>'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT><TIME_ORDER>{slots}</TIME_ORDER>{tier}</ANNOTATION_DOCUMENT>'
+    document = f"<ANNOTATION_DOCUMENT><TIME_ORDER>{slots}</TIME_ORDER>{tier}</ANNOTATION_DOCUMENT>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}'
 
 
 def htk(words: list[str]) -> str:
@@ -121,15 +122,24 @@ LAYOUTS: dict[str, tuple[str, Write]] = {
     "CSS10": ("wavs/{n}.wav", table("transcript.txt", "wavs/{n}.wav|{t}|{t}|3.21\n")),
     "KSS": ("1/{n}.wav", table("transcript.v.1.4.txt", "1/{n}.wav|{t}|{t}|{t}|3.5|The same in another language, much longer\n")),
     "DeepSpeech": ("wavs/{n}.wav", table("train.csv", 'wavs/{n}.wav,9,"{t}"\n', "wav_filename,wav_filesize,transcript\n")),
-    "NeMo": ("wavs/{n}.wav", table("train_manifest.json", '{{"audio_filepath": "wavs/{n}.wav", "duration": 3, "text": "{t}"}}\n')),
-    "NeMo, stretches": ("wavs/{n}.wav", of_halves('{{"audio_filepath": "{n}.wav", "offset": {a}, "duration": 1, "text": "{t}"}}\n')),
+    "NeMo": (
+        "wavs/{n}.wav",
+        table("train_manifest.json", '{{"audio_filepath": "wavs/{n}.wav", "duration": 3, "text": "{t}"}}\n'),
+    ),
+    "NeMo, stretches": (
+        "wavs/{n}.wav",
+        of_halves('{{"audio_filepath": "{n}.wav", "offset": {a}, "duration": 1, "text": "{t}"}}\n'),
+    ),
     "stretches in a table": ("wavs/{n}.wav", of_halves('{n}.wav,{a}.0,{b}.0,"{t}"\n', "filename,start,end,text\n")),
     "SpeechBrain, JSON": ("wavs/{n}.wav", lambda root, texts: put(
         root, "train.json", json.dumps({n: {"wav": f"{{data_root}}/{n}.wav", "words": t} for n, t in texts.items()}))),
     "SpeechBrain, CSV": ("wavs/{n}.wav", table("train.csv", '{n},3.2,$root/{n}.wav,1,"{t}"\n', "ID,duration,wav,spk_id,wrd\n")),
     "M-AILABS": ("wavs/{n}.wav", lambda root, texts: put(
         root, "metadata_mls.json", json.dumps({f"{n}.wav": {"original": t, "clean": t} for n, t in texts.items()}))),
-    "lhotse": ("wavs/{n}.wav", table("supervisions.jsonl", '{{"recording_id": "{n}", "start": 0, "duration": 9, "text": "{t}"}}\n')),
+    "lhotse": (
+        "wavs/{n}.wav",
+        table("supervisions.jsonl", '{{"recording_id": "{n}", "start": 0, "duration": 9, "text": "{t}"}}\n'),
+    ),
     "Kaldi": ("wavs/{n}.wav", both(
         table("data/text", "spk-{n} {t}\n"), table("data/wav.scp", "spk-{n} sph2pipe -f wav /data/{n}.wav |\n"),
         table("data/utt2spk", "spk-{n} spk\n"))),
@@ -159,7 +169,10 @@ LAYOUTS: dict[str, tuple[str, Write]] = {
     "no header, text first": ("wavs/{n}.wav", table("liste.txt", "{t}|{n}.wav\n")),
     "no header, speaker first": ("wavs/{n}.wav", table("utt.tsv", "ann\t{n}.wav\t3.2\t{t}\n")),
     "Excel's quotes between tabs": ("wavs/{n}.wav", table("m.tsv", '{n}.wav\t"{t}"\n', "file\ttext\n")),
-    "half a table, half beside": ("wavs/{n}.wav", both(part(0, 2, table("metadata.csv", "{n}|{t}\n")), part(2, 4, each("wavs/{n}.txt", str)))),
+    "half a table, half beside": (
+        "wavs/{n}.wav",
+        both(part(0, 2, table("metadata.csv", "{n}|{t}\n")), part(2, 4, each("wavs/{n}.txt", str))),
+    ),
 }  # fmt: skip
 
 
@@ -183,7 +196,10 @@ def test_a_toolkits_layout_is_read(layout: str, tmp_path: Path) -> None:
         (table("train.txt.cleaned", "w/{n}.wav|həlˈoʊ ðˌɛɹ wˈɜːld ˈɪz\n"), "it holds phonemes, not words"),
         (each("wavs/{n}.lab", lambda _: htk("hh ah0 l ow1 w er l d".split())), "holds phonemes, not words"),
         (each("wavs/{n}.de.vtt", vtt), "it is in another language than its recording (de)"),
-        (table("invalidated.tsv", "x\t{n}.wav\t{t}\n", "client_id\tpath\tsentence\n"), "it lists clips that listeners found wrong"),
+        (
+            table("invalidated.tsv", "x\t{n}.wav\t{t}\n", "client_id\tpath\tsentence\n"),
+            "it lists clips that listeners found wrong",
+        ),
         (table("durations.tsv", "{n}.wav\t3210\n", "clip\tduration[ms]\n"), "it has no column for the file and one for the text"),
         (table("other.csv", "x{n}.wav|{t}\n"), "it names no recording: it names x001.wav"),
         (lambda root, texts: put(root, "story.txt", "Once upon a time."), "it has no column for the file"),
@@ -220,11 +236,23 @@ def test_a_table_names_the_recordings_of_its_own_folder_first(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("metadata.csv", "001|one two\n002|three | four\n003|five six\n004|seven\n", r"line 2 has 3 cells, where the table has 2"),
+        (
+            "metadata.csv",
+            "001|one two\n002|three | four\n003|five six\n004|seven\n",
+            r"line 2 has 3 cells, where the table has 2",
+        ),
         ("metadata.csv", "001|one two|ann\n002|three four\n003|five six|ann\n", r"line 2 has 2 cells, where the table has 3"),
-        ("m.csv", "file,text,speaker\n001,one two,ann\n002,three, four,ann\n", r"m\.csv, line 3 has 4 cells, where the table has 3"),
+        (
+            "m.csv",
+            "file,text,speaker\n001,one two,ann\n002,three, four,ann\n",
+            r"m\.csv, line 3 has 4 cells, where the table has 3",
+        ),
         ("m.tsv", "path\tsentence\n001\tone two\textra\n", r"m\.tsv, line 2 has 3 cells, where the table has 2"),
-        ("m.jsonl", '{"file_name": "001.wav", "text": "one"}\n{"file_name": "002.wav"}\n', r'm\.jsonl, line 2: it has no "file_name"'),
+        (
+            "m.jsonl",
+            '{"file_name": "001.wav", "text": "one"}\n{"file_name": "002.wav"}\n',
+            r'm\.jsonl, line 2: it has no "file_name"',
+        ),
     ],
 )
 def test_a_row_of_another_width_is_an_error_with_its_line(file: str, content: str, said: str, tmp_path: Path) -> None:
@@ -237,7 +265,7 @@ def test_a_row_of_another_width_is_an_error_with_its_line(file: str, content: st
 @pytest.mark.parametrize("at", ["001", "002", "004"])
 def test_a_stray_quote_takes_no_other_lines_with_it(file: str, sign: str, at: str, tmp_path: Path) -> None:
     bare = {name: text.replace(",", "") for name, text in TEXTS.items()}
-    lines = [f'{name}.wav{sign}{chr(34) if name == at else ""}{text}\n' for name, text in bare.items()]
+    lines = [f"{name}.wav{sign}{chr(34) if name == at else ''}{text}\n" for name, text in bare.items()]
     put(tmp_path, file, sign.join(("path", "sentence")) + "\n" + "".join(lines))
     own = {name: recording(f"wavs/{name}.wav") for name in TEXTS}
     script = look_for_script(None, tmp_path, list(own.values()))

@@ -27,7 +27,7 @@ OWN = recording("talk.wav")  # ten seconds
         ('<speak>Hello <break time="1s"/> you</speak>', "Hello you"),
         ("<s> HELLO YOU </s>", "HELLO YOU"),
         ("well ++NOISE++ yes THE(2) end", "well yes THE end"),
-        ("Tom &amp; Jerry&#39;s &quot;show&quot;", "Tom & Jerry's \"show\""),
+        ("Tom &amp; Jerry&#39;s &quot;show&quot;", 'Tom & Jerry\'s "show"'),
         ("- Hello. - Hi there.", "Hello. Hi there."),
         (">> Hello. >> Hi.", "Hello. Hi."),
         ("[laughter-yes] and <LAUGH-no>", "yes and no"),
@@ -150,7 +150,11 @@ def test_rolling_lines_are_said_once(tmp_path: Path) -> None:
 
 
 def test_captions_that_grow_word_by_word_are_said_once(tmp_path: Path) -> None:
-    rows = [("00:00.000 --> 00:01.000", "the"), ("00:01.000 --> 00:02.000", "the quick"), ("00:02.000 --> 00:03.000", "the quick fox")]
+    rows = [
+        ("00:00.000 --> 00:01.000", "the"),
+        ("00:01.000 --> 00:02.000", "the quick"),
+        ("00:02.000 --> 00:03.000", "the quick fox"),
+    ]
     script = script_of(tmp_path, "talk.vtt", stamped(*rows))
     assert script.texts[OWN.id] == "the quick fox"
 
@@ -171,7 +175,11 @@ def test_what_somebody_says_twice_stays_twice(tmp_path: Path) -> None:
 
 
 def test_marks_in_captions_are_counted_and_captions_of_marks_alone_vanish(tmp_path: Path) -> None:
-    rows = [("00:00.000 --> 00:01.000", "[Music]"), ("00:01.000 --> 00:02.000", "Hello. (door slams)"), ("00:03.000 --> 00:04.000", "♪ la ♪")]
+    rows = [
+        ("00:00.000 --> 00:01.000", "[Music]"),
+        ("00:01.000 --> 00:02.000", "Hello. (door slams)"),
+        ("00:03.000 --> 00:04.000", "♪ la ♪"),
+    ]
     script = script_of(tmp_path, "talk.vtt", stamped(*rows))
     assert script.texts[OWN.id] == "Hello." and script.left_out == {"[Music]": 1, "(door slams)": 1, "♪ la ♪": 1}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from voicekit.verbalization import visible
 
 MOST_CHARS = 4096
 MOST_MESSAGES = 64
-Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARS)]
+Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARS), AfterValidator(visible)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1, description="The same seed gives the same answer.")]
 FormatName = Literal["mp3", "opus", "flac", "wav", "pcm", "pcm16"]
 

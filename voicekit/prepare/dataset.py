@@ -234,8 +234,10 @@ def _turns_of(given: Given, intake: Intake, script: Script, spec: PrepareSpec) -
     check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
     if given.whose.label and not told.of and not any(told_apart(r, spec) for r in intake.recordings):
         problem = f"Nobody is called {given.whose.label!r}: no file says who speaks, and in these recordings nobody is told apart"
-        why = "because one speaker was said to be in them" if spec.num_speakers == 1 else f"because all are too short for it"
-        raise UsageError(f"{problem}, {why}.", "Leave the name out, give turns (--turns FILE.rttm), or a sample (--reference CLIP).")
+        why = "because one speaker was said to be in them" if spec.num_speakers == 1 else "because all are too short for it"
+        raise UsageError(
+            f"{problem}, {why}.", "Leave the name out, give turns (--turns FILE.rttm), or a sample (--reference CLIP)."
+        )
     return told
 
 

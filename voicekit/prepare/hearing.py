@@ -173,10 +173,8 @@ class Hearing:
         known = summaries(turns)
         likeness = likeness_of(wave, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
         found = tuple(_Speaker(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        if told is None:
-            wanted = self._wanted(recording, turns, likeness, len(known))
-        else:
-            wanted = self._wanted_of_told(turns, likeness)
+        alone = told is None
+        wanted = self._wanted(recording, turns, likeness, len(known)) if alone else self._wanted_of_told(turns, likeness)
         return _Answer(key, how, turns, wanted, found, speech)
 
     @cached_property
@@ -196,9 +194,7 @@ class Hearing:
             return ()
         return self._ears.diarizer().diarize(wave, spec.num_speakers or None, speech)
 
-    def _wanted(
-        self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int
-    ) -> str:
+    def _wanted(self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
         if self._whose.reference is not None and count:
             try:
                 found = by_reference(likeness)
@@ -212,7 +208,7 @@ class Hearing:
         return by_most_speech(turns) if count > 1 else ""
 
     def _is_told_of(self, label: str) -> bool:
-        """Whether somebody said of another recording that this speaker speaks in it: of one voice nobody knows what it is called."""
+        """Whether somebody said of another recording that this speaker speaks in it: nobody knows the name of a voice."""
         return any(turn.speaker == label for turns in self._told.values() for turn in turns)
 
     def _wanted_of_told(self, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float]) -> str:

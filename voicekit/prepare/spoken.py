@@ -11,13 +11,9 @@ from collections.abc import Iterable
 
 import regex
 
-from voicekit.verbalization import UNSPACED, WORD, goes_on, verbalized
+from voicekit.verbalization import UNSPACED, WORD, goes_on, verbalized, visible
 from voicekit.verbalization import primary as primary
 
-# Cc but for white space, Cs, and of Cf all but the joiners that change letters (ZWNJ and ZWJ).
-_UNSEEN = regex.compile(
-    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
 # Between two characters of such a script no space is written; marks stay with the character they belong to.
 _OPENING, _CLOSING = r"[「『（《〈【〔“‘]", r"[、。，．！？：；～・〜」』）》〉】〕,.!?:;]"
 _END = rf"(?:{UNSPACED}\p{{M}}*|{_CLOSING})[”’…]*"
@@ -30,10 +26,8 @@ _CHARACTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 3.5, "lo": 3.5, "m
 
 
 def normalise(text: str) -> str:
-    """NFC, one space between words, nothing around; without what nobody sees or says: halves of characters (lone surrogates),
-    control characters, soft hyphens, marks of direction and of order of bytes. Joiners inside words stay."""
-    text = _UNSEEN.sub("", text) if not text.isascii() or not text.isprintable() else text
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """NFC, one space between words, nothing around, and nothing that nobody sees (voicekit.verbalization.visible)."""
+    return " ".join(unicodedata.normalize("NFC", visible(text)).split())
 
 
 def joined(tokens: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from voicekit.prepare.intake import Intake
+from voicekit.prepare.intake import Intake, shown
 from voicekit.prepare.scripts import Script
 
 _NAMED, _REASONS, _MARKS = 8, 6, 6
@@ -50,9 +50,9 @@ def _remarks(sources: TextSources, script: Script, intake: Intake, transcriber: 
     yield from _on_files_not_read(sources)
     if sources.left_out:
         marks = sorted(sources.left_out.items(), key=lambda m: -m[1])
-        shown = ", ".join(f"{mark} ({count})" if count > 1 else mark for mark, count in marks[:_MARKS])
+        frequent = ", ".join(f"{mark} ({count})" if count > 1 else mark for mark, count in marks[:_MARKS])
         more = f" and {len(marks) - _MARKS} more" if len(marks) > _MARKS else ""
-        yield f"Left out of the texts, because it is not said: {shown}{more}."
+        yield f"Left out of the texts, because it is not said: {frequent}{more}."
     yield from (f"{remark}." for remark in script.remarks[:_NAMED])
     yield from (f"{path}: {remark}." for path, remark in intake.remarks[:_NAMED])
     if len(intake.remarks) > _NAMED:
@@ -73,7 +73,7 @@ def _on_texts(sources: TextSources, script: Script, transcriber: str) -> Iterato
         yield f"{lines} in {script.source}; {writer}: {named(sources.without)}."
     if script.unused:
         what = "1 name in the script is" if len(script.unused) == 1 else f"{len(script.unused)} names in the script are"
-        yield f"{what} of no recording, such as {script.unused[0]}."
+        yield f"{what} of no recording, such as {shown(script.unused[0])}."
 
 
 def _on_files_not_read(sources: TextSources) -> Iterator[str]:
@@ -89,4 +89,4 @@ def _on_files_not_read(sources: TextSources) -> Iterator[str]:
 def named(names: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(shown(name) for name in names[:_NAMED]) + more
