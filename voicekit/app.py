@@ -146,14 +146,11 @@ class App(Making, Access, Curation):
 
     def speech(self, name: str, text: str, version: int = 0, seed: int = 0) -> Iterator[FloatArray]:
         """A text spoken in a voice: samples at 24 kHz as they are made."""
-<<<<<<< HEAD
+        text = visible(text)
         voice = self._voice(name, version)
         model = self._speaking(voice)
         self._check_text(voice, text)
         deltas = model.speak_stream(text, seed)
-=======
-        deltas = self._speaking(self._voice(name, version)).speak_stream(visible(text), seed)
->>>>>>> texts
         return (delta.samples for delta in deltas if len(delta.samples))
 
     def voices(self) -> list[Voice]:
