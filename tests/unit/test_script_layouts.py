@@ -1,7 +1,7 @@
 """The scripts that people bring from other toolkits lie beside their recordings; each is read, or named with the reason."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -76,7 +76,7 @@ def elan(text: str) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}'
 
 
-def htk(words: list[str]) -> str:
+def htk(words: Sequence[str]) -> str:
     return "0 1000000 sil\n" + "".join(f"{n * 1000000} {(n + 1) * 1000000} {w}\n" for n, w in enumerate(words, 1))
 
 
