@@ -47,8 +47,8 @@ def upload(page: Page, *files: Path) -> None:
     page.set_input_files("#recordings input[type=file]", [str(f) for f in files])
 
 
-def to_training(page: Page, name: str, recordings: Path) -> None:
-    """From the first page to the presets, and choose the quickest."""
+def to_training(page: Page, name: str, recordings: Path, recipe: str = "smoke") -> None:
+    """From the first page to the presets, and choose one: the quickest, which only checks that everything works."""
     begin(page, name)
     upload(page, *sorted(recordings.iterdir()))
     page.wait_for_selector("#material table")
@@ -57,8 +57,8 @@ def to_training(page: Page, name: str, recordings: Path) -> None:
     page.click("#onwards")
     page.wait_for_selector("#lesson .tok.sound:not(.off)")
     page.click("#onwards")
-    page.click("[data-recipe=smoke]")
-    page.wait_for_selector(".preset.chosen[data-recipe=smoke]")
+    page.click(f"[data-recipe={recipe}]")
+    page.wait_for_selector(f".preset.chosen[data-recipe={recipe}]")
     page.click("#start")
     page.wait_for_selector("#live-job .trail")
 
@@ -87,7 +87,7 @@ def test_what_was_chosen_stays_when_the_page_is_done_listening(house: House, tmp
 
 def test_from_upload_to_talking(visit: Visit, house: House, spoken: Path) -> None:
     page = visit("?tab=new")
-    to_training(page, "tess", spoken)
+    to_training(page, "tess", spoken, recipe="lora")
     page.click("#finished")
     page.wait_for_selector("#decision .tile")
     page.wait_for_selector("#hear audio")
@@ -146,7 +146,7 @@ def test_a_refused_gate_is_told_in_words_and_cannot_be_published(visit: Visit, h
     house.base.forgetful = True
     try:
         page = visit("?tab=new")
-        to_training(page, "refusal", spoken)
+        to_training(page, "refusal", spoken, recipe="lora")
         page.click("#finished")
     finally:
         house.base.forgetful = False
@@ -155,6 +155,19 @@ def test_a_refused_gate_is_told_in_words_and_cannot_be_published(visit: Visit, h
     assert "refused" in words and "What to do" in words
     page.click("#onwards")
     page.wait_for_selector("#published .say.bad")
+    page.wait_for_selector("#publish:disabled")
+
+
+@thorough
+def test_a_quick_check_says_that_it_is_one_and_cannot_be_published(visit: Visit, spoken: Path) -> None:
+    """It was "This voice passed", with an interval of 1.00 to 1.00."""
+    page = visit("?tab=new")
+    to_training(page, "checked", spoken)
+    page.click("#finished")
+    page.wait_for_selector("#decision .say.bad:has-text('This was a quick check')")
+    assert "1.00 to 1.00" not in page.inner_text("#decision")
+    page.click("#onwards")
+    page.wait_for_selector("#published .say.bad:has-text('made for checking')")
     page.wait_for_selector("#publish:disabled")
 
 
