@@ -408,7 +408,10 @@ LOST_ANSWER = """
 const ask = window.fetch;
 let first = true;
 window.fetch = async (input, options) => {
-  if (first && String(input?.url ?? input).includes('/queue/join')) { first = false; throw new TypeError('lost'); }
+  if (first && String(input?.url ?? input).includes('/queue/join')) {
+    first = false;
+    return new Response(JSON.stringify({event_id: 'lost'}), {status: 200, headers: {'content-type': 'application/json'}});
+  }
   return ask(input, options);
 };
 """
