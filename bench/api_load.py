@@ -53,7 +53,7 @@ class Measured:
 def voices_of_two_owners(home: Path) -> dict[str, str]:
     """A published voice for each, and the secrets of their keys by owner."""
     app: App = open_app(Settings(home=home))
-    made = app.create("speaker", RECORDINGS, recipe="smoke").voice
+    made = app.create("speaker", RECORDINGS, recipe="smoke").voice  # in a home that has it already, this finds it
     for owner in (CROWD, GUEST):
         app._catalog.add_voice(replace(made, slug=owner, owner=owner, state=VoiceState.PUBLISHED))  # whatever the gate said
     return {owner: app.create_key("a bench", owner)[1] for owner in (CROWD, GUEST)}
@@ -131,10 +131,11 @@ def in_words(found: Measured) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="where the voice is kept for another time; default: a temporary folder")
     parser.add_argument("--publish", type=Path, help="folder of benchmarks.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="api-load-") as folder:
-        found = measure(Path(folder) / "home", given.rounds)
+        found = measure((given.work or Path(folder)) / "home", given.rounds)
     text = in_words(found)
     print(text)
     if given.publish:

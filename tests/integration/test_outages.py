@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from tests.outages import Database, database
 from voicekit.catalog.store import SqlCatalog
 from voicekit.creation import STEPS
 from voicekit.errors import UsageError
+from voicekit.ports import Progress
 from voicekit.records import WORKER_SILENT_S, JobState
 from voicekit.timebase import utc
+from voicekit.workplace import Patience
 
 WAITS = "does not answer"
 
@@ -112,6 +115,26 @@ def test_two_workers_that_could_not_be_seen_do_not_take_each_other_for_dead(work
     assert works.over(job.id).state is JobState.FINISHED
     assert {step: works.calls()[f"{step} begins"] for step in STEPS} == dict.fromkeys(STEPS, 1), home
     assert first.poll() is None and second.poll() is None
+
+
+def test_a_voice_that_is_made_here_and_now_waits_for_its_database_too(away: Database, tmp_path: Path) -> None:
+    app, said = fake_app(tmp_path / "home", away.url), list[str]()
+
+    def comes_back(text: str) -> None:
+        said.append(text)
+        away.come_back()
+
+    app.wait_for_catalog(Patience(math.inf, comes_back))
+    seen: list[str] = []
+
+    def report(event: Progress) -> None:
+        if event.step == "chat" and "chat" not in seen:
+            away.leave()
+        seen.append(event.step)
+
+    made = app.create("anna", fake_recordings(tmp_path / "recordings"), recipe=fake_recipe(), report=report)
+    assert made.voice.slug == "anna" and len(said) == 1 and WAITS in said[0]
+    assert set(STEPS) <= set(seen) and app.jobs()[0].state is JobState.FINISHED
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/voices", "/v1/jobs", "/v1/uploads", "/v1/audio/speech", "/health/ready"])
