@@ -83,7 +83,7 @@ def test_create_json_is_one_object_with_the_promised_keys(run: Run, recordings: 
     assert out.count("\n") == 1
     assert set(shown) == {
         "voice", "version", "state", "clips", "speech_s", "training", "evaluation", "passed", "reasons", "advice", "warnings",
-            "report", "consent",
+            "report", "consent", "notes",
     }  # fmt: skip
     assert shown["voice"] == "anna" and shown["version"] == 1 and shown["state"] == "published" and shown["passed"] is True
     assert shown["clips"] == {"accepted": 10, "rejected": 0} and shown["reasons"] == []

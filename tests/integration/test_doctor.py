@@ -26,7 +26,7 @@ def test_a_healthy_machine(voicekit_home: Path) -> None:
     found = checks(voicekit_home)
     assert all(c.ok or c.optional for c in found.values())
     assert "torch 2." in found["packages"].detail and "fake @ 000000000000, licence none, speaks en" in found["base model"].detail
-    assert found["catalog"].detail.endswith("schema 0004") and found["unfinished"].detail == "nothing"
+    assert found["catalog"].detail.endswith("schema 0005") and found["unfinished"].detail == "nothing"
 
 
 def test_what_is_broken_is_named_with_a_remedy(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_stop_inside_a_word_is_no_pause() -> None:
 
 WORDS = tuple(Word(f"w{i}", 0.5 + 0.5 * i, 0.98 + 0.5 * i) for i in range(8))  # up to 4.48 s, without a pause between them
 WITHOUT_A_PAUSE = talking(*((w.start_s, w.end_s) for w in WORDS))
-EVERYTHING = (0.5, 4.48)
+EVERYTHING = (0.5, 4.08)  # somebody goes on in the middle of a word
 
 
 def among(words: Sequence[Said]) -> WordsIn:
@@ -77,35 +77,35 @@ def reading(confidence: float, letters: float = 0.9, parted: float = 0.9, moved_
 
 
 def ends_at(words_in: WordsIn) -> float:
-    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.48, 6.0)], WITHOUT_A_PAUSE, QUIET, words_in)
+    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.08, 6.0)], WITHOUT_A_PAUSE, QUIET, words_in)
     return end_s
 
 
 def test_it_ends_after_the_last_word_that_is_surely_its_own() -> None:
     """Up to its last pause alone a quarter of what two people said was lost: sentences have none."""
-    ((_, end_s),), ((rest_s, _),) = drawn_back([EVERYTHING], [(4.48, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing())
+    ((_, end_s),), ((rest_s, _),) = drawn_back([EVERYTHING], [(4.08, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing())
     assert end_s == rest_s == pytest.approx(3.49, abs=0.02), "the next word ends nearer to the change than it is known"
     ((start_s, _),), _ = drawn_back([EVERYTHING], [(0.0, 0.5)], WITHOUT_A_PAUSE, QUIET, hearing())
-    assert start_s == pytest.approx(1.49, abs=0.02)
+    assert start_s == pytest.approx(0.99, abs=0.02)
 
 
 def test_between_words_that_may_be_misheard_nothing_is_cut() -> None:
-    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.48, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing(6))
+    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.08, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing(6))
     assert end_s == pytest.approx(2.99, abs=0.02)
-    assert drawn_back([EVERYTHING], [(4.48, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing(*range(8))) == ([], [EVERYTHING])
+    assert drawn_back([EVERYTHING], [(4.08, 6.0)], WITHOUT_A_PAUSE, QUIET, hearing(*range(8))) == ([], [EVERYTHING])
 
 
 def test_what_two_hear_counts_though_neither_is_sure_by_itself() -> None:
     """Where the transcriber is sure it is wrong as often in a hall; that two mishear the same is rare."""
     assert ends_at(reading(0.1)) == pytest.approx(3.49, abs=0.02)
     assert ends_at(reading(0.9, letters=0.25)) == pytest.approx(3.49, abs=0.02)
-    neither = drawn_back([EVERYTHING], [(4.48, 6.0)], WITHOUT_A_PAUSE, QUIET, reading(0.1, letters=0.25))
+    neither = drawn_back([EVERYTHING], [(4.08, 6.0)], WITHOUT_A_PAUSE, QUIET, reading(0.1, letters=0.25))
     assert neither == ([], [EVERYTHING])
 
 
 def test_an_edge_that_only_one_hears_is_none() -> None:
     assert ends_at(reading(0.9, parted=0.4)) == pytest.approx(2.99, abs=0.02), "a compound in two"
-    assert ends_at(reading(0.9, moved_s=0.08)) == pytest.approx(2.99, abs=0.02), "a word was left out beside it"
+    assert ends_at(reading(0.9, moved_s=0.3)) == pytest.approx(2.99, abs=0.02), "a word was left out beside it"
 
 
 def test_a_cut_stays_at_the_edge_of_the_words_though_it_is_quieter_in_the_next() -> None:
@@ -113,7 +113,7 @@ def test_a_cut_stays_at_the_edge_of_the_words_though_it_is_quieter_in_the_next()
     powers = WITHOUT_A_PAUSE.powers.copy()
     powers[int(3.49 / 0.005) : int(3.5 / 0.005)] = 0.5
     powers[int(3.52 / 0.005) : int(3.53 / 0.005)] = 1e-9
-    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.48, 6.0)], Loudness(powers), QUIET, hearing())
+    ((_, end_s),), _ = drawn_back([EVERYTHING], [(4.08, 6.0)], Loudness(powers), QUIET, hearing())
     assert end_s < 3.51
 
 
@@ -130,7 +130,7 @@ def test_a_pause_behind_the_last_sure_word_is_better_and_nobody_listens_to_what_
     def unasked(start_s: float, end_s: float) -> Sequence[Said]:
         raise AssertionError
 
-    assert drawn_back([EVERYTHING], [(4.48, 6.0)], late, QUIET, unasked)[0] == [pytest.approx((0.5, 3.8))]
+    assert drawn_back([EVERYTHING], [(4.08, 6.0)], late, QUIET, unasked)[0] == [pytest.approx((0.5, 3.8))]
 
 
 @given(
