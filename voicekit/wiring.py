@@ -53,7 +53,8 @@ def open_app(settings: Settings | None = None) -> App:
     from voicekit.catalog.units import beside
 
     chosen = settings or _settings()
-    make_private(chosen.home)
+    if chosen.home.exists():  # who only looks leaves nothing; the catalog makes it when something is kept
+        make_private(chosen.home)
     catalog, parts = SqlCatalog(chosen.catalog_url()), engines(chosen)
     here = {"VOICEKIT_HOME": str(chosen.home), "VOICEKIT_DATABASE_URL": chosen.catalog_url(), "VOICEKIT_DEVICE": chosen.device}
     here |= {"VOICEKIT_BASE": chosen.base, "VOICEKIT_THREADS": str(chosen.threads)}

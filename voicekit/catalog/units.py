@@ -180,7 +180,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     if engine.url.database not in (None, "", ":memory:"):
         try:
             file = Path(str(engine.url.database))
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.touch(mode=0o600)
         except OSError as error:
             raise CatalogError(
