@@ -84,7 +84,7 @@ class _Body:
         self._is_json = not multipart and scope["path"].startswith("/v1/")
         self._most_bytes = limits.bytes_of(scope["method"], scope["path"], multipart)
         self._announced_bytes = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
-        self._began_s = time.monotonic()
+        self._waited_s = 0.0
         self._bytes, self._parts, self._whole = 0, 0, False
 
     @property
@@ -109,10 +109,12 @@ class _Body:
 
     async def _next(self) -> MutableMapping[str, Any]:
         """What comes next, if it comes in time. Only waiting counts: a server that is busy does not make a client slow."""
-        due_s = self._began_s + self._limits.pause_s + self._bytes / self._limits.slowest_bytes_per_s
-        patience_s = max(0.1, min(self._limits.pause_s, due_s - time.monotonic()))
+        left_s = self._limits.pause_s + self._bytes / self._limits.slowest_bytes_per_s - self._waited_s
+        began_s = time.monotonic()
         try:
-            return await asyncio.wait_for(self._receive(), patience_s)
+            message = await asyncio.wait_for(self._receive(), max(0.0, min(self._limits.pause_s, left_s)))
+            self._waited_s += time.monotonic() - began_s
+            return message
         except TimeoutError:
             problem = "The body of the request did not come in time."
             raise Refused(ApiError(408, "too_slow", problem, "Send it again, over a connection that holds.")) from None
