@@ -15,7 +15,7 @@ from voicekit import audio, consent, files
 from voicekit.errors import ConsentNotFound, KeyNotFound, RecordingsError, UploadNotFound, UsageError
 from voicekit.prepare.intake import SCRIPT_SUFFIXES, find_audio
 from voicekit.records import ApiKey, Consent, KeptAnswer, Upload
-from voicekit.removal import GATHERED
+from voicekit.removal import GATHERED, UPLOADS
 from voicekit.shelf import Shelf
 from voicekit.timebase import utc
 
@@ -134,7 +134,7 @@ class Access(Shelf):
         """The file alone, for one request: nobody finds it by its id. `drop_upload` takes it away."""
         upload_id = f"upload-{uuid4().hex[:20]}"
         safe = Path(name.replace("\\", "/")).name
-        place = Path("uploads") / upload_id / (safe if safe.strip(".") else "recording")
+        place = Path(UPLOADS) / upload_id / (safe if safe.strip(".") else "recording")
         target = self._home / place
         num_bytes = file.stat().st_size
         with files.beside(target) as tmp:

@@ -80,7 +80,7 @@ def probe(path: Path) -> Facts:
             statistics.add(block.samples)
     weights, words = statistics.weights() if statistics else (None, "")
     _remember_weights(path, weights)
-    return Facts(rate_hz, channels, count, "; ".join(filter(None, (losses.told(), words))))
+    return Facts(rate_hz, channels, count, "; ".join(filter(None, (losses.in_words(), words))))
 
 
 def channel_weights(path: Path) -> FloatArray | None:

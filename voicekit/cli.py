@@ -201,10 +201,7 @@ def remove(name: Name, json: Json = False) -> None:
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        removed = opened().remove(name)
-        if json:
-            result.json(removed.as_json())
-    terminal.say(removed.in_words(f"Removed {name}"))
+        result.removed(opened().remove(name), name, json)
 
 
 @cli.command()

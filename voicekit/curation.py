@@ -18,7 +18,7 @@ from voicekit.prepare.readings import reason_in_words as reason_in_words
 from voicekit.prepare.review import Desk
 from voicekit.prepare.review import Reviewed as Reviewed
 from voicekit.prepare.summary import Summary
-from voicekit.prepare.told import TextSources as TextSources
+from voicekit.prepare.text_sources import TextSources as TextSources
 from voicekit.preparing import SpeakerSample as SpeakerSample
 from voicekit.preparing import desk_of, find_speakers, prepare_with, speakers_of
 from voicekit.records import Clip, Dataset

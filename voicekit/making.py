@@ -20,7 +20,7 @@ from voicekit.jobs import HERE, Jobs, refuse_other_inputs, refuse_other_owners, 
 from voicekit.ports import Catalog, JobRunner, OnProgress, Progress
 from voicekit.questions import read_questions
 from voicekit.records import JobState, JobStatus, Voice, VoiceState, Worker
-from voicekit.removal import Plan, Remover
+from voicekit.removal import GATHERED, UPLOADS, Plan, Remover
 from voicekit.request import Request, checked_name, find_recipe, handed_in
 from voicekit.results import Removed, VoiceDetails
 from voicekit.shelf import Shelf, silent
@@ -293,13 +293,14 @@ class Making(Shelf):
 
     def forget_abandoned(self) -> None:
         """What requests left that were cut off, a day ago or longer: recordings that nothing uses, files of no upload."""
-        since_s = time.time() - ABANDONED_S
-        found = [p for folder in ("recordings", "uploads") for p in (self._home / folder).glob("*")]
-        old = [place for place in found if place.stat().st_mtime < since_s]
-        self.forget_unused(place for place in old if place.parent.name == "recordings")
-        for place in old:
-            if place.parent.name == "uploads" and self._catalog.upload(place.name) is None:
+        self.forget_unused(self._abandoned(GATHERED))
+        for place in self._abandoned(UPLOADS):
+            if self._catalog.upload(place.name) is None:
                 shutil.rmtree(place, ignore_errors=True)
+
+    def _abandoned(self, folder: str) -> list[Path]:
+        since_s = time.time() - ABANDONED_S
+        return [place for place in (self._home / folder).glob("*") if place.stat().st_mtime < since_s]
 
     def _removal(self, slug: str) -> Plan:
         plan = self._remover.of_voice(slug)

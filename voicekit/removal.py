@@ -23,6 +23,7 @@ from voicekit.workplace import job_folder, lock_file, log_file
 
 # What requests hand in is kept here until nothing uses it any more.
 GATHERED = "recordings"
+UPLOADS = "uploads"
 _INPUTS = ("recordings", "script", "reference", "turns")
 
 

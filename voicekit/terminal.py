@@ -28,7 +28,7 @@ from voicekit.onboarding import OnboardSummary, OnRows, RowResult
 from voicekit.ports import OnProgress
 from voicekit.ports import Progress as Event
 from voicekit.records import Consent, ConsentState, JobState, JobStatus, Metric, Voice, VoiceState
-from voicekit.results import Check, DemoShown, DistilledPart, VoiceDetails
+from voicekit.results import Check, DemoShown, DistilledPart, Removed, VoiceDetails
 
 _STDOUT, _STDERR = 1, 2
 _PLAIN_EVERY_S = 10.0
@@ -55,6 +55,12 @@ class Results:
 
     def line(self, text: str) -> None:
         self._stream.write(text + "\n")
+
+    def removed(self, removed: Removed, what: str, json: bool) -> None:
+        """What a removal took: for people beside the results, with `json` among them too."""
+        if json:
+            self.json(removed.as_json())
+        say(removed.in_words(f"Removed {what}"))
 
     def details(self, found: VoiceDetails) -> None:
         voice, run = found.voice, found.run

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api_house import ApiHouse, client, copy_of, furnished, served
+from tests.api_house import ApiHouse, client, served
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.integration.test_job_workers import Works
 from voicekit import storage
@@ -30,16 +30,6 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0
 SPEECH: dict[str, Any] = {"voice": "ada", "input": "the old house by the sea was empty", "response_format": "pcm"}
 CHAT: dict[str, Any] = {"audio": {"voice": "ada"}, "messages": [{"role": "user", "content": "what is two plus three"}]}
-
-
-@pytest.fixture(scope="module")
-def furniture(tmp_path_factory: pytest.TempPathFactory) -> ApiHouse:
-    return furnished(tmp_path_factory.mktemp("api"))
-
-
-@pytest.fixture
-def house(furniture: ApiHouse, tmp_path: Path) -> ApiHouse:
-    return copy_of(furniture, tmp_path)
 
 
 @pytest.fixture

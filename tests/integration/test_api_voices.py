@@ -11,23 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api_house import ADA, ApiHouse, client, copy_of, furnished, served, spoken
+from tests.api_house import ADA, ApiHouse, client, served, spoken
 from tests.fake_engines import told_turns
 from voicekit.audio_formats import encode
 from voicekit.consent import statement
 from voicekit.records import JobFault, JobState, VoiceState, Waveform
 
 SAID = statement("en").lower().replace(".", "")
-
-
-@pytest.fixture(scope="module")
-def furniture(tmp_path_factory: pytest.TempPathFactory) -> ApiHouse:
-    return furnished(tmp_path_factory.mktemp("api"))
-
-
-@pytest.fixture
-def house(furniture: ApiHouse, tmp_path: Path) -> ApiHouse:
-    return copy_of(furniture, tmp_path)
 
 
 @pytest.fixture

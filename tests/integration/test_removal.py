@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api_house import ADA, BERT, ApiHouse, client, copy_of, furnished, served, spoken
+from tests.api_house import ADA, BERT, ApiHouse, client, served, spoken
 from tests.browser.house import House, recordings
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.inline_worker import inline_app
@@ -188,16 +188,6 @@ def test_the_command_line_says_what_it_removed(
     app.submit("anna", tmp_path / "r", recipe=fake_recipe())
     assert run(["jobs", "remove", job.id[:12]]) == 0 and "1 job" in capsys.readouterr().err
     assert rows(app.home) == {}
-
-
-@pytest.fixture(scope="module")
-def furniture(tmp_path_factory: pytest.TempPathFactory) -> ApiHouse:
-    return furnished(tmp_path_factory.mktemp("api"))
-
-
-@pytest.fixture
-def house(furniture: ApiHouse, tmp_path: Path) -> ApiHouse:
-    return copy_of(furniture, tmp_path)
 
 
 @pytest.fixture

@@ -70,7 +70,4 @@ def remove_consent(consent: ConsentId, json: Json = False) -> None:
     from voicekit import terminal
 
     with terminal.stdout_for_results() as result:
-        removed = opened().remove_consent(consent)
-        if json:
-            result.json(removed.as_json())
-    terminal.say(removed.in_words(f"Removed {consent}"))
+        result.removed(opened().remove_consent(consent), consent, json)

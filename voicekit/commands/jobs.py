@@ -116,10 +116,7 @@ def remove_job(job: JobId, json: Json = False) -> None:
     with terminal.stdout_for_results() as result:
         app = opened()
         whole = app.job(job).id
-        removed = app.remove_job(whole)
-        if json:
-            result.json(removed.as_json())
-    terminal.say(removed.in_words(f"Removed the job {whole[:16]}"))
+        result.removed(app.remove_job(whole), f"the job {whole[:16]}", json)
 
 
 def onboard(

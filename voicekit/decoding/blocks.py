@@ -51,7 +51,7 @@ class Losses:
     gaps: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     words: list[str] = field(default_factory=list[str])
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """In one line for people; "" where nothing was lost."""
         said = list(self.words)
         if self.gaps:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -114,11 +114,8 @@ def lacks_index(path: Path) -> bool:
 
 
 def _of_wav(file: BinaryIO, size: int) -> dict[int, bytes]:
-    at, block, ds64 = 12, 1, 0
-    for _ in range(_MOST_CHUNKS):
-        if at + 8 > size:
-            break
-        name, length = _bytes(file, at, 4), _number(file, at + 4, "<I")
+    block, ds64 = 1, 0
+    for name, at, length in _chunks(file, 12, size, "<I"):
         if name == b"fmt ":
             block = max(1, _number(file, at + 20, "<H"))
         elif name == b"ds64":
@@ -132,16 +129,12 @@ def _of_wav(file: BinaryIO, size: int) -> dict[int, bytes]:
             if ds64:
                 return {ds64: struct.pack("<QQQ", size - 8, there, there // block)}
             return {4: struct.pack("<I", min(size - 8, _UNKNOWN[0])), at + 4: struct.pack("<I", min(there, _UNKNOWN[0]))}
-        at += 8 + length + (length & 1)
     return {}
 
 
 def _of_aiff(file: BinaryIO, size: int) -> dict[int, bytes]:
-    at, frames_at, frame_bytes = 12, 0, 1
-    for _ in range(_MOST_CHUNKS):
-        if at + 8 > size:
-            break
-        name, length = _bytes(file, at, 4), _number(file, at + 4, ">I")
+    frames_at, frame_bytes = 0, 1
+    for name, at, length in _chunks(file, 12, size, ">I"):
         if name == b"COMM":
             channels, bits = _number(file, at + 8, ">H"), _number(file, at + 14, ">H")
             frames_at, frame_bytes = at + 10, max(1, channels * ((bits + 7) // 8))
@@ -155,21 +148,26 @@ def _of_aiff(file: BinaryIO, size: int) -> dict[int, bytes]:
                 frames_at: struct.pack(">I", frames),
                 at + 4: struct.pack(">I", 8 + frames * frame_bytes),
             }
-        at += 8 + length + (length & 1)
     return {}
 
 
 def _of_caf(file: BinaryIO, size: int) -> dict[int, bytes]:
-    at = 8
-    for _ in range(_MOST_CHUNKS):
-        if at + 12 > size:
-            break
-        name, length = _bytes(file, at, 4), _number(file, at + 4, ">Q")
+    for name, at, length in _chunks(file, 8, size, ">Q", padded=False):
         if name == b"data":
             wrong = length not in _UNKNOWN and _is_longer(file, at + 12, length, size)
             return {at + 4: b"\xff" * 8} if wrong else {}
-        at += 12 + length
     return {}
+
+
+def _chunks(file: BinaryIO, at: int, size: int, kind: str, padded: bool = True) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of each chunk from `at` on; `kind` is struct's for a length. `padded`: to an even length."""
+    head = 4 + struct.calcsize(kind)
+    for _ in range(_MOST_CHUNKS):
+        if at + head > size:
+            return
+        length = _number(file, at + 4, kind)
+        yield _bytes(file, at, 4), at, length
+        at += head + length + (length & 1 if padded else 0)
 
 
 def _is_longer(file: BinaryIO, begin: int, length: int, size: int) -> bool:

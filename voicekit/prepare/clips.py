@@ -15,6 +15,7 @@ from voicekit import audio
 from voicekit.ports import Aligner, Quality, Transcriber, VoiceActivityDetector
 from voicekit.prepare import grade, spoken
 from voicekit.prepare.align import align, within_speech
+from voicekit.prepare.folder import SOUNDS
 from voicekit.prepare.matching import differences
 from voicekit.prepare.pieces import SILENT, NothingToCutError, Piece, pieces_of
 from voicekit.prepare.sound import Heard, Sound, listen
@@ -27,7 +28,6 @@ from voicekit.timebase import MODEL_RATE_HZ, samples_to_seconds, seconds_to_samp
 from voicekit.verbalization import written
 
 FADE_S = 0.005
-CLIPS = "clips"
 _ONE_AT_A_TIME = threading.Lock()  # for what predicts quality
 
 
@@ -111,7 +111,7 @@ def clip_of(sound: Sound, piece: Piece, spec: PrepareSpec, tools: Tools, folder:
     speech = inside(sound.speech, piece.start_s, piece.end_s)
     name = clip_id(recording, start, len(samples), spec.digest())
     cleaned = clean(samples, rate_hz, spec.target_lufs)
-    file = f"{CLIPS}/{name}.flac"
+    file = f"{SOUNDS}/{name}.flac"
     audio.write_flac(folder / file, cleaned)
 
     text = _heard(samples, recording, tools) if piece.text is None else piece.text

@@ -16,11 +16,12 @@ from voicekit import manifest
 from voicekit.errors import LanguageError, ScriptError, UsageError
 from voicekit.ports import OnProgress, Progress, SpeakerEncoder, Transcriber
 from voicekit.prepare import decisions, edits
-from voicekit.prepare.clips import CLIPS, Tools, refused
+from voicekit.prepare.clips import Tools, refused
 from voicekit.prepare.cutting import cut_all
 from voicekit.prepare.decisions import Decision
 from voicekit.prepare.folder import (
     RECORDINGS,
+    SOUNDS,
     WORK,
     DatasetFile,
     Made,
@@ -36,7 +37,7 @@ from voicekit.prepare.scripts import Script, look_for_script
 from voicekit.prepare.split import held_out_recordings
 from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
-from voicekit.prepare.told import remarks_on, sources_of
+from voicekit.prepare.text_sources import remarks_on, sources_of
 from voicekit.prepare.track import forget_tracks
 from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns, spoken_turns
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
@@ -232,7 +233,8 @@ def _turns_of(given: Given, intake: Intake, script: Script, spec: PrepareSpec) -
     told = find_turns(given.turns, intake.root, intake.recordings, [r.recording for r in intake.refused])
     told = replace(told, of={**spoken_turns(script, intake.recordings, bool(given.whose.label)), **told.of})
     check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
-    if given.whose.label and not told.of and not any(told_apart(r, spec) for r in intake.recordings):
+    lengths_s = [r.num_samples / r.sample_rate_hz for r in intake.recordings]
+    if given.whose.label and not told.of and not any(told_apart(length_s, spec) for length_s in lengths_s):
         problem = f"Nobody is called {given.whose.label!r}: no file says who speaks, and in these recordings nobody is told apart"
         why = "because one speaker was said to be in them" if spec.num_speakers == 1 else "because all are too short for it"
         raise UsageError(
@@ -276,8 +278,8 @@ def _tidy(folder: Path, clips: Sequence[Clip]) -> None:
     shutil.rmtree(folder / WORK / "unpacked", ignore_errors=True)
     forget_tracks(folder / WORK)
     ours = {c.audio for c in clips}
-    for file in (folder / CLIPS).glob("*.flac"):
-        if f"{CLIPS}/{file.name}" not in ours:
+    for file in (folder / SOUNDS).glob("*.flac"):
+        if f"{SOUNDS}/{file.name}" not in ours:
             file.unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from voicekit import files, manifest
 from voicekit.errors import InputError
 from voicekit.prepare.decisions import Decision
-from voicekit.prepare.told import TextSources
+from voicekit.prepare.text_sources import TextSources
 from voicekit.records import Clip, Dataset, Recording, SpeakerTurn
 from voicekit.specs import PrepareSpec
 from voicekit.storage import copy_file

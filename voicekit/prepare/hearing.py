@@ -17,7 +17,7 @@ from voicekit.errors import RecordingsError
 from voicekit.models import Cleaning
 from voicekit.ports import Diarizer, Separator, SpeakerEncoder, VoiceActivityDetector
 from voicekit.prepare.diarized import by_most_speech, by_name, by_reference, likeness_of, overlaps, spans_of, summaries
-from voicekit.prepare.folder import WORK
+from voicekit.prepare.folder import CLEANED, WORK
 from voicekit.prepare.separated import background_of, cleaned, cleaning_for
 from voicekit.prepare.sound import Heard, levels_of
 from voicekit.prepare.spans import Span, merged
@@ -88,10 +88,10 @@ class _Answer:
 _NOBODY = "-"
 
 
-def told_apart(recording: Recording, spec: PrepareSpec) -> bool:
-    """Whether a recording is one in which speakers are told apart for somebody who says whom they want."""
-    least_s = min(spec.diarize_from_s, TOLD_FROM_S)
-    return spec.num_speakers != 1 and recording.num_samples >= least_s * recording.sample_rate_hz
+def told_apart(duration_s: float, spec: PrepareSpec, wanted: bool = True) -> bool:
+    """Whether speakers are told apart in a recording of this length; `wanted`: for somebody who says whom they want."""
+    least_s = min(spec.diarize_from_s, TOLD_FROM_S) if wanted else spec.diarize_from_s
+    return spec.num_speakers != 1 and duration_s >= least_s
 
 
 class Hearing:
@@ -113,7 +113,7 @@ class Hearing:
         """The recording in `file`, cleaned if it must be, and where its wanted speaker talks, if others do too."""
         key = self._key(recording)
         known = self._answers.get(key)
-        clean = self._work / "cleaned" / f"{key[:16]}.flac"
+        clean = self._work / CLEANED / f"{key[:16]}.flac"
         if known is None or (known.cleaning is not Cleaning.NONE and not clean.is_file()):
             track = self._track(recording, file)
             wave = track.heard()
@@ -173,8 +173,8 @@ class Hearing:
         known = summaries(turns)
         likeness = likeness_of(wave, turns, self._ears.speaker(), *self._reference) if self._whose.reference is not None else {}
         found = tuple(_Speaker(s.speaker, s.speech_s, likeness.get(s.speaker)) for s in known)
-        alone = told is None
-        wanted = self._wanted(recording, turns, likeness, len(known)) if alone else self._wanted_of_told(turns, likeness)
+        heard = told is None
+        wanted = self._wanted(recording, turns, likeness, len(known)) if heard else self._wanted_of_told(turns, likeness)
         return _Answer(key, how, turns, wanted, found, speech)
 
     @cached_property
@@ -189,10 +189,9 @@ class Hearing:
         return cleaning_for(background_of(wave, levels_of(track), speech))
 
     def _turns(self, wave: Waveform, speech: Sequence[Span]) -> tuple[SpeakerTurn, ...]:
-        spec, told = self._spec, self._whose != WHO_SPEAKS_MOST
-        if spec.num_speakers == 1 or wave.duration_s < (min(spec.diarize_from_s, TOLD_FROM_S) if told else spec.diarize_from_s):
+        if not told_apart(wave.duration_s, self._spec, self._whose != WHO_SPEAKS_MOST):
             return ()
-        return self._ears.diarizer().diarize(wave, spec.num_speakers or None, speech)
+        return self._ears.diarizer().diarize(wave, self._spec.num_speakers or None, speech)
 
     def _wanted(self, recording: Recording, turns: tuple[SpeakerTurn, ...], likeness: Mapping[str, float], count: int) -> str:
         if self._whose.reference is not None and count:
