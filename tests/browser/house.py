@@ -90,6 +90,10 @@ class WatchedBase(FakeBase):
 
     def __init__(self, step_s: float = 0.0) -> None:
         super().__init__()
+        # The gate of the shipped recipes wants more questions than the other tests ask.
+        self.material = replace(
+            self.material, train=self.material.train[:40], test=(*self.material.train[40:], *self.material.test)
+        )
         self.step_s, self.forgetful = step_s, False
 
     def finetune(

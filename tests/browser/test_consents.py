@@ -87,10 +87,10 @@ def test_a_page_notices_that_its_voice_its_draft_or_its_job_was_removed(
     making.wait_for_selector("#published .title:has-text('vera')")
     jobs.wait_for_selector("#job .trail")
     strict_house.app.remove("vera")
-    voice.wait_for_selector("text=vera was removed meanwhile")
+    voice.wait_for_selector("#heard:has-text('The voice vera, which was open here, was removed')")
     voice.wait_for_selector("#gallery:has-text('No voice yet')")
-    making.wait_for_selector("#drafts:has-text('removed meanwhile')")
-    jobs.wait_for_selector("#jobs-said:has-text('was removed')")
+    making.wait_for_selector("#drafts-told:has-text('The unfinished voice that was open here was removed')")
+    jobs.wait_for_selector("#job-told:has-text('The job that was open here was removed')")
     for page in (voice, making, jobs):
         assert job not in page.inner_text("body")
 
@@ -101,7 +101,7 @@ def test_removing_says_first_what_goes_and_then_what_went(strict: Visit, strict_
     page = strict("?tab=voices&voice=wanda")
     page.get_by_role("tab", name="Manage").click()
     page.get_by_role("button", name="Remove the voice for good").click()
-    page.wait_for_selector("#goes:has-text('1 version, 1 job, 1 unfinished voice, 1 consent')")
+    page.wait_for_selector("#remove-sure:has-text('1 version, 1 job, 1 unfinished voice, 1 consent')")
     page.get_by_role("button", name="Yes, remove it").click()
     page.wait_for_selector("text=Removed wanda: 1 version")
     home = strict_house.app.home

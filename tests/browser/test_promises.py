@@ -91,7 +91,7 @@ def test_errors_go_with_their_cause(visit: Visit, house: House, spoken: Path) ->
     page.wait_for_selector("#consent-told .say.bad", state="detached")
     page.click("button:has-text('Check and keep')")
     page.wait_for_selector("#consent-result .say.bad")
-    page.get_by_label("Who speaks").fill("Jo")
+    page.get_by_label("Who speaks").press_sequentially("Jo")
     page.wait_for_selector("#consent-result .say.bad", state="detached")
     page.click("#onwards")
     page.wait_for_selector("#onwards:has-text('Cut into clips')")
@@ -104,7 +104,7 @@ def test_errors_go_with_their_cause(visit: Visit, house: House, spoken: Path) ->
     page.wait_for_selector("#transcript .empty")
     page.click("#ask")
     page.wait_for_selector("#talk-told .say.bad")
-    page.fill("#question textarea, #question input", "what")
+    page.locator("#question textarea, #question input").first.press_sequentially("what")
     page.wait_for_selector("#talk-told .say.bad", state="detached")
 
 
