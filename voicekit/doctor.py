@@ -75,7 +75,10 @@ def _model(known: Sequence[ModelState]) -> Check:
     if ready:
         where = f"inside {ready[0].model.package}" if ready[0].model.bundled else str(ready[0].folder)
         return Check(step, True, f"{ready[0].model.name} ({where}), licence {ready[0].model.licence}", optional=True)
-    return Check(step, False, f"embedded {known[0].instead}.", "For a better model: voicekit models list.", optional=True)
+    instead = known[0].instead
+    licence = f", licence {instead.licence}" if instead.licence else ""
+    said = f"bundled {instead.name}{licence}: {instead.good_for}."
+    return Check(step, False, said, "For a better model: voicekit models list.", optional=True)
 
 
 def _packages() -> Check:

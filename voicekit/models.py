@@ -36,7 +36,7 @@ class KnownModel:
 
     From `repository` (of huggingface.co) what matches `files` and `wanted` is fetched; from `urls` each file by itself, with
     the first digits of its sha256. A `bundled` one comes inside the Python package and is never fetched. What is no better than
-    the embedded default is used `by_name_only`.
+    the embedded default is used `by_name_only`. `brings` says what is better with it than without.
     """
 
     name: str
@@ -45,6 +45,7 @@ class KnownModel:
     megabytes: int
     package: str
     page: str
+    brings: str
     files: tuple[str, ...] = ()
     repository: str = ""
     wanted: tuple[str, ...] = ()
@@ -59,7 +60,7 @@ _DEMUCS = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
 _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json")
 
 
-def _whisper(size: str, megabytes: int, owner: str = "Systran", by_name_only: bool = False) -> KnownModel:
+def _whisper(size: str, megabytes: int, brings: str, owner: str = "Systran", by_name_only: bool = False) -> KnownModel:
     repository = f"{owner}/faster-whisper-{size}"
     return KnownModel(
         name=f"faster-whisper-{size}",
@@ -68,6 +69,7 @@ def _whisper(size: str, megabytes: int, owner: str = "Systran", by_name_only: bo
         megabytes=megabytes,
         package="faster-whisper",
         page=f"https://huggingface.co/{repository}",
+        brings=brings,
         files=_WHISPER_FILES,
         repository=repository,
         wanted=("preprocessor_config.json", "vocabulary.*"),
@@ -84,6 +86,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
         megabytes=84,
         package="demucs",
         page="https://github.com/adefossez/demucs",
+        brings="takes music away, too",
         files=("htdemucs.yaml", "955717e8-8726e21a.th"),
         urls=((f"{_DEMUCS}/955717e8-8726e21a.th", "8726e21a"),),
         texts=(("htdemucs.yaml", "models: ['955717e8']\n"),),
@@ -95,6 +98,7 @@ CATALOGUE: tuple[KnownModel, ...] = (
         megabytes=34,
         package="pyannote.audio",
         page="https://huggingface.co/pyannote/speaker-diarization-community-1",
+        brings="more speakers, and shorter turns, told apart",
         files=(
             "config.yaml",
             "segmentation/pytorch_model.bin",
@@ -105,12 +109,12 @@ CATALOGUE: tuple[KnownModel, ...] = (
         repository="pyannote/speaker-diarization-community-1",
         gated=True,
     ),
-    _whisper("large-v3-turbo", 1620, "mobiuslabsgmbh"),
-    _whisper("large-v3", 3090),
-    _whisper("medium", 1530),
-    _whisper("small", 486),
-    _whisper("base", 148, by_name_only=True),
-    _whisper("tiny", 78, by_name_only=True),
+    _whisper("large-v3-turbo", 1620, "nearly as good as large-v3, several times as fast", "mobiuslabsgmbh"),
+    _whisper("large-v3", 3090, "the fewest words wrong, above all in languages other than English; slow without a GPU"),
+    _whisper("medium", 1530, "English about as good as large-v3, other languages less"),
+    _whisper("small", 486, "about a third fewer English words wrong than the bundled base, other languages more so"),
+    _whisper("base", 148, "the bundled one in float16: no better", by_name_only=True),
+    _whisper("tiny", 78, "faster, with more words wrong", by_name_only=True),
     KnownModel(
         name="dnsmos",
         step=Step.QUALITY,
@@ -118,16 +122,38 @@ CATALOGUE: tuple[KnownModel, ...] = (
         megabytes=9,
         package="speechmos",
         page="https://pypi.org/project/speechmos",
+        brings="the quality that listeners would give a clip, predicted",
         bundled=True,
     ),
 )
 
-# What does a step as long as none of the models is there, and how well.
-EMBEDDED_DEFAULTS: dict[Step, str] = {
-    Step.SEPARATION: "denoiser DeepFilterNet 3: takes noise of any kind away, of music little",
-    Step.DIARIZATION: "clustering of the bundled speaker encoder, pyannote's segmentation where two speak: good for two to five",
-    Step.TRANSCRIPTION: "Whisper base: 99 languages; of a clean English reader 4 % of the words are wrong",
-    Step.QUALITY: "none: clips are judged by noise, clipping and script alone",
+
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """What is bundled for a step, and how good it is. Its size is that of its files; 0: there is none."""
+
+    name: str
+    good_for: str
+    licence: str = ""
+    megabytes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.good_for}"
+
+
+# What does a step as long as none of the models is there.
+EMBEDDED_DEFAULTS: dict[Step, EmbeddedModel] = {
+    Step.SEPARATION: EmbeddedModel("DeepFilterNet 3", "takes noise of any kind away, of music little", "MIT or Apache-2.0", 9),
+    Step.DIARIZATION: EmbeddedModel(
+        "speaker clustering",
+        "good for two to five speakers (Resemblyzer's voice encoder; pyannote's segmentation where two speak)",
+        "Apache-2.0, MIT",
+        9,
+    ),
+    Step.TRANSCRIPTION: EmbeddedModel(
+        "Whisper base, int8", "99 languages; of a clean English reader 3 % of the words are wrong", "MIT", 77
+    ),
+    Step.QUALITY: EmbeddedModel("none", "clips are judged by noise, clipping and script alone"),
 }
 
 
@@ -139,7 +165,7 @@ class ModelState:
     folder: Path
     missing: tuple[str, ...]
     installed: bool
-    instead: str
+    instead: EmbeddedModel
 
     @property
     def ready(self) -> bool:

@@ -216,7 +216,8 @@ def model_json(state: ModelState) -> Json:
         "ready": state.ready,
         "folder": None if known.bundled else str(state.folder),
         "missing": list(state.missing),
-        "embedded": state.instead,
+        "brings": known.brings,
+        "embedded": str(state.instead),
     }
 
 

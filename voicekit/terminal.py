@@ -163,16 +163,19 @@ class Results:
     def models(self, models: Sequence[ModelState]) -> None:
         for step in dict.fromkeys(state.model.step for state in models):
             known = [state for state in models if state.model.step is step]
-            self._console.print(Text.assemble((step.value, "bold"), f"   without a model: {known[0].instead}"))
-            table = Table(box=None, pad_edge=False, show_header=False)
+            table = Table(title=step.value, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
             for _ in range(4):
                 table.add_column(no_wrap=True)
             table.add_column(overflow="fold")
+            instead = known[0].instead
+            there = bool(instead.megabytes)
+            size = f"{instead.megabytes} MB" if there else ""
+            table.add_row("  bundled" if there else "  without", instead.name, size, instead.licence, instead.good_for)
             for state in known:
                 mark = Text("  ready" if state.ready else "  --", "green" if state.ready else "dim")
                 place = f"inside {state.model.package}" if state.model.bundled else "gated" if state.model.gated else ""
                 lacking = "" if state.installed else f"{state.model.package} is not installed"
-                notes = ", ".join(note for note in (place, lacking) if note)
+                notes = "; ".join(note for note in (state.model.brings, place, lacking) if note)
                 table.add_row(mark, state.model.name, f"{state.model.megabytes} MB", state.model.licence, notes)
             self._console.print(table)
         folders = dict.fromkeys(str(state.folder.parent) for state in models)

@@ -16,6 +16,7 @@ from voicekit.models import (
     missing_files,
     states,
 )
+from voicekit.shipped import shipped_model
 
 PACKAGES = tuple({known.package for known in CATALOGUE})
 FETCHED = [known for known in CATALOGUE if not known.bundled]
@@ -37,7 +38,16 @@ def test_the_catalogue_is_sound() -> None:
         assert known.page.startswith("https://") and re.fullmatch(r"[a-z0-9-]+", known.name)
         given = {url.rpartition("/")[2] for url, _ in known.urls} | {name for name, _ in known.texts}
         assert not known.urls or given == set(known.files)
+    assert all(known.brings for known in CATALOGUE)
     assert [known.name for known in CATALOGUE if known.gated] == ["speaker-diarization-community-1"]
+
+
+def test_what_is_bundled_says_its_licence_and_its_size() -> None:
+    for step, files in ((Step.TRANSCRIPTION, "whisper-base"), (Step.SEPARATION, "deepfilternet3")):
+        bytes_there = sum(file.stat().st_size for file in shipped_model(files).iterdir())
+        bundled = EMBEDDED_DEFAULTS[step]
+        assert bundled.licence and abs(bundled.megabytes - bytes_there / 1e6) < 1
+    assert EMBEDDED_DEFAULTS[Step.DIARIZATION].licence
 
 
 def test_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
