@@ -11,6 +11,7 @@ each step is. Needs flite and festival. The result is a section of docs/benchmar
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from recipes.nano.narratives import narratives
 from recipes.nano.voices import Voice
 from voicekit import audio
 from voicekit.engines import Engines
+from voicekit.evaluate.text import text_errors
 from voicekit.prepare import Given, load_dataset
 from voicekit.prepare.hearing import WHO_SPEAKS_MOST, Wanted
 from voicekit.prepare.spans import Span, common, merged, total_s, without
@@ -62,12 +64,16 @@ class Scene:
     sentences: tuple[Span, ...]
     words: tuple[Span, ...]
     both: tuple[Span, ...]
+    mine: tuple[tuple[str, Span], ...]
 
 
 @dataclass(frozen=True)
 class Score:
+    """`wer`: of the kept clips' transcripts, against the wanted speaker's words that sound in them."""
+
     name: str
     minutes: float
+    wer: float
     purity: float
     recall: float
     kept: int
@@ -149,6 +155,7 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     rng = np.random.default_rng(seed)
     turns: list[tuple[str, float, FloatArray]] = []
     words: list[Span] = []
+    mine_said: list[tuple[str, Span]] = []
     now_s = 0.5
     while now_s < 60 * minutes:
         who = TARGET if rng.random() < 0.66 else guests[int(rng.integers(len(guests)))]
@@ -156,7 +163,10 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
         interrupts = bool(turns) and turns[-1][0] != who and rng.random() < 0.25
         start_s = now_s - (0.7 if interrupts else -float(rng.uniform(0.3, 0.9)))
         turns.append((who, start_s, samples))
-        words += [(start_s + a, start_s + b) for a, b in said.words]
+        sounding = [(start_s + a, start_s + b) for a, b in said.words]
+        words += sounding
+        if who == TARGET:
+            mine_said += zip(re.findall(r"[a-z']+", said.text.lower()), sounding, strict=True)
         now_s = start_s + len(samples) / SAMPLE_RATE_HZ
     mixed = np.zeros(int((now_s + 0.5) * SAMPLE_RATE_HZ), np.float32)
     for _, start_s, samples in turns:
@@ -167,7 +177,8 @@ def talk(said: Sayings, guests: Sequence[str], minutes: float, seed: int) -> Sce
     mine = [(a, b) for who, a, b in spans if who == TARGET]
     others = [(a, b) for who, a, b in spans if who != TARGET]
     alone, sentences = tuple(without(merged(mine), merged(others))), tuple((a, b) for _, a, b in spans)
-    return Scene("two people", mixed, alone, sentences, tuple(words), tuple(common(merged(mine), merged(others))))
+    both = tuple(common(merged(mine), merged(others)))
+    return Scene("two people", mixed, alone, sentences, tuple(words), both, tuple(mine_said))
 
 
 def over(scene: Scene, name: str, sound: FloatArray, snr_db: float) -> Scene:
@@ -215,9 +226,21 @@ def prepared(scene: Scene, how: str, whose: Wanted, found: Engines, out: Path) -
     kept_s, mine_s = total_s(common(kept, merged(scene.sentences))), total_s(common(kept, scene.alone))
     length_s = len(scene.samples) / SAMPLE_RATE_HZ
     return Score(
-        f"{scene.name}, {how}", length_s / 60, mine_s / max(kept_s, 1e-9), mine_s / total_s(scene.alone), len(spans),
-        len(cut) - in_both, in_both, length_s / took_s,
+        f"{scene.name}, {how}", length_s / 60, misheard(dataset, scene), mine_s / max(kept_s, 1e-9),
+        mine_s / total_s(scene.alone), len(spans), len(cut) - in_both, in_both, length_s / took_s,
     )  # fmt: skip
+
+
+def misheard(dataset: Dataset, scene: Scene) -> float:
+    """WER of the transcripts of kept clips. A word is in the clip that holds its middle."""
+    wrong = words = 0
+    for clip in dataset.clips:
+        if clip.verdict is Verdict.ACCEPTED:
+            start_s, end_s = span(clip)
+            said = " ".join(word for word, (a, b) in scene.mine if start_s <= (a + b) / 2 < end_s)
+            errors, count = text_errors(said, clip.transcript.text)[:2]
+            wrong, words = wrong + errors, words + count
+    return wrong / max(1, words)
 
 
 def made_of(folder: Path, found: Engines, whose: Wanted) -> Dataset:
@@ -276,10 +299,13 @@ def truths(played: Sequence[Scene], said: Sayings, found: Engines, out: Path) ->
 
 def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: Engines) -> str:
     models = ", ".join(s.model.name for s in found.models() if s.ready and not s.model.bundled) or "none: what is bundled"
-    head = "| recording, whose it is | minutes | purity, % | recall, % | kept | edges in a word | where two speak | × real time |"
+    head = (
+        "| recording, whose it is | minutes | purity, % | recall, % | WER, % | kept | edges in a word | where two speak "
+        "| × real time |"
+    )
     rows = [
-        f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {s.kept} | {s.cut} | {s.cut_in_both} "
-        f"| {s.real_time:.1f} |"
+        f"| {s.name} | {s.minutes:.1f} | {100 * s.purity:.1f} | {100 * s.recall:.1f} | {100 * s.wer:.1f} "
+        f"| {s.kept} | {s.cut} | {s.cut_in_both} | {s.real_time:.1f} |"
         for s in scores
     ]
     wrong, caught, right, doubted = lines
@@ -290,10 +316,11 @@ def section(scores: Sequence[Score], lines: tuple[int, int, int, int], found: En
             f"`python -m bench.messy`; models: {models}. Nothing is scripted but the last line: what is said is written down.",
             "The wanted speaker says two sentences of three; one turn of four begins before the last has ended. Purity: of the",
             "speech kept, what the wanted speaker says alone; recall: of what they say alone, what was kept. Edges of kept clips",
-            "lie in a word where that goes on for more than 30 ms on both sides, by the synthesiser's phones.",
+            "lie in a word where that goes on for more than 30 ms on both sides, by the synthesiser's phones. WER: of the kept",
+            "clips' transcripts, against what the wanted speaker says in them.",
             "",
             head,
-            "|---|---|---|---|---|---|---|---|",
+            "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             f"Of {wrong} wrong lines of a script {caught} were left out, of {right} right ones {doubted}.",

@@ -114,7 +114,7 @@ class AsItIs:
     """A separator that finds nothing to take away."""
 
     name = "fake separator"
-    block_s, overlap_s = 60.0, 2.0
+    block_s, overlap_s, warm_up_s = 60.0, 2.0, 0.0
 
     def separate(self, wave: Waveform) -> Waveform:
         return wave

@@ -55,7 +55,11 @@ def test_each_step_of_messy_recordings_is_done_by_something(voicekit_home: Path)
 
     before = found()
     assert before["quality"].ok and "speechmos" in before["quality"].detail
-    assert not before["separation"].ok and before["separation"].optional and "DeepFilterNet 3, licence MIT" in before["separation"].detail
+    assert (
+        not before["separation"].ok
+        and before["separation"].optional
+        and "DeepFilterNet 3, licence MIT" in before["separation"].detail
+    )
     assert "models list" in before["separation"].remedy
     for name in ("htdemucs.yaml", "955717e8-8726e21a.th"):
         (voicekit_home / "models" / "htdemucs").mkdir(parents=True, exist_ok=True)

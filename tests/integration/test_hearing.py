@@ -31,6 +31,7 @@ class Studio:
     name: str = "studio"
     block_s: float = 10.0
     overlap_s: float = 0.25
+    warm_up_s: float = 0.0
 
     def diarize(
         self, wave: Waveform, num_speakers: int | None = None, speech: Sequence[tuple[float, float]] | None = None

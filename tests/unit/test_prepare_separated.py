@@ -24,6 +24,7 @@ class Leveller:
     name: str = "leveller"
     block_s: float = 3.0
     overlap_s: float = 0.5
+    warm_up_s: float = 0.0
     lengths: list[int] = field(default_factory=list[int])
 
     def separate(self, wave: Waveform) -> Waveform:
@@ -88,6 +89,26 @@ def test_what_changes_nothing_is_joined_without_a_seam() -> None:
     even = np.sign(noise()[None, : 10 * 1_000])  # equally loud everywhere
     made = whole(cleaned(lambda a, b: even[:, a:b], even.shape[1], 1_000, Leveller()))
     assert np.allclose(made, even, atol=1e-6)
+
+
+class Late:
+    """A separator that only finds out after a second what is to be taken away: until then it gives silence."""
+
+    name = "late"
+    block_s, overlap_s, warm_up_s = 4.0, 0.5, 1.0
+
+    def separate(self, wave: Waveform) -> Waveform:
+        made = wave.samples.copy()
+        made[:, : wave.sample_rate_hz] = 0.0
+        return Waveform(made, wave.sample_rate_hz)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 3.9, 4.0, 4.1, 10.0, 10.3])
+def test_what_a_block_makes_before_it_is_warm_is_not_used(seconds: float) -> None:
+    sound = noise()[None, : int(seconds * 1_000)]
+    made = whole(cleaned(lambda a, b: sound[:, a:b], sound.shape[1], 1_000, Late()))
+    assert made.shape == sound.shape
+    assert not made[:, :1_000].any() and np.allclose(made[:, 1_000:], sound[:, 1_000:], atol=1e-6)
 
 
 def speech() -> FloatArray:

@@ -43,7 +43,8 @@ class DeepFilterNet:
     """
 
     name = "DeepFilterNet 3"
-    block_s, overlap_s = 15.0, 1.5  # a block takes about 280 MB
+    # A block takes about 280 MB. Without the warm-up the gain in SI-SDR is 2.4 dB less (decisions.md).
+    block_s, overlap_s, warm_up_s = 15.0, 0.25, 4.0
 
     def __init__(self, folder: Path | None = None, limit_db: float = LIMIT_DB) -> None:
         where = folder or shipped_model("deepfilternet3")

@@ -25,7 +25,7 @@ class DemucsSeparator:
     only file. The files are pickles: only from sources that are trusted. About 0.6 times real time on one core for htdemucs.
     """
 
-    block_s, overlap_s = 30.0, 1.0
+    block_s, overlap_s, warm_up_s = 30.0, 1.0, 0.0
 
     def __init__(self, folder: Path, device: str = "cpu", model: str = "") -> None:
         telemetry.off()

@@ -68,15 +68,17 @@ def cleaned(
 ) -> Iterator[Waveform]:
     """The speech of a recording, in pieces one after the other; `read` gives its samples float32 [C, end - start].
 
-    Blocks are joined by linear cross-fades, and each is given away as far as the next one does not reach.
+    Blocks are joined by linear cross-fades, and each is given away as far as the next one does not reach. A block is read from
+    its warm-up on, which is left out of what is made.
     """
-    block, overlap = (seconds_to_samples(s, sample_rate_hz) for s in (separator.block_s, separator.overlap_s))
+    sizes_s = (separator.block_s, separator.overlap_s, separator.warm_up_s)
+    block, overlap, warm_up = (seconds_to_samples(s, sample_rate_hz) for s in sizes_s)
     fade: FloatArray = ((np.arange(overlap, dtype=np.float32) + 0.5) / overlap).astype(np.float32)
     left: FloatArray | None = None
     start = 0
     while True:
         # The last block is as long as the others: it begins earlier instead, and what is known already stays.
-        end = min(start + block, num_samples)
+        end = min(max(0, start - warm_up) + block, num_samples)
         first = max(0, end - block)
         made = separator.separate(Waveform(read(first, end), sample_rate_hz)).samples[:, start - first :].copy()
         if left is not None:
