@@ -85,8 +85,8 @@ class Separator(Protocol):
     """Takes away what is not speech. The same sound gives the same result.
 
     Longer sound is given in blocks of `block_s` seconds that overlap by `overlap_s` and are cross-faded
-    (voicekit.prepare.separated), so that memory does not grow with its length. What is made of the first `warm_up_s` of a block is not
-    used but at the very beginning: a network that only knows the past is no good before it has heard some.
+    (voicekit.prepare.separated), so that memory does not grow with its length. What is made of the first `warm_up_s` of a
+    block is not used but at the very beginning: a network that only knows the past is no good before it has heard some.
     """
 
     name: str

@@ -309,3 +309,20 @@ def test_health_answers_while_a_large_body_comes(house: ApiHouse, tmp_path: Path
         answered.set()
         sending.join(PATIENCE_S)
     assert done == [201]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"model": "nano" "messages": []}', "Expecting ',' delimiter at character 17"),
+        (b"{'model': 1}", "Expecting property name"),
+        (b'{"model": "\xff\xfe"}', "not UTF-8"),
+        (b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nests too deeply"),
+        (b'{"max_tokens": ' + b"9" * 5_000 + b"}", "a number that is too long"),
+    ],
+)
+def test_what_is_no_json_is_told_where(house: ApiHouse, body: bytes, said: str) -> None:
+    with live(house) as (address, _), client(address, house.key()) as http:
+        answer = http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 422)
+        assert said in answer.json()["error"]["message"]

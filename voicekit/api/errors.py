@@ -42,6 +42,9 @@ class ApiError(VoicekitError):
         self.param = param
 
 
+_UNREADABLE = "There was an error parsing the body"  # FastAPI's words for all that is no JSONDecodeError
+
+
 class Refused(HTTPException):
     """An error met while a body is read, where only this kind of exception comes through."""
 
@@ -123,7 +126,10 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
-    if fault["type"] == "json_invalid" or (fault["type"] in _NO_OBJECT and tuple(fault["loc"]) == ("body",)):
+    if fault["type"] == "json_invalid":
+        said = f"The body is not valid JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}."
+        return _answer(422, _shape(request, 422, "invalid_request", said, "Mend it there; see /docs."))
+    if fault["type"] in _NO_OBJECT and tuple(fault["loc"]) == ("body",):
         remedy = "Send JSON with Content-Type: application/json; see /docs."
         return _answer(422, _shape(request, 422, "invalid_request", "The body is not a JSON object.", remedy))
     where = ".".join(str(part) for part in fault["loc"] if part != "body")
@@ -139,7 +145,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refused):
         return answer(request, error.error)
     code = _CODES.get(error.status_code, "invalid_request")
-    made = _answer(error.status_code, _shape(request, error.status_code, code, f"{error.detail}.", "See /docs."))
+    said = f"{error.detail}."
+    if error.detail == _UNREADABLE and request.headers.get("content-type", "").startswith("application/json"):
+        said = "The body cannot be read as JSON: it is not UTF-8, nests too deeply, or holds a number that is too long."
+    made = _answer(error.status_code, _shape(request, error.status_code, code, said, "See /docs."))
     made.headers.update(error.headers or {})
     return made
 
