@@ -6,21 +6,25 @@ Text and voice vary independently: the same answer comes in many voices, and eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 
+from recipes.nano.asking import ask, follow
 from recipes.nano.hearing import load_features
 from recipes.nano.names import name_pieces, random_name
+from recipes.nano.outside import outside, unknown_answer, unknown_follow_up
 from recipes.nano.shape import CONTROL, NUM_CODES, Places
 from recipes.nano.tokens import read
 from recipes.nano.voices import NAMED
-from recipes.nano.world import Question, split
+from recipes.nano.world import Question, facts, split
 from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import IntArray
 
 TEXT_WEIGHT = 3.0
 MADE_UP_SHARE = 0.5
+_CANONICAL, _OUTSIDE, _FREE = 0.2, 0.2, 0.4  # of typed lessons; the rest are conversations of two turns
 MOST_TOKENS = 420
 
 
@@ -49,6 +53,8 @@ class Material:
         self.text = TextTokenizer(places.text.parent)
         self.prompt = prompt_format(self.text)
         self.name_pieces = name_pieces(self.text)
+        self.open_text = places.text.with_name("open.txt").read_text(encoding="utf-8").splitlines()
+        self.fact_weights = [fact.weight for fact in facts()]
         answers: dict[str, list[tuple[str, IntArray]]] = {}
         for codes, row in read(places.codes / "answers_train.npz") if speech else ():
             answers.setdefault(row["text"], []).append((row["voice"], codes))
@@ -79,14 +85,40 @@ class Material:
         return self.dialogue(rng, turns=1)
 
     def typed(self, rng: np.random.Generator) -> Lesson:
-        """A typed question and the words of its answer, no speech: the cheapest lesson in what to say."""
-        question, voice = self.pick(rng), NAMED[int(rng.integers(len(NAMED)))].name
+        """One or two typed turns and the words of their answers, no speech: the cheapest lesson in what to say."""
+        voice = NAMED[int(rng.integers(len(NAMED)))].name
         if rng.random() < MADE_UP_SHARE:
             voice = random_name(rng, self.name_pieces)
         builder = Builder(self, voice)
-        builder.add(self.prompt.user_text(self.text.encode, question.text))
-        builder.reply(question.fact.answer, np.zeros(0, np.int64), 1.0, 1.0)
+        for number, (asked, answer) in enumerate(self.typed_turns(rng)):
+            if number:
+                builder.add(self.text.encode("\n"))
+            builder.add(self.prompt.user_text(self.text.encode, asked))
+            builder.reply(answer, np.zeros(0, np.int64), 1.0, 1.0)
         return builder.done()
+
+    def typed_turns(self, rng: np.random.Generator) -> list[tuple[str, str]]:
+        """Questions and answers of a typed conversation: as in the splits, in free wording, outside the world, followed up."""
+        kind, random = rng.random(), Random(int(rng.integers(2**62)))
+        if kind < _CANONICAL:
+            question = self.pick(rng)
+            return [(question.text, question.fact.answer)]
+        if kind < _CANONICAL + _OUTSIDE:
+            return [(outside(random, self.open_text), unknown_answer(random))]
+        fact = random.choices(facts(), self.fact_weights)[0]
+        first = (ask(fact, random), fact.answer)
+        if kind < _CANONICAL + _OUTSIDE + _FREE:
+            return [first]
+        turn = random.random()
+        if turn < 0.15 and (asked := unknown_follow_up(fact.kind, random)):
+            return [first, (asked, unknown_answer(random))]
+        if turn < 0.25:
+            return [(outside(random, self.open_text), unknown_answer(random)), first]
+        if turn < 0.35:
+            other = random.choices(facts(), self.fact_weights)[0]
+            return [first, (ask(other, random), other.answer)]
+        then = follow(fact, random)
+        return [first, (then[0], then[1].answer)] if then else [first]
 
     def pick(self, rng: np.random.Generator) -> Question:
         return self.questions[int(rng.choice(len(self.questions), p=self.question_p))]

@@ -9,7 +9,7 @@ from typing import Any
 CONTROL = "voice: {speaker}"
 TEXT_VOCABULARY = 2000
 NUM_CODES = 1024
-HIDDEN = 256
+HIDDEN = 320
 ADAPTER_HIDDEN = 384
 ENCODER_MELS = 80
 SEGMENT_POSITIONS = 400
@@ -39,10 +39,10 @@ def llm_config(text_tokens: int) -> dict[str, Any]:
     return {
         "vocab_size": text_tokens + NUM_CODES,
         "hidden_size": HIDDEN,
-        "intermediate_size": 768,
+        "intermediate_size": 896,
         "num_hidden_layers": 6,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
         "max_position_embeddings": 2048,
         "rope_theta": 10_000.0,
         "rms_norm_eps": 1e-6,
