@@ -193,14 +193,14 @@ def _about() -> dict[str, tuple[Fact, ...]]:
     return {thing: tuple(members) for thing, members in found.items()}
 
 
-def follow(first: Fact, random: Random) -> tuple[str, Fact] | None:
-    """A short follow-up and the fact it asks for; None where nothing follows."""
+def follow(first: Fact, random: Random, *, clean: bool = False) -> tuple[str, Fact] | None:
+    """A short follow-up, as people type it or `clean`, and the fact it asks for; None where nothing follows."""
     same = [fact for fact in _groups()[_group(first)] if fact != first] if wordings()[first.kind.name].again else []
     other = [f for f in _about().get(first.row[0], ()) if f.kind.name != first.kind.name] if first.row else []
     if not same and not other:
         return None
-    if other and (not same or random.random() < 0.35):
-        then = random.choice(other)
-        return typed(fill(random.choice(wordings()[then.kind.name].it), then.row), random), then
-    then = random.choice(same)
-    return typed(fill(random.choice(wordings()[then.kind.name].again), then.row), random), then
+    about_it = bool(other) and (not same or random.random() < 0.35)
+    then = random.choice(other if about_it else same)
+    known = wordings()[then.kind.name]
+    asked = fill(random.choice(known.it if about_it else known.again), then.row)
+    return asked if clean else typed(asked, random), then

@@ -79,15 +79,20 @@ def unknown_answer(random: Random) -> str:
 
 def outside(random: Random, open_text: Sequence[str]) -> str:
     """A question or statement that no fact of the world answers, as people type it."""
+    return typed(outside_clean(random, open_text), random)
+
+
+def outside_clean(random: Random, open_text: Sequence[str]) -> str:
+    """The same as it is said: without fillers and slips."""
     kind = random.random()
     if kind < _GENERAL:
-        return typed(_general(random, open_text), random)
+        return _general(random, open_text)
     if kind < _GENERAL + _NEAR:
         name = random.choice(sorted(_texts().near))
         return _asked_about(name, random.choice(_texts().near[name]), random)
     if kind < _GENERAL + _NEAR + _MISPLACED:
         return misplaced(random)
-    return typed(_too_large(random), random)
+    return _too_large(random)
 
 
 def unknown_follow_up(kind: Kind, random: Random) -> str | None:
@@ -111,7 +116,7 @@ def misplaced(random: Random) -> str:
 
 def _asked_about(name: str, thing: str, random: Random) -> str:
     kind = _kinds()[name]
-    return typed(fill(random.choice((*wordings()[name].ask, *kind.trained_patterns)), _row(kind, thing)), random)
+    return fill(random.choice((*wordings()[name].ask, *kind.trained_patterns)), _row(kind, thing))
 
 
 def _row(kind: Kind, thing: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import soundfile as sf
 import soxr
 import torch
 
-from recipes.nano.natural import TEST_PEOPLE
+from recipes.nano.natural_sets import TEST_PEOPLE
 from recipes.nano.stored import save_arrays
 from recipes.nano.text import normalise
 from recipes.nano.whisper_frames import LONGEST_S, WhisperFrames, load_whisper
