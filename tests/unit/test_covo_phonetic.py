@@ -70,7 +70,7 @@ def test_the_melody_is_relative_to_the_speaker() -> None:
     assert melody_of(higher) == pytest.approx(melody_of(latents), abs=1e-5)
     assert np.abs(melody_of(latents)[:, 0]).max() > 0.1, "it moves with the pitch"
     louder = quick_analyse(4 * voiced(2.0))
-    assert np.median(np.abs(melody_of(louder)[:, 2] - melody_of(latents)[:, 2])) < 0.01
+    assert np.median(np.abs(melody_of(louder)[:, 2] - melody_of(latents)[:, 2])) < 0.05
 
 
 def test_the_quick_analysis_hears_the_same_pitch() -> None:
