@@ -10,7 +10,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from voicekit.covo import phonetic_tokenizer
 from voicekit.covo.adapter import frames_of, whisper_frames
-from voicekit.covo.features import num_tokens
+from voicekit.covo.features import num_tokens, speaker_vector
 from voicekit.covo.phonetic_tokenizer import OVERLAP_TOKENS, WINDOW_TOKENS, PhoneticConfig, PhoneticTokenizer, melody_of
 from voicekit.covo.tokenizers import load_tokenizer
 from voicekit.covo.vocoder import LOG_F0, VOICING, analyse, quick_analyse
@@ -93,3 +93,13 @@ def test_it_is_stored_without_the_ears(tokenizer: PhoneticTokenizer, ears: Whisp
 def test_frames_of_a_whole_segment_are_the_encoders_own(ears: WhisperEncoder) -> None:
     mel = torch.randn(1, 80, 3000)
     assert torch.allclose(frames_of(ears, mel), ears(mel).last_hidden_state, atol=1e-5)
+
+
+def test_a_speaker_embedding_with_pitch_moves_with_it_alone() -> None:
+    latents = quick_analyse(voiced(2.0))
+    higher = latents.copy()
+    higher[:, LOG_F0] += 0.3
+    plain, moved = speaker_vector(latents, with_pitch=True), speaker_vector(higher, with_pitch=True)
+    assert moved[LOG_F0] - plain[LOG_F0] == pytest.approx(0.3, abs=1e-5)
+    assert np.delete(moved, LOG_F0) == pytest.approx(np.delete(plain, LOG_F0), abs=1e-6)
+    assert speaker_vector(latents)[LOG_F0] == speaker_vector(higher)[LOG_F0] == 0.0

@@ -235,13 +235,16 @@ class Base:
         """The speaker embedding float32 [S] of recordings by their sound alone, without their tokens."""
         if self._extractor is not None:
             return self._extractor.speaker([samples_24k(wave) for wave in waves])
-        return speaker_vector(np.concatenate([self._latents_of(wave) for wave in waves]))
+        return self._statistics(np.concatenate([self._latents_of(wave) for wave in waves]))
 
     def _speaker(self, waves: Sequence[Waveform], spoken: Sequence[Spoken]) -> FloatArray:
         """The same by tokens and latents; a learned extractor's is fitted through the decoder."""
         if self._extractor is None:
-            return speaker_vector(np.concatenate([latents for _, latents in spoken]))
+            return self._statistics(np.concatenate([latents for _, latents in spoken]))
         return fit_speaker(self._synthesis.decoder, spoken, self.speaker_of(waves), self._extractor.used.cpu().numpy())
+
+    def _statistics(self, latents: FloatArray) -> FloatArray:
+        return speaker_vector(latents, with_pitch=self._synthesis.decoder.config.speaker_pitch)
 
     @cached_property
     def _neutral(self) -> VoicePrompt:
