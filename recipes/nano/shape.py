@@ -75,6 +75,10 @@ class Places:
         return self.work / "hearing"
 
     @property
+    def ears(self) -> Path:
+        return self.work / "ears.pt"
+
+    @property
     def codes(self) -> Path:
         return self.work / "codes"
 
