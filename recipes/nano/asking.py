@@ -193,8 +193,8 @@ def _about() -> dict[str, tuple[Fact, ...]]:
     return {thing: tuple(members) for thing, members in found.items()}
 
 
-def follow(first: Fact, random: Random, *, clean: bool = False) -> tuple[str, Fact] | None:
-    """A short follow-up, as people type it or `clean`, and the fact it asks for; None where nothing follows."""
+def follow(first: Fact, random: Random) -> tuple[str, Fact] | None:
+    """A short follow-up as people type it, and the fact it asks for; None where nothing follows."""
     same = [fact for fact in _groups()[_group(first)] if fact != first] if wordings()[first.kind.name].again else []
     other = [f for f in _about().get(first.row[0], ()) if f.kind.name != first.kind.name] if first.row else []
     if not same and not other:
@@ -202,5 +202,4 @@ def follow(first: Fact, random: Random, *, clean: bool = False) -> tuple[str, Fa
     about_it = bool(other) and (not same or random.random() < 0.35)
     then = random.choice(other if about_it else same)
     known = wordings()[then.kind.name]
-    asked = fill(random.choice(known.it if about_it else known.again), then.row)
-    return asked if clean else typed(asked, random), then
+    return typed(fill(random.choice(known.it if about_it else known.again), then.row), random), then

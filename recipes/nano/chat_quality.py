@@ -14,10 +14,9 @@ import torch
 
 from bench.questions import Asked, follow_ups, free_wording, outside
 from recipes.nano.chat import Nano
-from recipes.nano.lessons import prompt_format
+from recipes.nano.lessons import SPEAKER_NAMES, prompt_format
 from recipes.nano.outside import UNKNOWN
 from recipes.nano.shape import Places
-from recipes.nano.voices import NAMED
 from recipes.nano.world import split
 from voicekit.covo.text import TextTokenizer
 from voicekit.evaluate.statistics import share
@@ -49,7 +48,7 @@ class Answerer:
 
     def _ids(self, asked: Asked, number: int) -> list[int]:
         encode, prompt = self._text.encode, self._prompt
-        ids = prompt.system(encode, NAMED[number % len(NAMED)].name)
+        ids = prompt.system(encode, SPEAKER_NAMES[number % len(SPEAKER_NAMES)])
         for question, answer in asked.before:
             ids += [*prompt.user_text(encode, question), *prompt.assistant_open(encode), *encode(answer), prompt.im_end]
             ids += encode("\n")

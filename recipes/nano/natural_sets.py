@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from recipes.nano.asking import fill, follow, wordings
+from recipes.nano.asking import fill, wordings
 from recipes.nano.outside import UNKNOWN, outside_clean
 from recipes.nano.text import normalise
 from recipes.nano.world import facts, questions, split, vocabulary
@@ -26,7 +26,7 @@ SPEAKERS = {
 TEST_VOICES = ("af_nova", "am_fenrir", "bf_alice", "bm_lewis")
 TEST_PEOPLE = (*TEST_VOICES, "bm_v0lewis")
 ANSWER_VOICES = 4
-OUTSIDE_QUESTIONS, FOLLOW_UPS = 1_200, 600
+OUTSIDE_QUESTIONS = 1_200
 _SINGLE, _PAIR = 0.5, 0.35  # the rest are mixtures of three, one of them foreign
 _SPEEDS = (0.85, 1.2)
 _FEWEST_WORDS, _MOST_WORDS = 3, 22
@@ -81,14 +81,13 @@ def answers(_: Sequence[str], packs: Sequence[str]) -> list[Line]:
 
 
 def spoken_questions(sentences: Sequence[str], packs: Sequence[str]) -> list[Line]:
-    """Questions that training may ask: every fact as in the splits and in free wording, follow-ups, and outside the world."""
+    """Questions that training may ask: every fact as in the splits and in free wording, and outside the world."""
     random = Random("nano-questions")
     train = {q.fact.key: [] for q in questions()}
     for question in split(_SPLIT_SEED)[0]:
         train[question.fact.key].append(question.text)
     texts = [random.choice(train[fact.key]) for fact in facts()]
     texts += [fill(random.choice(wordings()[fact.kind.name].ask), fact.row) for fact in facts()]
-    texts += [then[0] for fact in random.choices(facts(), k=FOLLOW_UPS) if (then := follow(fact, random, clean=True))]
     open_text = [normalise(line) for line in sentences]
     short = [text for text in open_text if 3 <= len(text.split()) <= 12]
     texts += [outside_clean(random, short) for _ in range(OUTSIDE_QUESTIONS)]

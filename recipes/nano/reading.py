@@ -108,7 +108,7 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     parser = options(__doc__, steps=1500)
     parser.add_argument("--tokenizer", type=Path, required=True, help="a saved recipes.nano.phonetic")
-    parser.add_argument("--codes", type=Path, required=True, help="files of recipes.nano.phonetic_tokens")
+    parser.add_argument("--codes", type=Path, required=True, help="files of recipes.nano.tokens")
     parser.add_argument("--transcripts", type=Path, help="of clips without text: lines of JSON (file, text)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hidden", type=int, default=192)

@@ -20,11 +20,14 @@ import numpy as np
 import soundfile as sf
 import soxr
 import torch
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from recipes.nano.natural_sets import TEST_PEOPLE
 from recipes.nano.stored import save_arrays
 from recipes.nano.text import normalise
-from recipes.nano.whisper_frames import LONGEST_S, WhisperFrames, load_whisper
+from recipes.nano.whisper_frames import LONGEST_S, load_whisper
+from voicekit.covo.adapter import whisper_frames
+from voicekit.covo.features import num_tokens
 from voicekit.covo.vocoder import quick_analyse
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
@@ -113,7 +116,7 @@ def _file_clips(folder: Path, rows: Iterable[dict]) -> Source:
         yield row, level(np.asarray(samples, np.float32), rate_hz)
 
 
-def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperFrames) -> None:
+def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperEncoder) -> None:
     """Write every shard of a set that is not there."""
     for number, source in shards:
         path = out / f"speech_{number}.npz"
@@ -123,7 +126,7 @@ def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperFra
         for row, samples in source:
             if len(samples) > LONGEST_S * MODEL_RATE_HZ:
                 continue
-            frames.append(whisper.of(samples).astype(np.float16))
+            frames.append(whisper_frames(whisper, samples, num_tokens(len(samples))).numpy().astype(np.float16))
             latents.append(quick_analyse(samples).astype(np.float16))
             rows.append(row)
         tokens = np.array([len(part) // 4 for part in latents], np.int32)

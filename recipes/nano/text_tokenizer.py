@@ -12,10 +12,10 @@ from random import Random
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from recipes.nano.asking import ask
+from recipes.nano.natural_sets import SPEAKERS
 from recipes.nano.outside import UNKNOWN, outside
 from recipes.nano.shape import TEXT_VOCABULARY, Places
 from recipes.nano.text import clauses, normalise
-from recipes.nano.voices import NAMED
 from recipes.nano.world import facts, questions
 from voicekit.covo.text import SPECIAL
 
@@ -29,7 +29,7 @@ def build(sentences: Path, out: Path, size: int = TEXT_VOCABULARY) -> None:
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    world = [q.text for q in questions()] + [f.answer for f in facts()] + [v.name for v in NAMED]
+    world = [q.text for q in questions()] + [f.answer for f in facts()] + [*SPEAKERS]
     words = ["system\nvoice: ", "user\n", "assistant\n", "read this: "] * 200
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
