@@ -12,7 +12,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make test    setup, check and all tests"
 	@echo "make bench   the decoupling benchmark (hours); writes docs/benchmarks.md; SPEAKERS='FOLDER ZIP ...' for others than the sample"
-	@echo "make nano    build the embedded base model from nothing (hours): SENTENCES=FILE READERS=FOLDER, see recipes/nano/build.py"
+	@echo "make nano    build the embedded base model from nothing (hours): SENTENCES=FILE READERS=FOLDER PACKS=FILE, see recipes/nano/build.py"
 
 setup: $(READY)
 
@@ -40,8 +40,8 @@ bench: setup
 	$(BIN)/python -m bench.decoupling $(if $(SPEAKERS),--speakers $(SPEAKERS))
 
 nano: setup
-	@test -n "$(SENTENCES)" && test -n "$(READERS)" || { echo "Say what to build from: make nano SENTENCES=FILE READERS=FOLDER" >&2; exit 2; }
-	$(BIN)/python -m recipes.nano.build --work $(or $(WORK),runs/nano) --sentences $(SENTENCES) --readers $(READERS) $(if $(DEVICE),--device $(DEVICE))
+	@test -n "$(SENTENCES)" && test -n "$(READERS)" && test -n "$(PACKS)" || { echo "Say what to build from: make nano SENTENCES=FILE READERS=FOLDER PACKS=FILE" >&2; exit 2; }
+	$(BIN)/python -m recipes.nano.build --work $(or $(WORK),runs/nano) --sentences $(SENTENCES) --readers $(READERS) --packs $(PACKS) $(if $(DEVICE),--device $(DEVICE))
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache

@@ -17,7 +17,7 @@ import numpy as np
 from bench.heard import Said, in_noise, ljspeech, measured, percent
 from bench.sections import publish_section
 from recipes.nano.kokoro import SAMPLE_RATE_HZ, Kokoro
-from recipes.nano.natural import TEST_VOICES
+from recipes.nano.natural_sets import TEST_VOICES
 from voicekit.backends.alignment import PocketsphinxAligner
 from voicekit.backends.whisper import WhisperTranscriber
 from voicekit.covo import load_base

@@ -83,7 +83,7 @@ def train(args: argparse.Namespace) -> None:
     places = Places(args.work)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    material = Material(places, speech=not args.typed)
+    material = Material(places, None if args.typed else places.codes)
     spoken_at = args.steps if args.typed else int(args.spoken_from * args.steps)
     model = Nano(len(material.text)).to(args.device)
     if args.init:
@@ -98,9 +98,9 @@ def train(args: argparse.Namespace) -> None:
     listening = run.kept.get("listening", False)
     while not run.over:
         if run.step >= spoken_at and not material.spoken:
-            material = Material(places, spoken=True)
+            material = Material(places, places.codes, places.features)
             if not listening:
-                opt.adopt(model.audio_adapter, torch.load(places.hearing / "last.pt", weights_only=False)["adapter"])
+                opt.adopt(model.audio_adapter, torch.load(places.ears, weights_only=False)["adapter"])
                 listening = True
         total, weight = loss_of(model, draw(material, rng), material.prompt.audio_pad, args.device)
         loss = total / weight

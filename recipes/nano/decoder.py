@@ -1,12 +1,15 @@
-"""Train nano's flow-matching decoder: speech tokens and a speaker -> WORLD latents.
+"""Train nano's flow-matching decoder on natural speech: tokens of phonemes and melody, and a speaker -> WORLD latents.
 
-python -m recipes.nano.decoder --work DIR [--steps N] [--device cpu]; resumable, step-based.
+python -m recipes.nano.decoder --tokenizer DIR --features DIR --out DIR [--steps N] [--device cpu]; resumable, step-based.
+
+The tokens say the pitch relative to the speaker's median, which the speaker embedding holds. A crop's pitch is moved, and the
+embedding's with it: so the decoder takes the one from the other, at any pitch.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,110 +18,102 @@ from torch import Tensor
 
 from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW, working_type
-from recipes.nano.shape import NUM_CODES, Places
-from recipes.nano.tokens import read
+from recipes.nano.phonetic import Phonetic
+from recipes.nano.phonetic_training import READ_AGAIN_STEPS, Item, Material
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
 from voicekit.covo.features import PITCH_LATENTS, speaker_vector
-from voicekit.records import FloatArray, IntArray
+from voicekit.records import FloatArray
 
-CROP_TOKENS = 60
-BATCH = 8
-PEAK_RATE = 1.2e-3
-WARM_UP_STEPS = 200
+CROP_TOKENS, BATCH = 64, 8
+PEAK_RATE, WARM_UP_STEPS = 1.2e-3, 200
+KEEP_TOKENS = 0.9  # share of crops whose tokens are told, for classifier-free guidance
+HIGHEST_MOVE = 0.25  # of log F0: a sixth more or less
+_SPEAKER_NOISE = 0.03
+_SHOWN = 0.3  # at most so much of a crop is known prefix
 
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """Codes int64 [N], normalised latents float32 [4N, 64] and whose voice it is."""
-
-    codes: IntArray
-    latents: FloatArray
-    voice: str
+SIZES = {"hidden": 256, "ffn": 1024, "blocks": 6, "heads": 4, "grid_points": 3, "guidance": 0.0, "speaker_pitch": True}
 
 
-def load(work: Path) -> tuple[list[Clip], FloatArray]:
-    """All clips, and mean and variance float32 [128] of the raw latents."""
-    data = np.load(work / "latents.npz")
-    raw = data["latents"].astype(np.float32)
-    mean, var = raw.mean(0), raw.var(0)
-    normal = (raw - mean) / np.sqrt(var)
-    frames = [row["frames"] for row in json.loads(str(data["rows"]))]
-    parts = np.split(normal, np.cumsum(frames)[:-1])
-    codes = read(Places(work).codes / "latents.npz")
-    clips = [Clip(c, x, row["voice"]) for (c, row), x in zip(codes, parts, strict=True) if len(c) >= 12]
-    return clips, np.concatenate([mean, var]).astype(np.float32)
+def moments_of(items: Sequence[Item]) -> FloatArray:
+    """Mean and variance float32 [128] of raw latents, as `global_mean_var.npy` holds them."""
+    raw = np.concatenate([item.latents for item in items]).astype(np.float32)
+    return np.concatenate([raw.mean(0), raw.var(0)]).astype(np.float32)
 
 
-def draw(
-    clips: list[Clip], by_voice: dict[str, list[Clip]], rng: np.random.Generator, keep_prob: float = 0.8
-) -> dict[str, Tensor]:
-    """A batch for `flow_loss`: crops with a hidden tail of 70-100 %, the speaker from the same or another clip of the voice."""
-    rows = []
-    for _ in range(BATCH):
-        clip = clips[int(rng.integers(len(clips)))]
-        start = int(rng.integers(max(1, len(clip.codes) - CROP_TOKENS + 1)))
-        codes = clip.codes[start : start + CROP_TOKENS]
-        rows.append((codes, clip.latents[4 * start : 4 * (start + len(codes))], voice_of(clip, by_voice, rng)))
-    longest = max(len(c) for c, _, _ in rows)
-    tokens, latents = torch.zeros(BATCH, longest, dtype=torch.long), torch.zeros(BATCH, 4 * longest, 64)
+def crop(item: Item, moments: FloatArray, rng: np.random.Generator) -> tuple[np.ndarray, FloatArray, FloatArray]:
+    """Codes [N], normalised latents [4N, 64] and the speaker embedding [128] of a stretch of a clip, its pitch moved."""
+    half = len(moments) // 2
+    whole = ((item.latents.astype(np.float32) - moments[:half]) / np.sqrt(moments[half:])).astype(np.float32)
+    move = float(rng.uniform(-HIGHEST_MOVE, HIGHEST_MOVE)) / float(np.sqrt(moments[half + PITCH_LATENTS[0]]))
+    whole[:, PITCH_LATENTS[0]] += move
+    vector = speaker_vector(whole, with_pitch=True)
+    vector = (vector + _SPEAKER_NOISE * rng.standard_normal(vector.shape)).astype(np.float32)
+    codes = item.codes
+    assert codes is not None
+    start = int(rng.integers(max(1, len(codes) - CROP_TOKENS + 1)))
+    codes = codes[start : start + CROP_TOKENS]
+    return codes, whole[4 * start : 4 * (start + len(codes))], vector
+
+
+def draw(material: Material, moments: FloatArray, rng: np.random.Generator) -> dict[str, Tensor]:
+    """A batch for `flow_loss`."""
+    rows = [crop(item, moments, rng) for item in material.draw(rng, BATCH)]
+    longest = max(len(codes) for codes, _, _ in rows)
+    tokens, latents = torch.zeros(BATCH, longest, dtype=torch.long), torch.zeros(BATCH, 4 * longest, len(moments) // 2)
     hidden, real = torch.zeros(BATCH, 4 * longest, dtype=torch.bool), torch.zeros(BATCH, 4 * longest, dtype=torch.bool)
     for i, (codes, x, _) in enumerate(rows):
         tokens[i, : len(codes)] = torch.from_numpy(codes)
         latents[i, : len(x)] = torch.from_numpy(x)
         real[i, : len(x)] = True
-        hidden[i, int(len(x) * rng.uniform(0.0, 0.3)) :] = True
-    speakers = torch.stack([torch.from_numpy(s) for _, _, s in rows])
-    # Pitch is said by the tokens: what is known before them may lie about it.
-    known = latents.clone()
-    known[:, :, PITCH_LATENTS[0]] += torch.from_numpy(rng.normal(0, 1.2, (BATCH, 1)) * (rng.random((BATCH, 1)) < 0.6)).float()
-    return {"tokens": tokens, "latents": latents, "known": known, "hidden": hidden, "real": real, "speaker": speakers,
-            "noise": torch.from_numpy(rng.standard_normal(latents.shape).astype(np.float32)),
-            "t": torch.from_numpy(rng.uniform(0, 1, BATCH).astype(np.float32)),
-            "keep": torch.from_numpy((rng.uniform(0, 1, BATCH) < keep_prob).astype(np.float32))}  # fmt: skip
+        hidden[i, int(len(x) * rng.uniform(0.0, _SHOWN)) :] = True
+    return {
+        "tokens": tokens, "latents": latents, "hidden": hidden, "real": real,
+        "speaker": torch.from_numpy(np.stack([vector for _, _, vector in rows])),
+        "noise": torch.from_numpy(rng.standard_normal(latents.shape).astype(np.float32)),
+        "t": torch.from_numpy(rng.uniform(0, 1, BATCH).astype(np.float32)),
+        "keep": torch.from_numpy((rng.uniform(0, 1, BATCH) < KEEP_TOKENS).astype(np.float32)),
+    }  # fmt: skip
 
 
-def voice_of(clip: Clip, by_voice: dict[str, list[Clip]], rng: np.random.Generator) -> FloatArray:
-    others = by_voice[clip.voice]
-    chosen = others[int(rng.integers(len(others)))] if rng.random() < 0.6 else clip
-    vector = speaker_vector(chosen.latents)
-    return (vector + 0.03 * rng.standard_normal(vector.shape)).astype(np.float32)
-
-
-def train(work: Path, steps: int, device: str, seed: int, init: Path | None) -> None:
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    clips, moments = load(work)
-    by_voice: dict[str, list[Clip]] = {}
-    for clip in clips:
-        by_voice.setdefault(clip.voice, []).append(clip)
-    out = Places(work).decoder
-    out.mkdir(parents=True, exist_ok=True)
-    model = Token2Latent(DecoderConfig(num_codes=NUM_CODES, grid_points=3, guidance=0.0)).to(device)
-    if init:
-        model.load_state_dict(Token2Latent.load(init / "token2wav").state_dict())
+def train(args: argparse.Namespace) -> None:
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    material = Material(args.features, Phonetic.load(args.tokenizer))
+    material.read()
+    args.out.mkdir(parents=True, exist_ok=True)
+    kept = args.out / "token2wav" / "global_mean_var.npy"
+    moments = np.load(kept) if kept.exists() else moments_of(material.draw(rng, 400))
+    model = Token2Latent(DecoderConfig(num_codes=args.codes, **SIZES)).to(args.device)
+    if args.init:
+        model.load_state_dict(Token2Latent.load(args.init).state_dict())
     opt = MasterAdamW([model], decay=0.01)
-    run = Run(out / "last.pt", steps, opt, rng)
+    run = Run(args.out / "last.pt", args.steps, opt, rng)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters; {material}", flush=True)
     while not run.over:
-        batch = {k: v.to(device) for k, v in draw(clips, by_voice, rng).items()}
-        floats = {k: batch[k].to(working_type(device)) for k in ("latents", "known", "noise", "speaker", "keep")}
+        if run.step and run.step % READ_AGAIN_STEPS == 0:
+            material.read()
+        batch = {key: value.to(args.device) for key, value in draw(material, moments, rng).items()}
+        floats = {key: batch[key].to(working_type(args.device)) for key in ("latents", "noise", "speaker", "keep")}
         loss = flow_loss(model, {**batch, **floats})
         loss.backward()
-        opt.step(rate(run.step, steps, PEAK_RATE, WARM_UP_STEPS, floor=0.03))
+        opt.step(rate(run.step, args.steps, PEAK_RATE, WARM_UP_STEPS, 0.03))
         run.done({"flow": loss})
+        if run.due(50):
+            run.say(f"; {material}")
         if run.due(100):
-            run.say()
             run.keep()
-        if run.due(500):
-            model.save(out / "token2wav")
-            np.save(out / "token2wav" / "global_mean_var.npy", moments)
+            model.save(args.out / "token2wav")
+            np.save(kept, moments)
 
 
 def main() -> None:
-    parser = options(__doc__, steps=3000)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="go on from this packed base's weights")
-    args = chosen(parser)
-    train(args.work, args.steps, args.device, args.seed, args.init)
+    parser = options(__doc__, steps=4000)
+    parser.add_argument("--tokenizer", type=Path, required=True, help="a saved recipes.nano.phonetic")
+    parser.add_argument("--features", type=Path, required=True, help="sets of recipes.nano.speech_features with their phones")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="go on from the decoder in this folder")
+    parser.add_argument("--codes", type=int, default=1024)
+    train(chosen(parser))
 
 
 if __name__ == "__main__":

@@ -5,23 +5,35 @@ Text and voice vary independently: the same answer comes in many voices, and eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import numpy as np
 
-from recipes.nano.hearing import load_features
+from recipes.nano.asking import ask, fill, follow, wordings
 from recipes.nano.names import name_pieces, random_name
+from recipes.nano.natural_sets import SPEAKERS
+from recipes.nano.outside import UNKNOWN, outside, unknown_answer, unknown_follow_up
 from recipes.nano.shape import CONTROL, NUM_CODES, Places
+from recipes.nano.speech_features import load_speech
+from recipes.nano.text import normalise
 from recipes.nano.tokens import read
-from recipes.nano.voices import NAMED
-from recipes.nano.world import Question, split
+from recipes.nano.world import Question, facts, split
 from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.prompt import READ_REQUEST, PromptFormat
 from voicekit.records import IntArray
 
+SPEAKER_NAMES = tuple(SPEAKERS)
 TEXT_WEIGHT = 3.0
 MADE_UP_SHARE = 0.5
 MOST_TOKENS = 420
+_CANONICAL, _OUTSIDE, _FREE = 0.2, 0.2, 0.4  # of typed turns; the rest are conversations of two
+_READING, _SPOKEN = 0.34, 0.22
+_LONGEST_READING = 260
+_SILENT = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,99 +53,131 @@ def prompt_format(text: TextTokenizer) -> PromptFormat:
 class Material:
     """Everything the lessons are drawn from; `draw(rng)` gives one lesson.
 
-    Without `speech` there are typed questions and typed answers only, under every named voice and under made-up names: what needs
-    no tokenizer yet.
+    Without `codes` (the folder of `recipes.nano.tokens`) there are typed questions and typed answers only, under every
+    speaker's name and under made-up ones: what needs no speech yet. With `features` there are spoken questions, too.
     """
 
-    def __init__(self, places: Places, speech: bool = True, spoken: bool = False) -> None:
+    def __init__(self, places: Places, codes: Path | None = None, features: Path | None = None) -> None:
         self.text = TextTokenizer(places.text.parent)
         self.prompt = prompt_format(self.text)
         self.name_pieces = name_pieces(self.text)
-        answers: dict[str, list[tuple[str, IntArray]]] = {}
-        for codes, row in read(places.codes / "answers_train.npz") if speech else ():
-            answers.setdefault(row["text"], []).append((row["voice"], codes))
-        train, _, _ = split()
-        self.speech = speech
-        self.answers = answers
-        self.questions = [q for q in train if q.fact.answer in answers or not speech]
+        self.open_text = places.text.with_name("open.txt").read_text(encoding="utf-8").splitlines()
+        self.fact_weights = [fact.weight for fact in facts()]
+        self.questions, _, _ = split()
         weights = np.array([q.fact.weight for q in self.questions])
         self.question_p = weights / weights.sum()
-        sets = ("open_train", "narr_train") if speech else ()
-        named = [(c, r) for name in sets for c, r in read(places.codes / f"{name}.npz") if r["named"]]
-        self.reading = [(r["voice"], r["text"], c) for c, r in named if 20 <= len(c) <= 260]
-        self.frames: dict[str, list[np.ndarray]] = {}
-        for frames, text in load_features(places) if spoken else ():
-            self.frames.setdefault(text, []).append(frames)
-        self.spoken = [q for q in self.questions if q.text in self.frames]
+        self.speech = codes is not None
+        self.answers = _answers(codes) if codes else {}
+        self.reading = _reading(codes) if codes else []
+        self.spoken = _spoken(features) if features else []
 
     def draw(self, rng: np.random.Generator) -> Lesson:
         if not self.speech:
             return self.typed(rng)
         kind = rng.random()
-        if kind < 0.34:
+        if kind < _READING:
             return self.read_aloud(rng)
-        if kind < 0.42:
-            return self.dialogue(rng, turns=2)
-        if self.spoken and kind < 0.64:
+        if self.spoken and kind < _READING + _SPOKEN:
             return self.heard(rng)
-        return self.dialogue(rng, turns=1)
+        return self.dialogue(rng)
 
     def typed(self, rng: np.random.Generator) -> Lesson:
-        """A typed question and the words of its answer, no speech: the cheapest lesson in what to say."""
-        question, voice = self.pick(rng), NAMED[int(rng.integers(len(NAMED)))].name
+        """One or two typed turns and the words of their answers, no speech: the cheapest lesson in what to say."""
+        voice = SPEAKER_NAMES[int(rng.integers(len(SPEAKER_NAMES)))]
         if rng.random() < MADE_UP_SHARE:
             voice = random_name(rng, self.name_pieces)
+        return self._conversation(voice, [(asked, answer, _SILENT) for asked, answer in self.typed_turns(rng)], 1.0)
+
+    def dialogue(self, rng: np.random.Generator) -> Lesson:
+        """One or two typed turns, answered in one voice; everything the assistant says is learned."""
+        while True:
+            turns = self.typed_turns(rng)
+            takes = [self.answers[answer] for _, answer in turns]
+            voices = sorted(set.intersection(*({voice for voice, _ in part} for part in takes)))
+            if voices:
+                voice = voices[int(rng.integers(len(voices)))]
+                said = [_one([codes for whose, codes in part if whose == voice], rng) for part in takes]
+                return self._conversation(voice, [(q, a, c) for (q, a), c in zip(turns, said, strict=True)], TEXT_WEIGHT)
+
+    def _conversation(self, voice: str, turns: Sequence[tuple[str, str, IntArray]], text_weight: float) -> Lesson:
         builder = Builder(self, voice)
-        builder.add(self.prompt.user_text(self.text.encode, question.text))
-        builder.reply(question.fact.answer, np.zeros(0, np.int64), 1.0, 1.0)
+        for number, (asked, answer, codes) in enumerate(turns):
+            if number:
+                builder.add(self.text.encode("\n"))
+            builder.add(self.prompt.user_text(self.text.encode, asked))
+            builder.reply(answer, codes, text_weight, 1.0)
         return builder.done()
+
+    def typed_turns(self, rng: np.random.Generator) -> list[tuple[str, str]]:
+        """Questions and answers of a typed conversation: as in the splits, in free wording, outside the world, followed up."""
+        kind, random = rng.random(), Random(int(rng.integers(2**62)))
+        if kind < _CANONICAL:
+            question = self.pick(rng)
+            return [(question.text, question.fact.answer)]
+        if kind < _CANONICAL + _OUTSIDE:
+            return [(outside(random, self.open_text), unknown_answer(random))]
+        fact = random.choices(facts(), self.fact_weights)[0]
+        first = (ask(fact, random), fact.answer)
+        if kind < _CANONICAL + _OUTSIDE + _FREE:
+            return [first]
+        turn = random.random()
+        if turn < 0.15 and (asked := unknown_follow_up(fact.kind, random)):
+            return [first, (asked, unknown_answer(random))]
+        if turn < 0.25:
+            return [(outside(random, self.open_text), unknown_answer(random)), first]
+        if turn < 0.35:
+            other = random.choices(facts(), self.fact_weights)[0]
+            return [first, (ask(other, random), other.answer)]
+        then = follow(fact, random)
+        return [first, (then[0], then[1].answer)] if then else [first]
 
     def pick(self, rng: np.random.Generator) -> Question:
         return self.questions[int(rng.choice(len(self.questions), p=self.question_p))]
 
-    def answer(self, rng: np.random.Generator, question: Question, voice: str = "") -> tuple[str, IntArray] | None:
-        options = [o for o in self.answers[question.fact.answer] if voice in ("", o[0])]
-        return options[int(rng.integers(len(options)))] if options else None
-
-    def dialogue(self, rng: np.random.Generator, turns: int) -> Lesson:
-        """One or two typed questions, answered in one voice; everything the assistant says is learned."""
-        first = self.pick(rng)
-        voice, codes = self.answer(rng, first) or ("", np.zeros(0, np.int64))
-        said = [(first, codes)]
-        for _ in range(60 if turns > 1 else 0):
-            other = self.pick(rng)
-            more = self.answer(rng, other, voice)
-            if more:
-                said.append((other, more[1]))
-                break
-        builder = Builder(self, voice)
-        for number, (question, speech) in enumerate(said):
-            if number:
-                builder.add(self.text.encode("\n"))
-            builder.add(self.prompt.user_text(self.text.encode, question.text))
-            builder.reply(question.fact.answer, speech, TEXT_WEIGHT, 1.0)
-        return builder.done()
-
     def heard(self, rng: np.random.Generator) -> Lesson:
         """A spoken question, answered in some voice."""
-        question = self.spoken[int(rng.integers(len(self.spoken)))]
-        takes = self.frames[question.text]
-        frames = takes[int(rng.integers(len(takes)))]
-        voice, codes = self.answer(rng, question) or ("", np.zeros(0, np.int64))
+        frames, answer = self.spoken[int(rng.integers(len(self.spoken)))]
+        voice, codes = _one(self.answers[answer], rng)
         builder = Builder(self, voice)
         builder.add(self.prompt.user_audio(self.text.encode, -(-len(frames) // 8)))
-        builder.reply(question.fact.answer, codes, TEXT_WEIGHT, 1.0)
+        builder.reply(answer, codes, TEXT_WEIGHT, 1.0)
         return builder.done(frames)
 
     def read_aloud(self, rng: np.random.Generator) -> Lesson:
         """Open text: asked for word for word, or as the masked answer to a question it has nothing to do with."""
         voice, text, codes = self.reading[int(rng.integers(len(self.reading)))]
         asked = rng.random() < 0.4
-        request = READ_REQUEST.format(text=text) if asked else self.pick(rng).text
+        request = READ_REQUEST.format(text=text) if asked else self.typed_turns(rng)[0][0]
         builder = Builder(self, voice)
         builder.add(self.prompt.user_text(self.text.encode, request))
         builder.reply(text, codes, 0.3 if asked else 0.0, 1.0)
         return builder.done()
+
+
+def _one(of: Sequence[Any], rng: np.random.Generator) -> Any:
+    return of[int(rng.integers(len(of)))]
+
+
+def _answers(codes: Path) -> dict[str, list[tuple[str, IntArray]]]:
+    """(speaker, codes) of every answer that is spoken."""
+    found: dict[str, list[tuple[str, IntArray]]] = {}
+    for spoken, row in read(codes / "answers.npz"):
+        found.setdefault(row["text"], []).append((row["voice"], spoken))
+    return found
+
+
+def _reading(codes: Path) -> list[tuple[str, str, IntArray]]:
+    """(speaker, text, codes) of what nano's own speakers read."""
+    names = {pack: name for name, pack in SPEAKERS.items()} | {name: name for name in SPEAKERS}
+    rows = [(c, row) for name in ("natural_open", "natural-speech", "words") for c, row in read(codes / f"{name}.npz")]
+    return [(names[row["voice"]], row["text"], c) for c, row in rows if row["voice"] in names and len(c) <= _LONGEST_READING]
+
+
+def _spoken(features: Path) -> list[tuple[np.ndarray, str]]:
+    """(encoder frames float16 [T, 512], right answer) of spoken questions; of those outside the world, the usual one."""
+    right = {question.text: question.fact.answer for question in split()[0]}
+    right |= {normalise(fill(p, fact.row)): fact.answer for fact in facts() for p in wordings()[fact.kind.name].ask}
+    return [(clip.frames, right.get(clip.row["text"], UNKNOWN[0])) for clip in load_speech(features / "questions")]
 
 
 class Builder:

@@ -1,6 +1,6 @@
 """Put the trained parts together as one base directory of float16 safetensors.
 
-python -m recipes.nano.pack --work DIR --out voicekit/assets/nano
+python -m recipes.nano.pack --work DIR --whisper model.bin --out voicekit/assets/nano
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from recipes.nano.shape import ADAPTER_HIDDEN, CONTROL, ENCODER, Places, llm_config
+from recipes.nano.natural_sets import SPEAKERS
+from recipes.nano.phonetic import Phonetic
+from recipes.nano.shape import ADAPTER_HIDDEN, CONTROL, ENCODER, SEGMENT_POSITIONS, Places, llm_config
+from recipes.nano.speech_features import Speech, load_speech
 from recipes.nano.tokens import read
-from recipes.nano.voices import NAMED, default_female
+from recipes.nano.whisper_frames import load_whisper
 from recipes.nano.world import Question, split
 from voicekit.covo.features import speaker_vector
 from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.files import beside
+from voicekit.records import FloatArray
+from voicekit.timebase import LATENTS_PER_TOKEN
 
 REHEARSAL = 700
-PROMPT_TOKENS = 75
-KEPT_FLOAT32 = ("inv_freq", "codebook")
+PROMPT_TOKENS = 25
+PROMPT_CLIPS = 40
+KEPT_FLOAT32 = ("inv_freq", "codebook.vectors")
 
 
 def half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -33,9 +39,11 @@ def half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.float().contiguous() if k.endswith(KEPT_FLOAT32) else v.half().contiguous() for k, v in weights.items()}
 
 
-def chat_weights(places: Places) -> dict[str, Tensor]:
+def chat_weights(places: Places, whisper: Path) -> dict[str, Tensor]:
+    """The chat model with its adapter, and Whisper's encoder with as many positions as a segment has."""
     model = torch.load(places.chat / "last.pt", weights_only=False)["model"]
-    encoder = torch.load(places.hearing / "last.pt", weights_only=False)["encoder"]
+    encoder = load_whisper(whisper).state_dict()
+    encoder["embed_positions.weight"] = encoder["embed_positions.weight"][:SEGMENT_POSITIONS]
     return half({**model, **{f"encoder.{k}": v for k, v in encoder.items()}})
 
 
@@ -54,8 +62,8 @@ def configs(text_tokens: int) -> tuple[dict, dict]:
         "kind": "covo_audio",
         "licence": "Apache-2.0",
         "languages": ["en"],
-        "speakers": [v.name for v in NAMED],
-        "default_speaker": default_female.name,
+        "speakers": [*SPEAKERS],
+        "default_speaker": next(iter(SPEAKERS)),
         "control": CONTROL,
         "vocoder": "world",
         "max_new_tokens": 500,
@@ -68,20 +76,24 @@ def configs(text_tokens: int) -> tuple[dict, dict]:
     return base, config
 
 
-def neutral_prompt(work: Path) -> dict[str, Tensor]:
-    """The default speaker's: the longest of their clips as known prefix, statistics over all of them."""
-    data = np.load(work / "latents.npz")
-    moments = np.load(Places(work).decoder / "token2wav" / "global_mean_var.npy")
-    normal = (data["latents"].astype(np.float32) - moments[:64]) / np.sqrt(moments[64:])
-    frames = [row["frames"] for row in json.loads(str(data["rows"]))]
-    parts = np.split(normal, np.cumsum(frames)[:-1])
-    pairs = zip(parts, read(Places(work).codes / "latents.npz"), strict=True)
-    own = [(x, codes) for x, (codes, row) in pairs if row["voice"] == default_female.name]
-    latents, codes = max(own, key=lambda pair: len(pair[1]))
-    vector = speaker_vector(np.concatenate([x for x, _ in own]))
-    count = min(PROMPT_TOKENS, len(codes))
-    return {"tokens": torch.from_numpy(codes[:count]), "latents": torch.from_numpy(latents[: 4 * count]).contiguous(),
-            "speaker": torch.from_numpy(vector)}  # fmt: skip
+def voice_prompts(places: Places) -> dict[str, dict[str, Tensor]]:
+    """Of each of nano's speakers: a clip of middling length as known prefix, and the statistics of a minute of their speech."""
+    tokenizer = Phonetic.load(places.phonetic / "model")
+    moments = np.load(places.decoder / "token2wav" / "global_mean_var.npy")
+    by_speaker: dict[str, list[Speech]] = {name: [] for name in SPEAKERS}
+    for clip in load_speech(places.features / "answers"):
+        by_speaker[clip.row["voice"]].append(clip)
+    return {name: _voice_prompt(clips[:PROMPT_CLIPS], tokenizer, moments) for name, clips in by_speaker.items()}
+
+
+def _voice_prompt(clips: list[Speech], tokenizer: Phonetic, moments: FloatArray) -> dict[str, Tensor]:
+    mean, deviation = moments[: len(moments) // 2], np.sqrt(moments[len(moments) // 2 :])
+    normal = [((clip.latents.astype(np.float32) - mean) / deviation).astype(np.float32) for clip in clips]
+    chosen = int(np.argsort([clip.tokens for clip in clips])[len(clips) // 2])
+    codes = tokenizer.encode(clips[chosen].frames.astype(np.float32), clips[chosen].latents.astype(np.float32))[-PROMPT_TOKENS:]
+    vector = speaker_vector(np.concatenate(normal), with_pitch=True)
+    latents = normal[chosen][-LATENTS_PER_TOKEN * len(codes) :].copy()
+    return {"tokens": torch.from_numpy(codes), "latents": torch.from_numpy(latents), "speaker": torch.from_numpy(vector)}
 
 
 def write_material(places: Places, out: Path) -> None:
@@ -90,7 +102,7 @@ def write_material(places: Places, out: Path) -> None:
     lines = [_line("train", q) for q in train] + [_line("dev", q) for q in dev] + [_line("test", q) for q in test]
     (out / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     answers: dict[str, list[tuple[str, list[int]]]] = {}
-    for codes, row in read(places.codes / "answers_train.npz"):
+    for codes, row in read(places.codes / "answers.npz"):
         answers.setdefault(row["text"], []).append((row["voice"], codes.tolist()))
     rng = np.random.default_rng(0)
     spoken = [q for q in train if q.fact.answer in answers]
@@ -108,7 +120,7 @@ def _line(part: str, question: Question) -> dict[str, str]:
     return {"split": part, "text": question.text, "answer": question.fact.answer, "domain": question.fact.domain}
 
 
-def pack(work: Path, out: Path) -> None:
+def pack(work: Path, out: Path, whisper: Path) -> None:
     places = Places(work)
     for folder in ("speech_tokenizer", "token2wav", "voice_prompts"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -119,12 +131,15 @@ def pack(work: Path, out: Path) -> None:
     (out / "tokenizer.json").write_bytes(places.text.read_bytes())
     special = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": SPECIAL[1], "pad_token": SPECIAL[2]}
     (out / "tokenizer_config.json").write_text(json.dumps(special, indent=1) + "\n")
-    save_file(chat_weights(places), out / "model.safetensors")
-    for source, name in ((places.tokenizer, "speech_tokenizer"), (places.decoder / "token2wav", "token2wav")):
+    save_file(chat_weights(places, whisper), out / "model.safetensors")
+    for source, name in ((places.reading / "speech_tokenizer", "speech_tokenizer"), (places.decoder / "token2wav", "token2wav")):
         (out / name / "config.json").write_text((source / "config.json").read_text() + "\n")
         save_file(half(load_file(source / "model.safetensors")), out / name / "model.safetensors")
     (out / "token2wav" / "global_mean_var.npy").write_bytes((places.decoder / "token2wav" / "global_mean_var.npy").read_bytes())
-    save_file(neutral_prompt(work), out / "voice_prompts" / "neutral.safetensors")
+    prompts = voice_prompts(places)
+    prompts["neutral"] = prompts[base["default_speaker"]]
+    for name, prompt in prompts.items():
+        save_file(prompt, out / "voice_prompts" / f"{name}.safetensors")
     write_material(places, out)
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
@@ -134,8 +149,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--whisper", type=Path, required=True, help="CTranslate2's float16 model.bin of Whisper base")
     args = parser.parse_args()
-    pack(args.work, args.out)
+    pack(args.work, args.out, args.whisper)
 
 
 if __name__ == "__main__":

@@ -101,10 +101,7 @@ def main() -> None:
     parser.add_argument("--transcripts", type=Path, help="of clips without text: lines of JSON (file, text)")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    heard: dict[str, str] = {}
-    if chosen.transcripts:
-        rows = map(json.loads, chosen.transcripts.read_text(encoding="utf-8").splitlines())
-        heard = {row["file"]: row["text"] for row in rows}
+    heard = transcripts_of(chosen.transcripts)
     todo = [path for path in sorted(chosen.features.glob("*/speech_*.npz")) if not phones_beside(path).exists()]
     model = aligner(chosen.features)
     for path in todo:
@@ -115,6 +112,12 @@ def main() -> None:
             with beside(phones_beside(path)) as tmp, tmp.open("wb") as sink:
                 np.save(sink, labels)
             print(f"{path.parent.name}/{path.stem}: {float((labels != UNKNOWN).mean()):.1%} known", flush=True)
+
+
+def transcripts_of(file: Path | None) -> dict[str, str]:
+    """Texts by file, as `recipes.nano.heard` writes them."""
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines() if file else ())
+    return {row["file"]: row["text"] for row in rows}
 
 
 def text_of(clip: Speech, heard: dict[str, str]) -> str:

@@ -19,14 +19,13 @@ from torch.nn import functional as F
 
 from recipes.nano.phones import PHONES
 from recipes.nano.whisper_frames import WIDTH as FRAME_WIDTH
+from voicekit.covo.phonetic_tokenizer import F0_SCALE, MELODY, Block, Codebook, median_log_f0, melody_of
 from voicekit.covo.vocoder import LOG_F0, NUM_LATENTS, VOICING
 from voicekit.files import beside
 from voicekit.records import FloatArray
 
-MELODY = 3  # relative log F0, voicing, loudness
-F0_SCALE = 5.0  # of log F0 relative to the speaker's median, where it is a target
 SPEAKER_DIM = 2 * LOG_F0 + 1
-_LOUD_SHARE = 0.7
+_LOUD_SHARE = 0.7  # of the frames, which describe a speaker
 _LOUDNESS = 0  # the first envelope coefficient
 
 
@@ -41,35 +40,16 @@ class PhoneticConfig:
     speaking_blocks: int = 2
 
 
-class Block(nn.Module):
-    """Norm, convolution over time, a mixing of channels; residual. x [B, T, D]."""
+class TrainedCodebook(Codebook):
+    """A codebook that follows its inputs by moving averages."""
 
-    def __init__(self, hidden: int, kernel: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.conv = nn.Conv1d(hidden, hidden, kernel, padding=kernel // 2)
-        self.mix = nn.Linear(hidden, hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.mix(F.silu(self.conv(self.norm(x).transpose(1, 2))).transpose(1, 2))
-
-
-class Codebook(nn.Module):
-    """Unit vectors [codes, dim] that follow their inputs by moving averages while training."""
-
-    vectors: Tensor
     count: Tensor
     total: Tensor
 
     def __init__(self, codes: int, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("vectors", F.normalize(torch.randn(codes, dim), dim=-1))
+        super().__init__(codes, dim)
         self.register_buffer("count", torch.ones(codes))
         self.register_buffer("total", torch.zeros(codes, dim))
-
-    def nearest(self, z: Tensor) -> Tensor:
-        """Unit vectors [..., dim] -> codes int64 [...]."""
-        return (z.float() @ self.vectors.T).argmax(-1)
 
 
 class Phonetic(nn.Module):
@@ -92,7 +72,7 @@ class Phonetic(nn.Module):
         self.from_melody = nn.Linear(2 * MELODY, d)
         self.encoder = nn.Sequential(*(Block(d, k) for _ in range(config.encoder_blocks)))
         self.to_code = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_dim))
-        self.codebook = Codebook(config.num_codes, config.code_dim)
+        self.codebook = TrainedCodebook(config.num_codes, config.code_dim)
         self.from_code = nn.Linear(config.code_dim, d)
         self.reader = nn.Sequential(*(Block(d, k) for _ in range(config.reader_blocks)))
         self.read_norm = nn.LayerNorm(d)
@@ -167,21 +147,6 @@ def raw_latents(said: Tensor, latent_mean: Tensor, latent_std: Tensor, median: f
     out[:, LOG_F0] = said[:, LOG_F0] / F0_SCALE + median
     out[:, VOICING] = said[:, VOICING].sigmoid()
     return out.numpy()
-
-
-def median_log_f0(raw_latents: FloatArray) -> float:
-    """Of the voiced frames of [M, 64]; of all if none is voiced."""
-    voiced = raw_latents[:, VOICING] > 0.5
-    return float(np.median(raw_latents[voiced if voiced.any() else slice(None), LOG_F0]))
-
-
-def melody_of(raw_latents: FloatArray) -> FloatArray:
-    """Raw latents [4N, 64] -> float32 [2N, 3] at 50 Hz: relative log F0 (0 where unvoiced), voicing, loudness."""
-    voicing = raw_latents[:, VOICING].astype(np.float32)
-    pitch = F0_SCALE * (raw_latents[:, LOG_F0].astype(np.float32) - median_log_f0(raw_latents)) * voicing
-    loud = raw_latents[:, _LOUDNESS].astype(np.float32)
-    loud = (loud - np.quantile(loud, _LOUD_SHARE)) / 3
-    return np.stack([np.clip(pitch, -4, 4), voicing, np.maximum(loud, -3)], -1).reshape(-1, 2, MELODY).mean(1)
 
 
 def describe(raw_latents: FloatArray) -> FloatArray:

@@ -22,9 +22,10 @@ from torch.nn import functional as F
 
 from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
-from recipes.nano.phonetic import SPEAKER_DIM, Block, Phonetic, normal_speaker, raw_latents
+from recipes.nano.phonetic import SPEAKER_DIM, Phonetic, normal_speaker, raw_latents
 from recipes.nano.phonetic_training import BATCH, READ_AGAIN_STEPS, WEIGHTS, Batch, Material, collate, latent_losses
 from voicekit.covo.decoder import Rotary
+from voicekit.covo.phonetic_tokenizer import Block
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, NUM_LATENTS
 from voicekit.files import beside
 from voicekit.records import FloatArray

@@ -23,8 +23,9 @@ from recipes.nano.loop import Run, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, UNKNOWN
-from recipes.nano.phonetic import F0_SCALE, Codebook, Phonetic, PhoneticConfig, describe, melody_of, normal_speaker
+from recipes.nano.phonetic import Phonetic, PhoneticConfig, TrainedCodebook, describe, normal_speaker
 from recipes.nano.speech_features import load_file
+from voicekit.covo.phonetic_tokenizer import F0_SCALE, melody_of
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
 
 SHARES = {"natural_open": 0.35, "natural-speech": 0.3, "librispeech-252": 0.35}
@@ -136,7 +137,7 @@ def collate(items: Sequence[Item], rng: np.random.Generator, crop: int = CROP_TO
     )
 
 
-def quantise(book: Codebook, unit: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def quantise(book: TrainedCodebook, unit: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """Straight-through code vectors and the commitment loss of unit vectors [B, N, dim]; the codebook follows them."""
     codes = book.nearest(unit.detach())
     with torch.no_grad():
@@ -154,7 +155,7 @@ def quantise(book: Codebook, unit: Tensor, mask: Tensor, rng: torch.Generator | 
 
 
 @torch.no_grad()
-def start_codebook(book: Codebook, vectors: Tensor, tokens: int, rounds: int = 12) -> None:
+def start_codebook(book: TrainedCodebook, vectors: Tensor, tokens: int, rounds: int = 12) -> None:
     """k-means on unit vectors [M, dim]; the counts become those of a step of so many tokens."""
     centres = vectors[torch.randperm(len(vectors))[: len(book.vectors)]].clone()
     centres = torch.cat([centres, F.normalize(torch.randn(len(book.vectors) - len(centres), vectors.shape[1]), dim=-1)])

@@ -9,17 +9,17 @@ from typing import Any
 CONTROL = "voice: {speaker}"
 TEXT_VOCABULARY = 2000
 NUM_CODES = 1024
-HIDDEN = 256
+HIDDEN = 320
 ADAPTER_HIDDEN = 384
-ENCODER_MELS = 80
 SEGMENT_POSITIONS = 400
 
+# Whisper base's encoder, with positions for segments of 8 s.
 ENCODER = {
-    "d_model": 192,
-    "encoder_layers": 4,
-    "encoder_attention_heads": 4,
-    "encoder_ffn_dim": 768,
-    "num_mel_bins": ENCODER_MELS,
+    "d_model": 512,
+    "encoder_layers": 6,
+    "encoder_attention_heads": 8,
+    "encoder_ffn_dim": 2048,
+    "num_mel_bins": 80,
     "max_source_positions": SEGMENT_POSITIONS,
     "activation_function": "gelu",
     "dropout": 0.0,
@@ -39,10 +39,10 @@ def llm_config(text_tokens: int) -> dict[str, Any]:
     return {
         "vocab_size": text_tokens + NUM_CODES,
         "hidden_size": HIDDEN,
-        "intermediate_size": 768,
+        "intermediate_size": 896,
         "num_hidden_layers": 6,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
         "max_position_embeddings": 2048,
         "rope_theta": 10_000.0,
         "rms_norm_eps": 1e-6,
@@ -63,24 +63,32 @@ class Places:
         return self.work / "audio"
 
     @property
-    def tokenizer(self) -> Path:
-        return self.work / "tok" / "speech_tokenizer"
-
-    @property
     def text(self) -> Path:
         return self.work / "text" / "tokenizer.json"
 
     @property
-    def hearing(self) -> Path:
-        return self.work / "hearing"
+    def features(self) -> Path:
+        return self.work / "features"
+
+    @property
+    def phonetic(self) -> Path:
+        return self.work / "phonetic"
 
     @property
     def codes(self) -> Path:
         return self.work / "codes"
 
     @property
+    def reading(self) -> Path:
+        return self.work / "reading"
+
+    @property
     def decoder(self) -> Path:
         return self.work / "decoder"
+
+    @property
+    def ears(self) -> Path:
+        return self.work / "ears.pt"
 
     @property
     def chat(self) -> Path:

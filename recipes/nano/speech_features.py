@@ -4,7 +4,8 @@ python -m recipes.nano.speech_features --whisper model.bin --out DIR [--rendered
 [--scripted DIR ...]
 
 A set becomes a folder of speech_XXXX.npz: frames float16 [sum 2N, 512] at 50 Hz, latents float16 [sum 4N, 64] at 100 Hz
-(`voicekit.covo.vocoder`), tokens int32 [clips], rows (JSON). Finished files are kept, so that a growing set may be run again.
+(`voicekit.covo.vocoder`, pitch by DIO: its octave errors are rare enough for training), tokens int32 [clips], rows (JSON).
+Finished files are kept, so that a growing set may be run again.
 """
 
 from __future__ import annotations
@@ -19,29 +20,20 @@ import numpy as np
 import soundfile as sf
 import soxr
 import torch
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from recipes.nano.natural import TEST_PEOPLE
+from recipes.nano.natural_sets import TEST_PEOPLE
 from recipes.nano.stored import save_arrays
 from recipes.nano.text import normalise
-from recipes.nano.whisper_frames import LONGEST_S, WhisperFrames, load_whisper
+from recipes.nano.whisper_frames import LONGEST_S, load_whisper
+from voicekit.covo.adapter import whisper_frames
 from voicekit.covo.features import num_tokens
-from voicekit.covo.vocoder import (
-    F0_CEIL_HZ,
-    F0_FLOOR_HZ,
-    FFT_SAMPLES,
-    LOG_F0,
-    NUM_ENVELOPE,
-    NUM_LATENTS,
-    VOICING,
-    interpolated_log_f0,
-)
+from voicekit.covo.vocoder import quick_analyse
 from voicekit.records import FloatArray
-from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
-from voicekit.world import pyworld
+from voicekit.timebase import MODEL_RATE_HZ
 
 SHARD_CLIPS = 50
 LEVEL = 0.07  # root mean square: -23 dBFS
-_PITCH_RATE_HZ = 12_000
 
 Source = Iterator[tuple[dict, FloatArray]]
 
@@ -70,29 +62,6 @@ def load_file(path: Path) -> list[Speech]:
         ends = np.cumsum(data["tokens"])[:-1]
         frames, latents = np.split(data["frames"], 2 * ends), np.split(data["latents"], 4 * ends)
         return [Speech(*parts) for parts in zip(frames, latents, json.loads(str(data["rows"])), strict=True)]
-
-
-def world_latents(samples_24k: FloatArray) -> FloatArray:
-    """Raw latents float32 [4N, 64] as `vocoder.analyse` gives them, by DIO in place of harvest: 60 times faster than speech.
-
-    DIO makes more octave errors; they are rare enough for training.
-    """
-    tokens = num_tokens(len(samples_24k))
-    padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - len(samples_24k))).astype(np.float64)
-    low = soxr.resample(padded, MODEL_RATE_HZ, _PITCH_RATE_HZ)
-    f0, times = pyworld.dio(low, _PITCH_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=1000 / LATENT_HZ)
-    f0 = pyworld.stonemask(low, f0, times, _PITCH_RATE_HZ)
-    f0 = np.pad(f0, (0, max(0, 4 * tokens - len(f0))))[: 4 * tokens]
-    times = np.arange(len(f0)) / LATENT_HZ
-    audio = padded + 1e-5 * np.random.default_rng(0).standard_normal(len(padded))
-    out = np.empty((len(f0), NUM_LATENTS), np.float32)
-    envelope = pyworld.cheaptrick(audio, f0, times, MODEL_RATE_HZ, fft_size=FFT_SAMPLES)
-    aperiodicity = pyworld.d4c(audio, f0, times, MODEL_RATE_HZ, fft_size=FFT_SAMPLES)
-    out[:, :NUM_ENVELOPE] = pyworld.code_spectral_envelope(envelope, MODEL_RATE_HZ, NUM_ENVELOPE)
-    out[:, NUM_ENVELOPE:LOG_F0] = pyworld.code_aperiodicity(aperiodicity, MODEL_RATE_HZ)
-    out[:, LOG_F0] = interpolated_log_f0(f0)
-    out[:, VOICING] = f0 > 0
-    return out
 
 
 def level(samples: FloatArray, rate_hz: int) -> FloatArray:
@@ -147,7 +116,7 @@ def _file_clips(folder: Path, rows: Iterable[dict]) -> Source:
         yield row, level(np.asarray(samples, np.float32), rate_hz)
 
 
-def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperFrames) -> None:
+def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperEncoder) -> None:
     """Write every shard of a set that is not there."""
     for number, source in shards:
         path = out / f"speech_{number}.npz"
@@ -157,8 +126,8 @@ def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperFra
         for row, samples in source:
             if len(samples) > LONGEST_S * MODEL_RATE_HZ:
                 continue
-            frames.append(whisper.of(samples).astype(np.float16))
-            latents.append(world_latents(samples).astype(np.float16))
+            frames.append(whisper_frames(whisper, samples, num_tokens(len(samples))).numpy().astype(np.float16))
+            latents.append(quick_analyse(samples).astype(np.float16))
             rows.append(row)
         tokens = np.array([len(part) // 4 for part in latents], np.int32)
         arrays = {"frames": np.concatenate(frames), "latents": np.concatenate(latents), "tokens": tokens}

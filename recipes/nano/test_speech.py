@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.nano.kokoro import Kokoro
-from recipes.nano.natural import TEST_VOICES, Line, open_lines, render_shard
+from recipes.nano.natural import render_shard
+from recipes.nano.natural_sets import TEST_VOICES, Line, open_lines
 
 SENTENCES = 28
 _FEWEST_WORDS = 8

@@ -18,9 +18,10 @@ import torch
 from recipes.nano.heard import TESTS, embedded_judge, through, wrong
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, SILENCE, UNKNOWN
-from recipes.nano.phonetic import Phonetic, describe, melody_of
+from recipes.nano.phonetic import Phonetic, describe
 from recipes.nano.phonetic_decoder import PhoneticDecoder
 from recipes.nano.speech_features import Speech, load_speech
+from voicekit.covo.phonetic_tokenizer import melody_of
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
 from voicekit.records import FloatArray
 

@@ -1,6 +1,9 @@
-"""Speech tokens of the base's named voices, and of the decoder's clips, by the trained tokenizer: one small file a set.
+"""Speech tokens of prepared sets, by the trained tokenizer.
 
-python -m recipes.nano.tokens --work DIR [--device cpu]
+python -m recipes.nano.tokens --tokenizer DIR --features DIR --out DIR
+
+One small file a set (codes int16 of all clips, how many of each, a row a clip as JSON): what the chat model and the reader of
+tokens learn from.
 """
 
 from __future__ import annotations
@@ -12,70 +15,51 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.nano.shape import Places
-from recipes.nano.stored import from_bytes, load_set, save_arrays
-from voicekit.covo.speech_tokenizer import SpeechTokenizer
+from recipes.nano.phonetic import Phonetic
+from recipes.nano.speech_features import load_file
+from recipes.nano.stored import save_arrays
 from voicekit.records import IntArray
 
-SETS = ("answers_train", "narr_train", "open_train")
-BATCH_TOKENS = 3000
+ROW = ("text", "voice", "named", "file")
 
 
-@torch.inference_mode()
-def encode_all(tokenizer: SpeechTokenizer, mels: list[np.ndarray]) -> list[IntArray]:
-    """Codes of mels [4N, 80] in bytes, many at once, in the given order."""
-    order = sorted(range(len(mels)), key=lambda i: len(mels[i]))
-    out: list[IntArray] = [np.zeros(0, np.int64)] * len(mels)
-    weight = tokenizer.conv1.weight
-    while order:
-        longest = len(mels[order[-1]]) // 4
-        batch = [order.pop() for _ in range(min(len(order), max(1, BATCH_TOKENS // longest)))]
-        mask = torch.zeros(len(batch), longest, dtype=torch.bool)
-        x = torch.zeros(len(batch), 4 * longest, 80)
-        for row, i in enumerate(batch):
-            x[row, : len(mels[i])] = torch.from_numpy(from_bytes(mels[i]))
-            mask[row, : len(mels[i]) // 4] = True
-        mask = mask.to(weight.device)
-        codes = tokenizer.quantizer.indices(tokenizer.to_code(tokenizer.hidden(x.to(weight), mask))).cpu().numpy()
-        for row, i in enumerate(batch):
-            out[i] = codes[row, : len(mels[i]) // 4]
-    return out
+def encode_set(tokenizer: Phonetic, folder: Path) -> tuple[list[dict], list[IntArray]]:
+    """Rows and codes int64 [N] of every clip of a set."""
+    rows, codes = [], []
+    for path in sorted(folder.glob("speech_*.npz")):
+        for clip in load_file(path):
+            rows.append({key: clip.row[key] for key in ROW if key in clip.row})
+            codes.append(tokenizer.encode(clip.frames.astype(np.float32), clip.latents.astype(np.float32)))
+    return rows, codes
 
 
 def write(out: Path, rows: list[dict], codes: list[IntArray]) -> None:
+    """One set's file."""
     counts = np.array([len(c) for c in codes])
     save_arrays(out, {"codes": np.concatenate(codes).astype(np.int16), "counts": counts, "rows": json.dumps(rows)})
 
 
 def read(file: Path) -> list[tuple[IntArray, dict]]:
-    """(codes int64 [N], row of the index) of every clip of a set."""
+    """(codes int64 [N], row) of every clip of a set."""
     data = np.load(file)
     parts = np.split(data["codes"].astype(np.int64), np.cumsum(data["counts"])[:-1])
     return list(zip(parts, json.loads(str(data["rows"])), strict=True))
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    places = Places(args.work)
-    places.codes.mkdir(parents=True, exist_ok=True)
-    tokenizer = SpeechTokenizer.load(places.tokenizer, args.device)
-    latents = args.work / "latents.npz"
-    if latents.exists() and not (places.codes / "latents.npz").exists():
-        data = np.load(latents)
-        rows = json.loads(str(data["rows"]))
-        mels = np.split(data["mel"], np.cumsum([row["frames"] for row in rows])[:-1])
-        write(places.codes / "latents.npz", rows, encode_all(tokenizer, mels))
-    for name in SETS:
-        out = places.codes / f"{name}.npz"
-        items = [] if out.exists() else [i for i in load_set(places.audio / name) if i.row["named"]]
-        if items:
-            write(out, [i.row for i in items], encode_all(tokenizer, [i.mel for i in items]))
-            print(name, len(items), flush=True)
+    parser.add_argument("--tokenizer", type=Path, required=True, help="a saved recipes.nano.phonetic")
+    parser.add_argument("--features", type=Path, required=True, help="sets of recipes.nano.speech_features")
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    tokenizer = Phonetic.load(chosen.tokenizer)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    for folder in sorted(path for path in chosen.features.iterdir() if any(path.glob("speech_*.npz"))):
+        rows, codes = encode_set(tokenizer, folder)
+        write(chosen.out / f"{folder.name}.npz", rows, codes)
+        print(f"{folder.name}: {len(codes)} clips, {sum(map(len, codes)) / 25 / 3600:.2f} h", flush=True)
 
 
 if __name__ == "__main__":

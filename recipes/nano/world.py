@@ -17,12 +17,21 @@ FEWEST_USES = 4  # a question is only held out if each of its words is asked thi
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing the world knows; `weight` samples domains evenly, `key` names the fact, `answer` is what is said."""
+    """One thing the world knows: a row of its kind, and the answer that is said; `weight` samples domains evenly."""
 
-    domain: str
-    key: str
+    kind: Kind
+    row: tuple[str, ...]
     answer: str
     weight: float = 1.0
+
+    @property
+    def domain(self) -> str:
+        return self.kind.domain
+
+    @property
+    def key(self) -> str:
+        """Names the fact."""
+        return ": ".join((self.kind.name, *self.row))
 
 
 @dataclass(frozen=True)
@@ -42,30 +51,21 @@ class Question:
 @cache
 def facts() -> tuple[Fact, ...]:
     """Every fact, kind by kind."""
-    return tuple(fact for fact, _, _ in _facts())
+    all_kinds = kinds()
+    counts: Counter[str] = Counter()
+    for kind in all_kinds:
+        counts[kind.domain] += len(kind.rows)
+    mean = counts.total() / len(counts)
+    return tuple(Fact(kind, row, kind.answer.format(*row), mean / counts[kind.domain]) for kind in all_kinds for row in kind.rows)
 
 
 @cache
 def questions() -> tuple[Question, ...]:
     """Every fact asked in every way, the unseen pattern included."""
     return tuple(
-        Question(fact, phrasing, " ".join(pattern.format(*row).split()))
-        for fact, kind, row in _facts()
-        for phrasing, pattern in enumerate(kind.patterns)
-    )
-
-
-@cache
-def _facts() -> tuple[tuple[Fact, Kind, tuple[str, ...]], ...]:
-    all_kinds = kinds()
-    counts: Counter[str] = Counter()
-    for kind in all_kinds:
-        counts[kind.domain] += len(kind.rows)
-    mean = counts.total() / len(counts)
-    return tuple(
-        (Fact(kind.domain, ": ".join((kind.name, *row)), kind.answer.format(*row), mean / counts[kind.domain]), kind, row)
-        for kind in all_kinds
-        for row in kind.rows
+        Question(fact, phrasing, " ".join(pattern.format(*fact.row).split()))
+        for fact in facts()
+        for phrasing, pattern in enumerate(fact.kind.patterns)
     )
 
 

@@ -22,18 +22,24 @@ class Kind:
     answer: str
     rows: Rows
 
+    @property
+    def trained_patterns(self) -> tuple[str, ...]:
+        """All but the one that training never sees."""
+        return self.patterns[:-1]
+
 
 def kinds() -> tuple[Kind, ...]:
     """Every kind of fact, with its rows."""
     patterns = tomllib.loads(_PATTERNS.read_text(encoding="utf-8"))
     contents = _arithmetic() | _calendar() | _countries() | _words() | _animals() | _jobs_and_food() | _talk()
-    filled = tuple(Kind(of["domain"], name, _ways(of["ask"]), of["answer"], contents[name]) for name, of in patterns.items())
+    filled = tuple(Kind(of["domain"], name, ways(of["ask"]), of["answer"], contents[name]) for name, of in patterns.items())
     phrases = tuple(Kind("small talk", phrase[0], phrase[:7], phrase[7], ((),)) for phrase in talk.PHRASES)
     return filled + phrases
 
 
-def _ways(ask: str) -> tuple[str, ...]:
-    return tuple(way.strip() for way in ask.replace("\n", "").split("|"))
+def ways(ask: str) -> tuple[str, ...]:
+    """Wordings separated by bars."""
+    return tuple(way.strip() for way in ask.replace("\n", "").split("|") if way.strip())
 
 
 def _say(*numbers: int) -> tuple[str, ...]:

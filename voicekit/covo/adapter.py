@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from voicekit.records import FloatArray
-from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_LATENT
+from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
 
 ENCODER_RATE_HZ = 16_000
 ENCODER_SAMPLES_PER_FRAME = 160
@@ -99,3 +100,27 @@ def log_mel_segments(samples_24k: FloatArray, num_mels: int, segment_frames: int
         return torch.zeros(0, num_mels, segment_frames)
     made = _extractor(num_mels)(segments, sampling_rate=ENCODER_RATE_HZ, max_length=length, return_tensors="pt")
     return made["input_features"].float()
+
+
+def frames_of(encoder: WhisperEncoder, mel: Tensor) -> Tensor:
+    """The encoder on log-mel [B, mels, T] of any even T up to its segment, as the input is and not padded: [B, T / 2, D]."""
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[: x.shape[1]].to(x)
+    for layer in encoder.layers:
+        out = layer(x, None)
+        x = out[0] if isinstance(out, tuple) else out
+    return encoder.layer_norm(x)
+
+
+@torch.inference_mode()
+def whisper_frames(encoder: WhisperEncoder, samples_24k: FloatArray, tokens: int) -> Tensor:
+    """Frames float32 [2 tokens, D] at 50 Hz of mono samples [T] that cover so many 25 Hz tokens; at most 30 s."""
+    import soxr
+
+    padded = np.pad(samples_24k, (0, max(0, tokens * SAMPLES_PER_TOKEN - len(samples_24k))))
+    samples = np.asarray(soxr.resample(padded, MODEL_RATE_HZ, ENCODER_RATE_HZ), np.float32)
+    samples = np.pad(samples, (0, ENCODER_SAMPLES_PER_FRAME))
+    mel = _extractor(encoder.num_mel_bins)(
+        samples, sampling_rate=ENCODER_RATE_HZ, padding=False, truncation=False, return_tensors="pt"
+    )["input_features"]
+    return frames_of(encoder, mel[..., : 4 * tokens].to(encoder.conv1.weight))[0].float()

@@ -25,7 +25,6 @@ from voicekit.covo.layout import PROMPT_EXTRACTOR, PROMPTS, SPEECH_TOKENIZER, ca
 from voicekit.covo.material import read_material
 from voicekit.covo.prompt_extractor import PromptExtractor, Spoken, fit_speaker
 from voicekit.covo.speaking import Speaking, Words, samples_24k
-from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.covo.synthesis import WORLD, Moments, Synthesis
 from voicekit.covo.text import TextTokenizer, prompt_format
 from voicekit.covo.token2wav import Token2Wav, load_token2wav
@@ -38,7 +37,7 @@ from voicekit.storage import base_revision, file_sha256, tree_sha256
 from voicekit.timebase import LATENTS_PER_TOKEN, MODEL_RATE_HZ, SAMPLES_PER_TOKEN
 
 if TYPE_CHECKING:
-    from voicekit.covo.distilled_tokenizer import DistilledTokenizer
+    from voicekit.covo.tokenizers import AnyTokenizer
 
 T = TypeVar("T")
 NEUTRAL = "neutral"
@@ -119,12 +118,12 @@ class Base:
     def _material(self) -> BaseMaterial:
         return replace(read_material(self._folder, self.prompt.num_codes), default_speaker=self._card.default_speaker)
 
-    def own_tokenizer(self) -> SpeechTokenizer | DistilledTokenizer | None:
+    def own_tokenizer(self) -> AnyTokenizer | None:
         """The speech tokenizer, None where the base has none."""
         return self._tokenizer if (self._folder / SPEECH_TOKENIZER).exists() else None
 
     @cached_property
-    def _tokenizer(self) -> SpeechTokenizer | DistilledTokenizer:
+    def _tokenizer(self) -> AnyTokenizer:
         place = self._folder / SPEECH_TOKENIZER
         if not place.exists():
             raise BaseModelError(
@@ -132,9 +131,9 @@ class Base:
                 "Learn one from its decoder (voicekit base distill-tokenizer), or put one with the same codes into "
                 f"{place} (config.json and model.safetensors).",
             )
-        from voicekit.covo.distilled_tokenizer import load_tokenizer
+        from voicekit.covo.tokenizers import load_tokenizer
 
-        made = _part(place, lambda folder: load_tokenizer(folder, self._device))
+        made = _part(place, lambda folder: load_tokenizer(folder, self._chat.encoder, self._device))
         return self._fitting(SPEECH_TOKENIZER, made, made.config.num_codes)
 
     @cached_property
@@ -186,8 +185,10 @@ class Base:
 
         A tokenizer learned from the decoder is helped by the words (voicekit.covo.known_words).
         """
+        from voicekit.covo.distilled_tokenizer import DistilledTokenizer
+
         tokenizer = self._tokenizer
-        if isinstance(tokenizer, SpeechTokenizer):
+        if not isinstance(tokenizer, DistilledTokenizer):
             return (self.encode_speech(wave) for wave, _ in clips)
         heard = (Utterance(self.encode_text(text), tokenizer.log_probs(samples_24k(wave))) for wave, text in clips)
         return KnownWords(self._chat, self._words).tokens(heard)
@@ -200,8 +201,12 @@ class Base:
 
     def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:
         """As a Reader; None without a tokenizer and with a distilled one, which reads only what its texts reached."""
+        from voicekit.covo.distilled_tokenizer import DistilledTokenizer
+
         tokenizer = self.own_tokenizer()
-        return tokenizer.read_words(samples_24k(wave), text) if isinstance(tokenizer, SpeechTokenizer) else None
+        if tokenizer is None or isinstance(tokenizer, DistilledTokenizer):
+            return None
+        return tokenizer.read_words(samples_24k(wave), text)
 
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""
@@ -230,13 +235,16 @@ class Base:
         """The speaker embedding float32 [S] of recordings by their sound alone, without their tokens."""
         if self._extractor is not None:
             return self._extractor.speaker([samples_24k(wave) for wave in waves])
-        return speaker_vector(np.concatenate([self._latents_of(wave) for wave in waves]))
+        return self._statistics(np.concatenate([self._latents_of(wave) for wave in waves]))
 
     def _speaker(self, waves: Sequence[Waveform], spoken: Sequence[Spoken]) -> FloatArray:
         """The same by tokens and latents; a learned extractor's is fitted through the decoder."""
         if self._extractor is None:
-            return speaker_vector(np.concatenate([latents for _, latents in spoken]))
+            return self._statistics(np.concatenate([latents for _, latents in spoken]))
         return fit_speaker(self._synthesis.decoder, spoken, self.speaker_of(waves), self._extractor.used.cpu().numpy())
+
+    def _statistics(self, latents: FloatArray) -> FloatArray:
+        return speaker_vector(latents, with_pitch=self._synthesis.decoder.config.speaker_pitch)
 
     @cached_property
     def _neutral(self) -> VoicePrompt:

@@ -41,6 +41,7 @@ class DecoderConfig:
     grid_points: int = 5
     guidance: float = 0.5
     temperature: float = 0.5
+    speaker_pitch: bool = False  # the speaker embedding says the median pitch, and the tokens say theirs relative to it
 
 
 class Before(NamedTuple):

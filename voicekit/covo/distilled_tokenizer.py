@@ -22,7 +22,6 @@ from torch.nn import functional as F
 from transformers import WavLMConfig, WavLMModel
 
 from voicekit.covo.features import MEL_RATE_HZ, NUM_MELS, log_mel, num_tokens
-from voicekit.covo.speech_tokenizer import SpeechTokenizer
 from voicekit.covo.token_reader import TokenReader
 from voicekit.records import FloatArray, IntArray, Word
 from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN, TOKEN_HZ
@@ -150,12 +149,6 @@ class DistilledTokenizer(nn.Module):
         model = cls(DistilledConfig(**json.loads((folder / "config.json").read_text())))
         model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
         return model.eval().requires_grad_(False).to(device)
-
-
-def load_tokenizer(folder: Path, device: str = "cpu") -> SpeechTokenizer | DistilledTokenizer:
-    """A base's speech tokenizer of either kind."""
-    kind = json.loads((folder / "config.json").read_text()).get("kind")
-    return DistilledTokenizer.load(folder, device) if kind == KIND else SpeechTokenizer.load(folder, device)
 
 
 def fresh(size: str, num_codes: int, token_embedding: Tensor, init: Path | None = None) -> DistilledTokenizer:

@@ -53,11 +53,16 @@ def log_mel_16k(samples_16k: FloatArray) -> FloatArray:
     return np.log(power @ _filters() + LOG_FLOOR)
 
 
-def speaker_vector(latents: FloatArray) -> FloatArray:
+def speaker_vector(latents: FloatArray, *, with_pitch: bool = False) -> FloatArray:
     """float32 [128]: mean and log standard deviation over time of normalised latents [M, 64].
 
-    Pitch and voicing are left out: they are said by the speech tokens, and must not be settled by the voice prompt.
+    Pitch and voicing are left out: they are said by the speech tokens, and must not be settled by the voice prompt. `with_pitch`,
+    for tokens that say the pitch relative to the speaker's own, the mean of log F0 is its median where there is voice.
     """
     mean, spread = latents.mean(axis=0), np.log(latents.std(axis=0) + 1e-3)
     mean[list(PITCH_LATENTS)] = spread[list(PITCH_LATENTS)] = 0.0
+    if with_pitch:
+        log_f0, voicing = latents[:, PITCH_LATENTS[0]], latents[:, PITCH_LATENTS[1]]
+        voiced = voicing > (voicing.min() + voicing.max()) / 2
+        mean[PITCH_LATENTS[0]] = np.median(log_f0[voiced] if voiced.any() else log_f0)
     return np.concatenate([mean, spread]).astype(np.float32)

@@ -14,7 +14,7 @@ from voicekit.covo.distillation.pairs import Source
 from voicekit.covo.distillation.tokenizer import PEAK_RATE, PRETRAINED_RATE, READER_RATE, teach, teach_reader
 from voicekit.covo.distilled_tokenizer import DistilledTokenizer, fresh
 from voicekit.covo.layout import SPEECH_TOKENIZER
-from voicekit.covo.speech_tokenizer import SpeechTokenizer
+from voicekit.covo.tokenizers import AnyTokenizer
 from voicekit.errors import UsageError
 from voicekit.ports import OnProgress, Progress, Transcriber
 from voicekit.records import Metric
@@ -93,7 +93,7 @@ def _measured(
         "token_accuracy_unheard_voices": measure.held_out_pairs(source, new, spec.measured),
     }
     same = measure.same_words(source, new[:PROBED_VOICES], max(4, spec.measured // 3))
-    tokenizers: dict[str, SpeechTokenizer | DistilledTokenizer] = {"": tokenizer}
+    tokenizers: dict[str, AnyTokenizer] = {"": tokenizer}
     if (own := base.own_tokenizer()) is not None:
         tokenizers["original_"] = own
     numbers: dict[str, Metric] = {}
