@@ -443,3 +443,15 @@ def test_texts_of_every_country_are_read_in_their_encoding(encoding: str, text: 
     own = recording("wavs/001.wav")
     (tmp_path / "metadata.csv").write_bytes(f"001|{text}\n".encode(encoding))
     assert look_for_script(None, tmp_path, [own]).texts == {own.id: text}
+
+
+def test_tables_above_a_folder_of_recordings_are_read_if_they_name_them(tmp_path: Path) -> None:
+    own = {name: recording(f"{name}.wav") for name in TEXTS}
+    table("metadata_train.csv", "wavs/{n}.wav|{t}\n")(tmp_path, dict(list(TEXTS.items())[:3]))
+    table("metadata_eval.csv", "wavs/{n}.wav|{t}\n")(tmp_path, dict(list(TEXTS.items())[3:]))
+    put(tmp_path, "notes.csv", "001|not this\n")
+    put(tmp_path, "train.csv", "a,b\nc,d\n")
+    (tmp_path / "wavs").mkdir()
+    script = look_for_script(None, tmp_path / "wavs", list(own.values()))
+    assert {name: script.texts[r.id] for name, r in own.items()} == TEXTS
+    assert set(script.sources.values()) == {"../metadata_train.csv", "../metadata_eval.csv"} and script.not_read == ()

@@ -29,6 +29,10 @@ from voicekit.timebase import samples_to_seconds
 
 _PLAIN = (".txt", ".lab", ".text", ".transcript", ".transcription", ".trn", ".normalized", ".original", ".json")
 _METADATA = ("metadata.csv", "metadata.jsonl")
+_LIKE_METADATA = regex.compile(
+    r"(?:metadata|transcripts?|transcriptions?|filelist|train|validated|dev|val|test|text)(?:[_.-].*)?"
+)
+_TABLES = (".csv", ".tsv", ".txt", ".list", ".json", ".jsonl", ".xlsx")
 _BESIDE = "text files beside the recordings"
 _WHOLE_S = 0.5  # a row about a recording from beginning to end, give or take
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?"
@@ -162,7 +166,7 @@ class _Search:
         """Everything that lies near the recordings."""
         problem = self._tables(files)
         if any(r.id not in self.found.texts for r in self._recordings):
-            problem = self._tables(self._above()) or problem
+            problem = self._above() or problem
         self._sides(files)
         self._alone(files)
         self._tables([f for f in files if f in self._numbered], numbered=True)
@@ -343,9 +347,19 @@ class _Search:
 
     # Tables
 
-    def _above(self) -> list[str]:
-        """The table above the root: LJSpeech's wavs/."""
-        return [f"../{name}" for name in _METADATA if (self._root.parent / name).is_file()][:1]
+    def _above(self) -> ScriptError | None:
+        """The tables above the root, LJSpeech's above wavs/: they may be about other folders too."""
+        problem: ScriptError | None = None
+        for name in (path.name for path in tables_above(self._root)):
+            try:
+                problem = self._tables([f"../{name}"]) or problem
+            except ScriptError as error:
+                if name in _METADATA:
+                    raise
+                self.found.remarks.append(f"../{name} was not read: {error.problem.rstrip('.')}")
+            if name not in _METADATA:
+                self.found.not_read.pop(f"../{name}", None)
+        return problem
 
     def _near(self, table: Path) -> str:
         """The folder that a table is about, relative to the root ("" for one that lies elsewhere): that of its name beside it
@@ -362,7 +376,8 @@ class _Search:
         about something else."""
         problem: ScriptError | None = None
         for file in sorted(files, key=lambda f: (PurePosixPath(f).name not in _METADATA, PurePosixPath(f).name.endswith("l"), f)):
-            path, name = self._root / file, PurePosixPath(file)
+            name = PurePosixPath(file)
+            path = self._root.absolute().parent / name.name if name.parts[0] == ".." else self._root / file
             if BAD_NAME.search(file):
                 self.found.not_read[file] = "its name cannot be shown; rename it"
                 continue
@@ -473,6 +488,15 @@ class _Search:
         names, paths = some(list(dict.fromkeys(self.found.unused))), some([r.path for r in self._recordings])
         problem = f"The script {source} names no recording: it names {names}; the recordings are {paths}."
         return ScriptError(problem, HELP)
+
+
+def tables_above(root: Path) -> list[Path]:
+    """The tables in the folder above one of recordings that are called like its own: LJSpeech's metadata.csv above wavs/."""
+    try:
+        found = sorted(path for path in root.absolute().parent.iterdir() if is_text(path.name) and path.is_file())
+    except OSError:
+        return []
+    return [path for path in found if _LIKE_METADATA.fullmatch(path.stem.lower()) and path.suffix.lower() in _TABLES]
 
 
 def _whole_text(path: Path) -> str:
