@@ -140,7 +140,8 @@ class Curation(Shelf):
         """Who speaks in each recording, who speaks most first; a few seconds of each are written into `folder`."""
         spec = _with(find_recipe("lora", "").prepare, "", num_speakers)
         told = None if turns is None else existing(turns, "file of turns")
-        return find_speakers(self._engines, existing(recordings, "recordings"), _folder(folder), spec, report, told)
+        given = existing(recordings, "recordings")
+        return find_speakers(self._engines, given, _folder(folder), spec, report, told, of_one_set=True)
 
     def _desk(self, folder: Path | str) -> Desk:
         return desk_of(self._engines, self._base, _folder(folder))

@@ -24,6 +24,7 @@ from voicekit import audio, files, manifest
 from voicekit.errors import DraftNotFound, InputError, RecordingsError, UsageError, VoicekitError
 from voicekit.prepare import intake
 from voicekit.prepare.scripts import find_script
+from voicekit.prepare.scripts.names import names_meant, plain
 from voicekit.records import Recording
 from voicekit.storage import copy_file, file_sha256
 
@@ -252,6 +253,9 @@ class Drafts:
             _place(path, folder / path.name)
             return 1
         if suffix in _SCRIPTS:
+            before = self.script(draft_id)
+            if before is not None and before.name != path.name:  # of two tables the later goes first, the other fills gaps
+                _place(before, folder / before.name)
             self.set_script(draft_id, path)
             return 0
         if suffix in intake.SCRIPT_SUFFIXES:
@@ -287,10 +291,13 @@ def _is_inside(folder: Path, path: str) -> bool:
 
 def _with_texts(recording: Path) -> list[Path]:
     """A recording and the files beside it that say what is said in it alone: texts of its name."""
-    beside = [f for f in recording.parent.iterdir() if f.is_file() and f.stem == recording.stem and f != recording]
-    if any(f.suffix.lower() in audio.SUFFIXES for f in beside):
+    others = [f for f in recording.parent.iterdir() if f.is_file() and f != recording]
+    stems = {plain(f.stem) for f in others if f.suffix.lower() in audio.SUFFIXES}
+    if plain(recording.stem) in stems:
         return [recording]
-    return [recording, *(f for f in beside if f.suffix.lower() in intake.SCRIPT_SUFFIXES - _SCRIPTS)]
+    own = {plain(recording.stem), plain(recording.name)}
+    texts = [f for f in others if f.suffix.lower() in intake.SCRIPT_SUFFIXES - _SCRIPTS and plain(f.stem) not in stems]
+    return [recording, *(f for f in texts if own & set(names_meant(f.stem)))]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from voicekit import audio, manifest
 from voicekit.engines import Engines
-from voicekit.errors import LanguageError, ScriptError
+from voicekit.errors import LanguageError, ScriptError, UsageError
 from voicekit.models import AUTO, EMBEDDED, EMBEDDED_DEFAULTS, Step
 from voicekit.ports import BaseModel, LanguageDetector, OnProgress, Progress, SpeakerEncoder
 from voicekit.prepare import Given, Means, prepare_dataset
@@ -177,6 +177,7 @@ class _Told:
 
     key: str
     speakers: tuple[tuple[str, float, float], ...]
+    recording_id: str = ""
 
 
 def find_speakers(
@@ -187,14 +188,20 @@ def find_speakers(
     report: OnProgress,
     turns: Path | None = None,
     from_s: float = 0.0,
+    of_one_set: bool = False,
 ) -> list[SpeakerSample]:
     """Who speaks in each recording of `from_s` and more, by a diarizer where nobody wrote turns; a stretch of each is written
     into `folder` as a wav. Who sounds alike in several recordings is one person. What was found in `folder` before is not looked
-    for again. Raises InputError."""
+    for again. With `of_one_set` the folder may hold no samples of other recordings alone. Raises InputError, UsageError."""
     intake = take_in(recordings, spec.language, folder / WORK, spec.max_failed_ratio, report)
     others = [r.recording for r in intake.refused]
     written = {**_scripted(intake), **find_turns(turns, intake.root, intake.recordings, others).of}
     known = {told.key: told for told in manifest.read_journal(folder / TOLD, _Told)}
+    before = {told.recording_id for told in known.values()} - {""}
+    if of_one_set and before and not before & {r.id for r in intake.recordings}:
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+        problem = f"{folder} holds samples of the speakers of other recordings."
+        raise UsageError(problem, "Name another folder for these.")
     asked = [r for r in intake.recordings if r.id in written or r.num_samples >= from_s * r.sample_rate_hz]
     found: list[SpeakerSample] = []
     for number, recording in enumerate(asked):
@@ -206,7 +213,7 @@ def find_speakers(
         if told is None or not all((folder / _sample(recording.path, who)).is_file() for who, _, _ in told.speakers):
             with Track(intake.root / recording.path, folder / WORK, recording.sample_rate_hz) as track:
                 spoken = diarizer.diarize(track.heard(), spec.num_speakers or None) if diarizer else written[recording.id]
-                told = _Told(key, _sampled(track, spoken, recording.path, folder))
+                told = _Told(key, _sampled(track, spoken, recording.path, folder), recording.id)
             manifest.append_record(folder / TOLD, told)
         found += [SpeakerSample(recording.path, *who, _sample(recording.path, who[0])) for who in told.speakers]
     shutil.rmtree(folder / WORK, ignore_errors=True)

@@ -12,10 +12,11 @@ from voicekit.prepare import Given
 from voicekit.prepare.decisions import log_of
 from voicekit.prepare.hearing import Wanted
 from voicekit.prepare.intake import input_files
+from voicekit.prepare.scripts.find import tables_above
 from voicekit.records import Question
 from voicekit.shipped import shipped
 from voicekit.specs import Recipe, read_recipe
-from voicekit.storage import combined_sha256, tree_sha256
+from voicekit.storage import combined_sha256, file_sha256, tree_sha256
 
 _FILES = ("script", "reference", "turns")
 _FOLDERS = ("prepared",)
@@ -61,6 +62,8 @@ class Request:
         owner = [f"owner {self.owner}"] if self.owner else []
         decided = log_of(self.recordings)  # in a folder it is one of the recordings' files
         meant = [f"{name} {tree_sha256(file)}" for name in ("reference", "turns") if (file := getattr(self, name)) is not None]
+        above = tables_above(self.recordings) if self.recordings.is_dir() and self.script is None else []
+        meant += [f"above {file_sha256(table)}" for table in above]
         meant += [f"speaker {self.speaker}"] if self.speaker else []
         review = [f"review {tree_sha256(decided)}"] if self.recordings.is_file() and decided.is_file() else []
         return combined_sha256(

@@ -25,7 +25,7 @@ UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanm
 UNSPACED_LANGUAGES = frozenset("zh yue ja th lo km my".split())
 
 # Group separators and the decimal mark: 1,234.5 in English and East Asia, 1.234,5 or 1 234,5 in most of Europe.
-_POINT = regex.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+")
+_POINT = regex.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|(?<![\p{L}\d.])\.\d+|\d+")
 _COMMA = regex.compile(r"\d{1,3}(?:[. \u00a0\u202f]\d{3})+(?!\d)(?:,\d+)?|\d+,\d+|\d+")
 _POINT_LANGUAGES = frozenset("en zh ja ko th hi he yue".split())
 _CURRENCY = "$£€¥₹₩₽¢"
@@ -53,7 +53,8 @@ _UNITS = {
            "mg": "milligrams", "t": "tons", "lb": "pounds", "lbs": "pounds", "oz": "ounces", "ft": "feet|foot", "mi": "miles",
            "yd": "yards", "l": "liters", "L": "liters", "ml": "milliliters", "mL": "milliliters", "km/h": "kilometers per hour",
            "kmh": "kilometers per hour", "mph": "miles per hour|mile per hour", "m/s": "meters per second", "h": "hours",
-           "hr": "hours", "hrs": "hours", "min": "minutes", "mins": "minutes", "sec": "seconds", "s": "seconds",
+           "hr": "hours", "hrs": "hours", "yr": "years", "yrs": "years", "secs": "seconds",
+           "tsp": "teaspoons", "tbsp": "tablespoons", "min": "minutes", "mins": "minutes", "sec": "seconds", "s": "seconds",
            "ms": "milliseconds", "Hz": "hertz|hertz", "kHz": "kilohertz|kilohertz", "MHz": "megahertz|megahertz",
            "GHz": "gigahertz|gigahertz", "W": "watts", "kW": "kilowatts", "MW": "megawatts", "V": "volts", "kB": "kilobytes",
            "KB": "kilobytes", "MB": "megabytes", "GB": "gigabytes", "TB": "terabytes", "dB": "decibels",
@@ -91,7 +92,7 @@ _MINUS = {"en": "minus", "de": "minus", "fr": "moins", "es": "menos"}
 _TO = {"en": "to", "de": "bis", "fr": "à", "es": "a"}
 _VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
 _FRACTION = regex.compile(rf"(?<![\d/⁄.,])(?:(\d+)[ \u00a0]?)??(?:(\d{{1,2}})⁄(\d{{1,2}})|([{_VULGAR}]))(?![\d/⁄])")
-_SLASHED = regex.compile(r"(?<![\d/.,\p{L}-])(\d{1,2})/(2|3|4|5|6|8|10|16)(?![\d/.,\p{L}-])")
+_SLASHED = regex.compile(r"(?<![\d/.,\p{L}-])(?:(\d+)[ \u00a0])?(\d{1,2})/(2|3|4|5|6|8|10|16)(?![\d/.,\p{L}-])")
 _SUPERSCRIPT = regex.compile(r"(?<=[\d\p{L})])([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _NEGATIVE = regex.compile(r"(?<![\d\p{L}.,)])[-\u2212](?=[$£€]?\d)")
@@ -103,7 +104,7 @@ _ORDINALS = {
 }
 _TIME = regex.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
 _DECADE = regex.compile(r"\b(\d{3}0)s\b")
-_SHORT_DECADE = regex.compile(r"(?<![\p{L}\d])'(\d0)s\b")
+_SHORT_DECADE = regex.compile(r"(?<![\p{L}\d.,$£€-])'?(\d0)s\b")
 _CENTS = regex.compile(r"([$£€])\s?(\d[\d,]*)\.(\d\d)\b")
 _SHORT = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "st": "saint", "vs": "versus", "etc": "et cetera", "prof": "professor",
@@ -179,7 +180,10 @@ def goes_on(token: str, following: str, language: str) -> bool:
         return spoken == "en" and bare[:1].isdecimal()
     if not regex.fullmatch(rf"[(“\"'-]?[{_CURRENCY}]?(?:\d[\d.,]*[{_VULGAR}]?|[{_VULGAR}])", token) or token[-1] in ".,":
         return False
-    fraction = token[-1].isdecimal() and regex.fullmatch(rf"[{_VULGAR}]|\d{{1,2}}⁄\d{{1,2}}", bare) is not None
+    fraction = (
+        token[-1].isdecimal()
+        and regex.fullmatch(rf"[{_VULGAR}]|\d{{1,2}}⁄\d{{1,2}}|\d{{1,2}}/(?:[2-68]|10|16)", bare) is not None
+    )
     amount = spoken == "en" and any(sign in token for sign in _CURRENCY) and bare in _SCALE_WORDS
     units = _UNITS.get(spoken, {})
     return bool(bare) and (amount or (fraction and spoken in _FRACTIONS) or bare in units or following in units)
@@ -209,7 +213,7 @@ def _measures(text: str, language: str) -> str:
         text = _unit_pattern(language).sub(lambda m: f"{m[1]} {_of(units[m[2]], m[1])} ", text)
     if language in _FRACTIONS:
         text = _FRACTION.sub(lambda m: _fraction(m, language), text)
-        text = _SLASHED.sub(lambda m: f" {_part(int(m[1]), int(m[2]), language)} " if int(m[1]) < int(m[2]) else m[0], text)
+        text = _SLASHED.sub(lambda m: _with_whole(m[1], m[2], m[3], language) if int(m[2]) < int(m[3]) else m[0], text)
         squared, cubed, to_the = _POWERS[language]
         known = {"2": squared, "3": cubed}
         text = _SUPERSCRIPT.sub(lambda m: f" {known.get(n := m[1].translate(_SUPERSCRIPTS), f'{to_the} {n}')} ", text)
@@ -250,15 +254,20 @@ def _fraction(match: regex.Match[str], language: str) -> str:
     upper, lower = match[2], match[3]
     if match[4]:
         upper, _, lower = unicodedata.normalize("NFKC", match[4]).partition("⁄")
+    return _with_whole(match[1], upper, lower, language)
+
+
+def _with_whole(whole: str | None, upper: str, lower: str, language: str) -> str:
+    """A fraction with the number before it: 2 3/4 is two and three quarters."""
     part = _part(int(upper), int(lower), language)
-    if not match[1]:
+    if not whole:
         return f" {part} "
     between = _FRACTIONS[language][0]
     if language == "en" and upper == "1":
         part = f"a {part.removeprefix('one ')}" if lower == "2" else part
     if language in ("fr", "es") and upper == "1":
         part = part.removeprefix(f"{_ONE[language]} ")
-    return f" {match[1]} {between} {part} "
+    return f" {whole} {between} {part} "
 
 
 def _part(upper: int, lower: int, language: str) -> str:

@@ -18,8 +18,9 @@ from voicekit.creation import Job, carry_out_step
 from voicekit.errors import RecordingsError, UsageError
 from voicekit.lessons import Part
 from voicekit.records import JobState, QueuedJob, SpeakerTurn, Verdict, Waveform
-from voicekit.request import request_of
+from voicekit.request import Request, request_of
 from voicekit.review import Review
+from voicekit.specs import Recipe
 
 
 @pytest.fixture
@@ -250,6 +251,35 @@ def test_a_recording_that_is_left_out_takes_its_text_along_and_comes_back_with_i
     assert sorted(p.name for p in here.iterdir()) == ["000.txt", "000.wav", "001.wav"]
     with pytest.raises(UsageError):
         app.drafts.take_back(draft.id, "000.wav")
+
+
+def test_every_name_of_a_text_goes_with_its_recording(app: App, tmp_path: Path) -> None:
+    draft, folder = app.drafts.new(), recordings(tmp_path / "r", count=2)
+    for name in ("000.wav.txt", "000.en.vtt", "001_text.txt"):
+        (folder / name).write_text("WEBVTT\n")
+    app.drafts.add(draft.id, [*folder.glob("*.wav"), *folder.glob("*.txt"), *folder.glob("*.vtt")])
+    app.drafts.drop(draft.id, "000.wav")
+    assert sorted(p.name for p in app.drafts.recordings(draft.id).iterdir()) == ["001.wav", "001_text.txt"]
+
+
+def test_of_two_tables_both_are_read(app: App, tmp_path: Path) -> None:
+    draft, folder = app.drafts.new(), recordings(tmp_path / "r", count=3)
+    rows = (folder / "metadata.csv").read_text().splitlines()
+    (tmp_path / "train.csv").write_text("\n".join(rows[:2]))
+    (tmp_path / "eval.csv").write_text(f"{rows[2]}\n000|corrected|corrected\n")
+    app.drafts.add(draft.id, [*folder.glob("*.wav"), tmp_path / "train.csv", tmp_path / "eval.csv"])
+    found = app.drafts.material(draft.id)
+    assert found.with_text == 3 and next(f.text for f in found.recordings if f.path == "000.wav") == "corrected"
+
+
+def test_texts_above_the_recordings_make_another_voice(tmp_path: Path) -> None:
+    folder = recordings(tmp_path / "r" / "wavs", count=2)
+    request = Request("ada", folder, None, Recipe(), "fake")
+    given = replace(request, script=folder / "metadata.csv")
+    before, with_script = request.job_id("base"), given.job_id("base")
+    (tmp_path / "r/transcripts.txt").write_text("000|other words\n")
+    assert request.job_id("base") != before
+    assert given.job_id("base") == with_script, "a script that was named is enough"
 
 
 def test_people_have_one_numbering_and_unheard_recordings_a_reason(app: App, tmp_path: Path) -> None:

@@ -130,6 +130,41 @@ def test_a_name_that_can_be_looked_for_nowhere_is_an_error(app: App, given: Path
         app.prepare(given, tmp_path / "d", speaker="bob", num_speakers=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "form", "header"),
+    [
+        ("metadata.csv", "{n}.wav|{t}|{who}\n", "file|text|speaker\n"),
+        ("metadata.csv", "{n}|{who}|en|{t}\n", ""),
+        ("train.json", '{{"audio_filepath": "{n}.wav", "speaker": "{who}", "text": "{t}"}}\n', ""),
+        ("metadata.csv", "{n}|{who}: {t}\n", ""),
+    ],
+)
+def test_whoever_a_table_names_is_chosen_by_that_name(
+    name: str, form: str, header: str, app: App, given: Path, tmp_path: Path
+) -> None:
+    rows = rows_of(given)
+    (given / "metadata.csv").unlink()
+    who = {n: "Bob" if k < 3 else "Ann" for k, (n, _) in enumerate(rows)}
+    (given / name).write_text(header + "".join(form.format(n=n, t=t, who=who[n]) for n, t in rows))
+    clips = app.prepare(given, tmp_path / "d", speaker="Bob").dataset.clips
+    accepted = {c.recording for c in clips if c.verdict is Verdict.ACCEPTED}
+    assert accepted == {f"{n}.wav" for n in who if who[n] == "Bob"}
+    assert all(c.reason.startswith("another speaker") for c in clips if c.recording not in accepted)
+    with pytest.raises(UsageError, match="'Cy'") as raised:
+        app.prepare(given, tmp_path / "cy", speaker="Cy")
+    if ": {t}" in form or "speaker" in form + header:
+        assert "Ann, Bob" in str(raised.value)
+        notes = app.prepare(given, tmp_path / "all").notes
+        assert any("2 speakers" in note and "Ann (5), Bob (3)" in note and "--speaker" in note for note in notes)
+
+
+def test_a_name_that_no_file_has_is_an_error_also_where_some_recordings_have_none(app: App, given: Path, tmp_path: Path) -> None:
+    rows = rows_of(given)
+    write_rows(given / "metadata.csv", [(n, f"ANN: {t}" if k < 3 else t) for k, (n, t) in enumerate(rows)])
+    with pytest.raises(UsageError, match="No speaker is called 'bob'"):
+        app.prepare(given, tmp_path / "d", speaker="bob")
+
+
 def test_a_second_run_finds_what_the_first_found_wherever_it_wrote(app: App, given: Path, tmp_path: Path) -> None:
     first = app.prepare(given, given / "dataset")
     app.export_dataset(given / "dataset", "ljspeech", given / "tidy")
@@ -142,6 +177,10 @@ def test_a_second_run_finds_what_the_first_found_wherever_it_wrote(app: App, giv
     assert second.dataset == first.dataset
     note = next(n for n in second.notes if n.startswith("Left aside, because voicekit wrote it itself:"))
     assert all(name in note for name in ("dataset", "tidy", "face", "who", "unmarked/wavs"))
+    shutil.make_archive(str(tmp_path / "packed"), "zip", given)
+    packed = app.prepare(tmp_path / "packed.zip", tmp_path / "from zip")
+    assert [c.recording for c in packed.dataset.clips] == [c.recording for c in first.dataset.clips]
+    assert packed.texts.of == first.texts.of and not packed.texts.not_read
     alone = app.prepare(given / "tidy", tmp_path / "from export")
     assert len(alone.dataset.clips) == len(first.dataset.clips), "an export that is given by itself is what was meant"
     with pytest.raises(RecordingsError, match="but what voicekit wrote itself"):
@@ -163,6 +202,19 @@ def test_one_folder_holds_one_set(app: App, given: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="is not empty, and holds no dataset: there is clips"):
         app.prepare(other, tmp_path / "mine")
     assert (tmp_path / "mine/clips/a.flac").read_bytes() == b"mine"
+
+
+def test_samples_of_speakers_in_one_folder_are_of_one_set(app: App, tmp_path: Path) -> None:
+    for name, host in (("one", 2), ("two", 4)):
+        (tmp_path / name).mkdir()
+        conversation(tmp_path / name / "talk.wav", turns=6, host=host)
+    found = app.speakers(tmp_path / "one", tmp_path / "who")
+    heard = (tmp_path / "who" / found[0].sample).read_bytes()
+    with pytest.raises(UsageError, match=r"who holds samples of the speakers of other recordings"):
+        app.speakers(tmp_path / "two", tmp_path / "who")
+    assert (tmp_path / "who" / found[0].sample).read_bytes() == heard
+    shutil.copy(tmp_path / "one/talk.wav", tmp_path / "two/before.wav")
+    assert len(app.speakers(tmp_path / "two", tmp_path / "who")) == 4, "with more recordings it goes on"
 
 
 def test_names_that_nobody_can_show_are_refused_with_words_and_break_nothing(app: App, given: Path, tmp_path: Path) -> None:

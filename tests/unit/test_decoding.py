@@ -311,6 +311,39 @@ def test_what_cannot_be_read_to_its_end_says_so(tmp_path: Path) -> None:
     assert facts.num_samples < 20 * 48_000 and "breaks off at" in facts.remark
 
 
+@pytest.mark.parametrize("container", ["WAV", "AIFF", "CAF", "AU", "FLAC", "m4a"])
+def test_files_put_together_that_no_player_reads_to_the_end_say_so(container: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{container.lower()}"
+    if container == "m4a":
+        encode(path, noise(5.0), "aac")
+    else:
+        soundfile.write(path, noise(5.0, channels=1).samples.T, 48_000, format=container)
+    assert audio.probe(path).remark == ""
+    path.write_bytes(2 * path.read_bytes())
+    assert audio.probe(path).remark == "another file begins behind its end, which is not read"
+
+
+@pytest.mark.parametrize("container", ["WAV", "AIFF", "CAF", "AU"])
+def test_a_copy_that_stopped_half_way_says_so(container: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{container.lower()}"
+    soundfile.write(path, noise(6.0, channels=1).samples.T, 48_000, format=container, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    facts = audio.probe(path)
+    assert 2.9 * 48_000 < facts.num_samples < 3.1 * 48_000
+    assert facts.remark == "it breaks off: only 50% of what its header promises is there"
+
+
+def test_a_spoiled_flac_says_how_much_is_missing(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", noise(20.0, channels=1).samples.T, 48_000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(range(200)) * 3
+    (tmp_path / "a.flac").write_bytes(content)
+    facts = audio.probe(tmp_path / "a.flac")
+    lost_s = 20.0 - facts.num_samples / 48_000
+    assert 0.01 < lost_s < 0.5 and facts.remark == f"{lost_s:.2f} s of it cannot be decoded and are missing"
+
+
 def test_decoders_write_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     mp3 = file_of("mp3").read_bytes()
     for name, content in (

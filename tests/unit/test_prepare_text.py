@@ -33,6 +33,8 @@ A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
         ("$5.00 and 50 %", "five dollars and fifty percent"),
         ("$1, £1.01, €2 and 50¢", "one dollar one pound and one penny two euros and fifty cents"),
         ("£2.5m, $3k, a $5 million deal", "two point five million pounds three thousand dollars a five million dollars deal"),
+        ("2 3/4 cups, 5 yrs and .5", "two and three quarters cups five years and zero point five"),
+        ("the 80s, '90s", "the eighties nineties"),
         ("3½ cups, ½, 1 1⁄2, 3/4 and 24/7", "three and a half cups one half one and a half three quarters and twenty four seven"),
         ("10², m³, 10⁶", "ten squared m cubed ten to the six"),
         ("5 km at 60 km/h, 1 kg, 20 °C", "five kilometers at sixty kilometers per hour one kilogram twenty degrees celsius"),

@@ -169,6 +169,42 @@ LAYOUTS: dict[str, tuple[str, Write]] = {
     "no header, text first": ("wavs/{n}.wav", table("liste.txt", "{t}|{n}.wav\n")),
     "no header, speaker first": ("wavs/{n}.wav", table("utt.tsv", "ann\t{n}.wav\t3.2\t{t}\n")),
     "Excel's quotes between tabs": ("wavs/{n}.wav", table("m.tsv", '{n}.wav\t"{t}"\n', "file\ttext\n")),
+    "the recording's whole name, then .txt": ("wavs/{n}.wav", each("wavs/{n}.wav.txt", str)),
+    "the recording's whole name, then .srt": ("wavs/{n}.mp3", each("wavs/{n}.mp3.srt", srt)),
+    "subtitles by country": ("wavs/{n}.wav", each("wavs/{n}.en-US.vtt", vtt)),
+    "labels by name": ("wavs/{n}.wav", each("wavs/{n}_labels.txt", lambda text: f"0.100000\t2.000000\t{text}\n")),
+    "OpenAI": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps({"text": text}))),
+    "Emilia": ("wavs/{n}.mp3", each("wavs/{n}.json", lambda text: json.dumps({"id": "x", "text": text, "dnsmos": 3}, indent=1))),
+    "vosk": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps(
+        {"result": [{"conf": 1, "start": 0.1, "end": 0.2, "word": word} for word in text.split()], "text": text}))),
+    "Deepgram": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps(
+        {"results": {"channels": [{"alternatives": [{"transcript": text, "words": []}, {"transcript": "not this"}]}]}}))),
+    "Amazon": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps(
+        {"jobName": "x", "results": {"transcripts": [{"transcript": text}], "items": [{"alternatives": []}]}}))),
+    "whisper.cpp": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps(
+        {"result": {"language": "en"}, "transcription": [{"offsets": {"from": 0, "to": 2000}, "text": f" {text}"}]}))),
+    "whisper.cpp, CSV": ("wavs/{n}.wav", each("wavs/{n}.wav.csv", lambda text: f'start,end,text\n0,2000,"{text}"\n')),
+    "AssemblyAI": ("wavs/{n}.wav", each("wavs/{n}.json", lambda text: json.dumps(
+        {"text": text, "words": [], "utterances": [{"speaker": "A", "start": 0, "end": 2000, "text": text}]}))),
+    "ELAN, text": ("wavs/{n}.wav", each("wavs/{n}.txt", lambda text: f"ann\t\t00:00:00.100\t0.1\t00:00:02.000\t2.0\t{text}\n")),
+    "meeting notes": ("wavs/{n}.wav", each("wavs/{n}.txt", lambda text: (
+        f"Ann Lee  0:00\n{halves(text)[0]}\n\nAnn Lee  0:05\n{halves(text)[1]}\n"))),
+    "Excel's lost zeros": ("wavs/{n}.wav", lambda root, texts: put(
+        root, "liste.csv", "Nr;Text\n" + "".join(f"{int(name)};{text}\n" for name, text in texts.items()))),
+    "JSON, a list by name": ("wavs/{n}.wav", lambda root, texts: put(
+        root, "t.json", json.dumps({"files": [{"filename": f"{n}.wav", "transcription": t} for n, t in texts.items()]}))),
+    "JSON, names further inside": ("wavs/{n}.wav", lambda root, texts: put(
+        root, "t.json", json.dumps({"version": 2, "transcripts": {f"{n}.wav": t for n, t in texts.items()}}))),
+    "JSON, pairs": ("wavs/{n}.wav", lambda root, texts: put(root, "t.json", json.dumps(list(texts.items())))),
+    "quoted between bars": ("wavs/{n}.wav", table("metadata.csv", '{n}|"{t}"|"{t}"\n')),
+    "a title above": ("wavs/{n}.wav", table("m.csv", "{n}.wav;{t}\n", "Our recordings;\n\nfile;text\n")),
+    "a remark above": ("wavs/{n}.wav", table("m.csv", "{n}.wav|{t}\n", "# recorded in May\nfile|text\n")),
+    "unquoted, a speaker behind": ("wavs/{n}.wav", table("m.csv", "{n}.wav,{t},ann\n")),
+    "names with blanks": ("take {n}.wav", table("prompts.txt", "take {n}: {t}\n", "The prompts\n")),
+    "two lines each": ("wavs/{n}.wav", table("prompts.txt", "{n}.wav\n{t}\n\n")),
+    "FLEURS": ("wavs/{n}.wav", lambda root, texts: put(root, "dev.tsv", "".join(
+        f"{k}\t{n}.wav\t{t}\t{t.lower().replace(',', '').rstrip('.')}\tw h | o\t3210\tMALE\n"
+        for k, (n, t) in enumerate(texts.items())))),
     "half a table, half beside": (
         "wavs/{n}.wav",
         both(part(0, 2, table("metadata.csv", "{n}|{t}\n")), part(2, 4, each("wavs/{n}.txt", str))),
@@ -203,6 +239,10 @@ def test_a_toolkits_layout_is_read(layout: str, tmp_path: Path) -> None:
         (table("durations.tsv", "{n}.wav\t3210\n", "clip\tduration[ms]\n"), "it has no column for the file and one for the text"),
         (table("other.csv", "x{n}.wav|{t}\n"), "it names no recording: it names x001.wav"),
         (lambda root, texts: put(root, "story.txt", "Once upon a time."), "it has no column for the file"),
+        (table("speakers.tsv", "{n}.wav\tann\n"), "it holds single words about recordings, not what is said in them"),
+        (table("who.csv", "{n}.wav,ann\n", "file,speaker\n"), "it has no column for the file and one for the text"),
+        (lambda root, texts: put(root, "lengths.json", json.dumps(dict.fromkeys(texts, 3.2))), "is JSON about something else"),
+        (table("segments.txt", "{n}\thttp://x.org/a.mp3\t1.0\t12.0\n"), "it has no column for the file and one for the text"),
         (lambda root, texts: put(root, "package.json", '{"name": "x", "version": [1]}'), "is JSON about something else"),
         (lambda root, texts: (root / "old.csv").write_bytes(bytes(range(256))), "is not text"),
     ],
@@ -212,6 +252,83 @@ def test_what_is_not_read_is_named_with_its_reason(write: Write, reason: str, tm
     assert script.texts == {}
     assert script.not_read and all(reason in found.reason for found in script.not_read), script.not_read
     assert {found.file for found in script.not_read} == {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")}
+
+
+def test_a_list_of_numbered_lines_is_asked_last(tmp_path: Path) -> None:
+    own = {name: recording(f"{name}.wav") for name in TEXTS}
+    put(tmp_path, "todo.txt", "1. Buy milk\n2. Record more\n")
+    for name, text in TEXTS.items():
+        put(tmp_path, f"{name}.txt", text)
+    script = look_for_script(None, tmp_path, list(own.values()))
+    assert {name: script.texts[r.id] for name, r in own.items()} == TEXTS
+    assert script.remarks[0] == "todo.txt has another text for 001.wav than 001.txt, which is taken"
+
+
+def test_a_text_that_may_be_of_several_recordings_is_of_none(tmp_path: Path) -> None:
+    own = [recording(f"{day}/take.wav") for day in ("monday", "tuesday")]
+    put(tmp_path, "take.txt", "whose?")
+    script = look_for_script(None, tmp_path, own)
+    assert script.texts == {} and [f.reason for f in script.not_read] == ["recordings in several folders have its name"]
+    (tmp_path / "take.txt").unlink()
+    put(tmp_path, "texts/monday/take.txt", "one")
+    put(tmp_path, "texts/tuesday/take.txt", "two")
+    assert [look_for_script(None, tmp_path, own).texts[r.id] for r in own] == ["one", "two"]
+    put(tmp_path, "talk_text.txt", "of talk_text")
+    both = [recording("talk.wav"), recording("talk_text.wav")]
+    assert look_for_script(None, tmp_path, both).texts == {both[1].id: "of talk_text"}
+
+
+def test_a_single_recording_has_the_only_transcript_there_is(tmp_path: Path) -> None:
+    own = recording("talk.wav")
+    put(tmp_path, "notes.txt", "we met in May")
+    put(tmp_path, "transcript.txt", "one two")
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: "one two"}
+    put(tmp_path, "captions.srt", srt("three"))
+    script = look_for_script(None, tmp_path, [own])
+    assert script.texts == {own.id: "three"} and [f.file for f in script.not_read] == ["notes.txt", "transcript.txt"]
+
+
+def stretches(start: str, end: str, text: str, per_s: int = 1) -> list[dict[str, object]]:
+    return [
+        {start: 1 * per_s, end: 3 * per_s, text: "one", "speaker": "ann"},
+        {start: 4 * per_s, end: 6 * per_s, text: "two"},
+    ]
+
+
+CHUNKS = [{"timestamp": [1, 3], "text": "one", "speaker": "ann"}, {"timestamp": [4, 6], "text": "two"}]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("talk.json", json.dumps(stretches("start", "end", "text"))),
+        ("talk.json", json.dumps({"utterances": stretches("start", "end", "text", per_s=1000)})),
+        ("talk.json", json.dumps({"segments": stretches("startTime", "endTime", "body")})),
+        ("talk.json", json.dumps({"text": "one two", "chunks": CHUNKS})),
+        ("talk.csv", "Start Time,End Time,Speaker Name,Text\n00:00:01.000,00:00:03,ann,one\n00:00:04,0:06,,two\n"),
+        ("talk.tsv", "start\tduration\ttext\tspeaker\n1.0\t2.0\tone\tann\n4.0\t2.0\ttwo\t\n"),
+        ("talk.txt", "ann\t1.0\t3.0\tone\n\t4.0\t6.0\ttwo\n"),
+    ],
+)
+def test_stretches_keep_their_times_and_speakers_whatever_lists_them(file: str, content: str, tmp_path: Path) -> None:
+    own = recording("talk.wav")
+    put(tmp_path, file, content)
+    script = look_for_script(None, tmp_path, [own])
+    cues = [(c.start_s, c.end_s, c.text, c.speaker) for c in script.cues[own.id]]
+    assert cues == [(1.0, 3.0, "one", "ann"), (4.0, 6.0, "two", "")]
+
+
+def test_labels_of_points_in_time_last_until_the_next(tmp_path: Path) -> None:
+    own = recording("talk.wav")
+    put(tmp_path, "talk.txt", "1.000000\t1.000000\tone\n4.000000\t4.000000\ttwo\n")
+    cues = look_for_script(None, tmp_path, [own]).cues[own.id]
+    assert [(c.start_s, c.end_s) for c in cues] == [(1.0, 4.0), (4.0, 10.0)]
+
+
+def test_frames_are_no_times(tmp_path: Path) -> None:
+    put(tmp_path, "talk.csv", "Start Time,End Time,Text\n00:00:01:00,00:00:03:12,one\n")
+    with pytest.raises(ScriptError, match=r"talk\.csv, line 2: .* has no times"):
+        look_for_script(None, tmp_path, [recording("talk.wav")])
 
 
 def test_of_what_a_program_leaves_beside_a_recording_one_is_read_and_the_others_are_named(tmp_path: Path) -> None:
@@ -326,3 +443,15 @@ def test_texts_of_every_country_are_read_in_their_encoding(encoding: str, text: 
     own = recording("wavs/001.wav")
     (tmp_path / "metadata.csv").write_bytes(f"001|{text}\n".encode(encoding))
     assert look_for_script(None, tmp_path, [own]).texts == {own.id: text}
+
+
+def test_tables_above_a_folder_of_recordings_are_read_if_they_name_them(tmp_path: Path) -> None:
+    own = {name: recording(f"{name}.wav") for name in TEXTS}
+    table("metadata_train.csv", "wavs/{n}.wav|{t}\n")(tmp_path, dict(list(TEXTS.items())[:3]))
+    table("metadata_eval.csv", "wavs/{n}.wav|{t}\n")(tmp_path, dict(list(TEXTS.items())[3:]))
+    put(tmp_path, "notes.csv", "001|not this\n")
+    put(tmp_path, "train.csv", "a,b\nc,d\n")
+    (tmp_path / "wavs").mkdir()
+    script = look_for_script(None, tmp_path / "wavs", list(own.values()))
+    assert {name: script.texts[r.id] for name, r in own.items()} == TEXTS
+    assert set(script.sources.values()) == {"../metadata_train.csv", "../metadata_eval.csv"} and script.not_read == ()

@@ -18,6 +18,10 @@ OWN = recording("talk.wav")  # ten seconds
     [
         ("[MUSIC] Hello [door slams] there.", "Hello there."),
         ("Hello (laughs), you (clears throat).", "Hello, you."),
+        ("hello (0.8) there (.) you", "hello there you"),
+        ("&=laughs hello #noise there <pause 0.5> you", "hello there you"),
+        ("SPEAKER_01 Hello 😀 there 👍🏽 you :)", "Hello there you"),
+        (r"Hello\nthere.\tYou", "Hello there. You"),
         ("<vocnoise> well <SIL> yes <breath/>", "well yes"),
         ("{NS} well {BR}", "well"),
         ("*sighs* **Well**, _yes_.", "Well, yes."),
@@ -47,6 +51,7 @@ def test_marks_are_taken_out(written: str, said: str) -> None:
     "text",
     [
         "The mayor (a tall man) came.",
+        "Version (2) costs (12.50) dollars #1.",
         "a * b * c",
         "3 < 5 and 7 > 2",
         "if a<b and c>d",
@@ -73,6 +78,9 @@ def test_what_may_be_read_aloud_stays(text: str) -> None:
         ("a [ __ ] word", "[ __ ]"),
         ("and ((maybe this)) came", "((maybe this))"),
         ("and xxx came", "xxx"),
+        ("I am <NAME> from <LOCATION>", "<NAME>"),
+        ("[laughing: that is it]", "[laughing: that is it]"),
+        ("a ... [...] word", "[...]"),
     ],
 )
 def test_what_stands_for_words_makes_a_text_useless(written: str, mark: str) -> None:

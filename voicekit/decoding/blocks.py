@@ -74,7 +74,10 @@ def blocks(path: Path, max_duration_s: float, block_s: float = BLOCK_S, losses: 
     """
     _check_file(path)
     count, shape = 0, (0, 0)
-    losses = Losses() if losses is None else losses
+    if losses is None:
+        losses = Losses()
+    elif remark := remark_of(path):
+        losses.words.append(remark)
     for samples, rate_hz in _decoded(path, max(block_s, _LEAST_S), max_duration_s, losses):
         block = checked(path, samples, rate_hz)
         if shape not in ((0, 0), (rate_hz, len(samples))):
@@ -142,8 +145,6 @@ def check_shape(path: Path, rate_hz: int, channels: int) -> None:
 def _decoded(path: Path, block_s: float, max_duration_s: float, losses: Losses) -> Iterator[tuple[FloatArray, int]]:
     """float32 [C, n] and rate: by soundfile as far as it comes, the rest by PyAV."""
     done = 0
-    if remark := remark_of(path):
-        losses.words.append(remark)
     try:
         for samples, rate_hz in _by_soundfile(path, block_s, max_duration_s):
             done += samples.shape[1]
@@ -363,7 +364,11 @@ class _Frames:
         if not set(self._container.format.name.split(",")) & _TELL_THEIR_LENGTH:
             return
         promised, there = _promised(self._container), self._count
-        if promised - there > max(_BREAKS_OFF_S * rate_hz, _BREAKS_OFF_SHARE * promised):
+        if "flac" in self._container.format.name and _DAMAGE_S * rate_hz < promised - there <= _BREAKS_OFF_S * rate_hz:
+            self._losses.words.append(f"{(promised - there) / rate_hz:.2f} s of it cannot be decoded and are missing")
+        elif not any("breaks off" in said for said in self._losses.words) and promised - there > max(
+            _BREAKS_OFF_S * rate_hz, _BREAKS_OFF_SHARE * promised
+        ):
             self._losses.words.append(f"it breaks off at {there / rate_hz:.1f} s of {promised / rate_hz:.1f} s")
 
 

@@ -21,6 +21,9 @@ _TAGS = (b"TAG", b"APETAGEX", b"ID3", b"LYRICS")
 _BEGINNINGS = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff")
 _MOST_CHUNKS = 10_000
 _UNKNOWN = (0xFFFFFFFF, 2**64 - 1)
+_NEARLY_ALL = 0.995  # of what the header promises: some round up
+_PLACEHOLDER = 0x7FFF0000  # so long are sounds whose recorder did not know yet
+_FLAC_BEGINNINGS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 
 
 class Mended(io.BufferedIOBase):
@@ -79,12 +82,54 @@ def remark_of(path: Path) -> str:
     """What there is to say of a header, "" for nothing."""
     if patches_of(path):
         return UNFINISHED
+    size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(12)
-        if start[:4] != b"RIFF":
-            return ""
-        end = 8 + _number(file, 4, "<I")
-        return JOINED if _bytes(file, end + (end & 1), 4) in _BEGINNINGS else ""
+        if _is_joined(file, start, size):
+            return JOINED
+        promised = _promised_bytes(file, start, size)
+    if size >= _NEARLY_ALL * promised or promised >= _PLACEHOLDER:
+        return ""
+    return f"it breaks off: only {size / promised:.0%} of what its header promises is there"
+
+
+def _is_joined(file: BinaryIO, start: bytes, size: int) -> bool:
+    """Whether another file of its kind begins where a file ends."""
+    if start[:4] in (b"RIFF", b"FORM"):
+        end = 8 + _number(file, 4, "<I" if start[:1] == b"R" else ">I")
+        return _bytes(file, end + (end & 1), 4) in _BEGINNINGS
+    if start[:4] == b".snd":
+        return _bytes(file, _number(file, 4, ">I") + _number(file, 8, ">I"), 4) == b".snd"
+    if start[:4] == b"caff":
+        return any(name == b"caff" for name, _, _ in _chunks(file, 8, size, ">Q", padded=False))
+    if start[4:8] == b"ftyp":
+        return any(name == b"ftyp" and at > 0 for name, at, _ in _boxes(file, size))
+    return start[:4] == b"fLaC" and _holds_behind(file, 4, _FLAC_BEGINNINGS)
+
+
+def _holds_behind(file: BinaryIO, at: int, wanted: tuple[bytes, ...]) -> bool:
+    """Whether any of these stands in a file behind a place."""
+    file.seek(at)
+    rest = b""
+    while chunk := file.read(1 << 20):
+        if any(one in rest + chunk for one in wanted):
+            return True
+        rest = chunk[-16:]
+    return False
+
+
+def _promised_bytes(file: BinaryIO, start: bytes, size: int) -> int:
+    """How long a file of uncompressed sound should be by the length of its sound; 0 where it does not tell."""
+    if start[:4] == b".snd":
+        length = _number(file, 8, ">I")
+        return 0 if length in _UNKNOWN else _number(file, 4, ">I") + length
+    kinds = {b"RIFF": ("<I", 12, b"data"), b"FORM": (">I", 12, b"SSND"), b"caff": (">Q", 8, b"data")}
+    if start[:4] not in kinds:
+        return 0
+    kind, first, wanted = kinds[start[:4]]
+    chunks = _chunks(file, first, size, kind, padded=start[:4] != b"caff")
+    found = next(((at, length) for name, at, length in chunks if name == wanted), None)
+    return 0 if found is None or found[1] in _UNKNOWN else found[0] + 4 + struct.calcsize(kind) + found[1]
 
 
 def is_mpeg(path: Path) -> bool:
@@ -101,16 +146,20 @@ def is_mpeg(path: Path) -> bool:
 def lacks_index(path: Path) -> bool:
     """Whether an mp4 (m4a, mov) was never finished: where its samples lie stands at its end, and is not there."""
     with path.open("rb") as file:
-        at, size, first = 0, path.stat().st_size, True
-        for _ in range(_MOST_CHUNKS):
-            length, name = _number(file, at, ">I"), _bytes(file, at + 4, 4)
-            if (first and name != b"ftyp") or name in (b"moov", b"moof"):
-                return False
-            length = _number(file, at + 8, ">Q") if length == 1 else length
-            at, first = at + max(8, length), False
-            if length == 0 or at + 8 > size:
-                return True
-    return False
+        names = [name for name, _, _ in _boxes(file, path.stat().st_size)]
+    return names[:1] == [b"ftyp"] and b"moov" not in names and b"moof" not in names
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of each box of an mp4; a length of 0 goes to the end."""
+    at = 0
+    for _ in range(_MOST_CHUNKS):
+        length, name = _number(file, at, ">I"), _bytes(file, at + 4, 4)
+        length = _number(file, at + 8, ">Q") if length == 1 else length
+        yield name, at, length
+        at += max(8, length)
+        if length == 0 or at + 8 > size:
+            return
 
 
 def _of_wav(file: BinaryIO, size: int) -> dict[int, bytes]:

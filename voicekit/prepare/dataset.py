@@ -39,7 +39,7 @@ from voicekit.prepare.spoken import primary
 from voicekit.prepare.summary import too_little
 from voicekit.prepare.text_sources import remarks_on, sources_of
 from voicekit.prepare.track import forget_tracks
-from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns, spoken_turns
+from voicekit.prepare.turns import FoundTurns, Turns, check_label, find_turns, spoken_turns, with_labels
 from voicekit.prepare.workbench import METHOD, Instruments, Listening, Workbench, sha256_of
 from voicekit.records import Clip, Dataset, Verdict
 from voicekit.specs import PrepareSpec
@@ -115,7 +115,7 @@ def prepare_dataset(
         spec=spec.model_dump_json(),
         log=str(decisions.log_of(recordings.absolute())),
         before=() if intake.root == recordings else decisions.read_log(intake.root / decisions.FILE),
-        notes=(*remarks_on(texts, found, intake, writer, aside), *unused),
+        notes=(*remarks_on(texts, found, intake, writer, aside, whose != WHO_SPEAKS_MOST), *unused),
         with_less=tuple(means.with_less),
         reference=str(whose.reference.absolute()) if whose.reference else "",
         label=whose.label,
@@ -231,11 +231,13 @@ def _script_of(given: Path | None, intake: Intake, spec: PrepareSpec, transcribe
 def _turns_of(given: Given, intake: Intake, script: Script, spec: PrepareSpec) -> FoundTurns:
     """Who speaks when: by files of turns, else by scripts that say it of each text."""
     told = find_turns(given.turns, intake.root, intake.recordings, [r.recording for r in intake.refused])
-    told = replace(told, of={**spoken_turns(script, intake.recordings, bool(given.whose.label)), **told.of})
-    check_label(given.whose.label, told.of, everywhere=len(told.of) == len(intake.recordings))
-    lengths_s = [r.num_samples / r.sample_rate_hz for r in intake.recordings]
-    if given.whose.label and not told.of and not any(told_apart(length_s, spec) for length_s in lengths_s):
-        problem = f"Nobody is called {given.whose.label!r}: no file says who speaks, and in these recordings nobody is told apart"
+    label = given.whose.label
+    told = replace(told, of={**spoken_turns(with_labels(script, label), intake.recordings, bool(label)), **told.of})
+    rest = [r for r in intake.recordings if r.id not in told.of]
+    heard = any(told_apart(r.num_samples / r.sample_rate_hz, spec) for r in rest)
+    check_label(label, told.of, everywhere=not heard)
+    if label and not told.of and not heard:
+        problem = f"Nobody is called {label!r}: no file says who speaks, and in these recordings nobody is told apart"
         why = "because one speaker was said to be in them" if spec.num_speakers == 1 else "because all are too short for it"
         raise UsageError(
             f"{problem}, {why}.", "Leave the name out, give turns (--turns FILE.rttm), or a sample (--reference CLIP)."

@@ -159,7 +159,7 @@ def look(recordings: Path, work: Path) -> Found:
 
 def unpacked(archive: Path, folder: Path) -> Path:
     """Everything in a zip that is read, below `folder` (voicekit.prepare.unpack)."""
-    return unpack(archive, folder, audio.SUFFIXES | SCRIPT_SUFFIXES, TEXT_NAMES)
+    return unpack(archive, folder, audio.SUFFIXES | SCRIPT_SUFFIXES, TEXT_NAMES | {EXPORT_MARK})
 
 
 def found_in(root: Path) -> Found:

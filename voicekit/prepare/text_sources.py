@@ -40,12 +40,17 @@ def sources_of(script: Script, intake: Intake, transcriber: str) -> TextSources:
     )
 
 
-def remarks_on(sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str]) -> tuple[str, ...]:
-    """All of it in sentences for people; what is as expected is not mentioned."""
-    return tuple(_remarks(sources, script, intake, transcriber, aside))
+def remarks_on(
+    sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str], chosen: bool = False
+) -> tuple[str, ...]:
+    """All of it in sentences for people; what is as expected is not mentioned.
+    `chosen`: somebody said whose recordings are wanted."""
+    return tuple(_remarks(sources, script, intake, transcriber, aside, chosen))
 
 
-def _remarks(sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str]) -> Iterator[str]:
+def _remarks(
+    sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str], chosen: bool = False
+) -> Iterator[str]:
     yield from _on_texts(sources, script, transcriber)
     yield from _on_files_not_read(sources)
     if sources.left_out:
@@ -53,6 +58,10 @@ def _remarks(sources: TextSources, script: Script, intake: Intake, transcriber: 
         frequent = ", ".join(f"{mark} ({count})" if count > 1 else mark for mark, count in marks[:_MARKS])
         more = f" and {len(marks) - _MARKS} more" if len(marks) > _MARKS else ""
         yield f"Left out of the texts, because it is not said: {frequent}{more}."
+    people = Counter(script.speakers.values()).most_common()
+    if len(people) > 1 and not chosen:
+        said = ", ".join(f"{shown(name)} ({count})" for name, count in people[:_NAMED])
+        yield f"The texts name {len(people)} speakers, with so many recordings: {said}. Nobody was chosen (--speaker NAME)."
     yield from (f"{remark}." for remark in script.remarks[:_NAMED])
     yield from (f"{path}: {remark}." for path, remark in intake.remarks[:_NAMED])
     if len(intake.remarks) > _NAMED:

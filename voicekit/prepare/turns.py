@@ -49,15 +49,26 @@ def find_turns(given: Path | None, root: Path, recordings: Sequence[Recording], 
 
 
 def spoken_turns(script: Script, recordings: Sequence[Recording], wanted: bool) -> dict[str, tuple[SpeakerTurn, ...]]:
-    """The turns of recordings whose script says of each text who says it: of several people, or if somebody by name is
-    `wanted`."""
+    """The turns of recordings whose script says of each text who says it: of several people, or if somebody by name is `wanted`;
+    then also of those that are one person's from beginning to end."""
     found: dict[str, tuple[SpeakerTurn, ...]] = {}
     for recording in recordings:
         duration_s = samples_to_seconds(recording.num_samples, recording.sample_rate_hz)
         turns = turns_of(script.cues.get(recording.id, ()), duration_s)
         if len({t.speaker for t in turns}) > 1 or (turns and wanted):
             found[recording.id] = turns
+        elif wanted and recording.id in script.speakers and not turns:
+            found[recording.id] = (SpeakerTurn(script.speakers[recording.id], 0.0, duration_s),)
     return found
+
+
+def with_labels(script: Script, label: str) -> Script:
+    """A script in which whoever is called `label` stands in a column without a header, with the speakers of that column."""
+    if not label or label in script.speakers.values():
+        return script
+    columns = {column for labels in script.labels.values() for column, value in labels.items() if value == label}
+    told = {of: labels[c] for of, labels in script.labels.items() for c in sorted(columns) if c in labels}
+    return replace(script, speakers={**told, **script.speakers})
 
 
 def check_label(label: str, turns: Turns, everywhere: bool) -> None:

@@ -35,13 +35,14 @@ _MOST_WORDS = 4  # of a sound in round brackets, which may also be read aloud
 # Words were said here, and nobody wrote them.
 _UNHEARD = regex.compile(
     r"(?:^|[^\p{L}])(?:inaudible|unintelligible|indistinct|unclear|unverständlich|inaudible|ininteligible|unk|xxx?|yyy|\?+|"
-    r"foreign|speaks? \p{L}+|speaking \p{L}+)(?:$|[^\p{L}])",
+    r"foreign|speaks? \p{L}+|speaking \p{L}+|pii|redacted|anonymi[sz]ed|censored|bleeped)(?:$|[^\p{L}])",
     regex.IGNORECASE,
 )
 _SPEAKER_MARK = regex.compile(
     r"(?:speaker|spk|sprecher|locuteur|hablante)[\s_-]*(?:\d+|[a-z])|unknown[\s_-]*speaker", regex.IGNORECASE
 )
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,:]\d{1,3})?"
+_PAUSE_MARK = regex.compile(r"\d[.,]\d|\.{1,3}")  # of conversation analysis: (0.8), (.)
 _TIME_MARK = regex.compile(rf"{_CLOCK}(?:\s*(?:-->|-|–|—|to)\s*{_CLOCK})?|\d+(?:[.,]\d+)?\s*s(?:ec)?")
 _PHONES = regex.compile(
     r"(?:(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]?|[BDFGKLMNPRSTVWYZ]|CH|DH|HH|JH|NG|SH|TH|ZH|\s)+"
@@ -65,6 +66,14 @@ _HEADINGS = frozenset(
 _STARS = regex.compile(r"\*([^*\n]{1,60})\*")
 _EMPHASIS = regex.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_]+?)(?<=\S)\1(?![\w*])")
 _NOTES = regex.compile(r"[♪♫♬♩]+[^♪♫♬♩]*[♪♫♬♩]+|[♪♫♬♩].*$|^#\s[^#]*\s#$|[♪♫♬♩]+")
+_PLACEHOLDER = regex.compile(
+    r"names?|persons?|locations?|places?|numbers?|dates?|emails?|phones?|organi[sz]ations?|address(?:es)?", regex.IGNORECASE
+)
+"""Between < and >, what stands for words that must not be known."""
+_SPEAKER_AHEAD = regex.compile(r"^\s*(?:SPEAKER|SPK)_\d+\s+")
+_SIGNED_SOUND = regex.compile(rf"(?<!\S)(?:&=[\p{{L}}:]+|#(?:{_SOUNDS})(?!\S))")  # CHAT: &=laughs; #noise
+_PICTURES = regex.compile(r"(?![©®™‼⁉ℹ])\p{Extended_Pictographic}[\ufe0f\u200d\p{Emoji_Modifier}]*|(?<!\S)[:;]-?[)(DP](?!\S)")
+_WRITTEN_BREAK = regex.compile(r"\\[nNrt]")
 _PLUSES = regex.compile(r"\+\+[\p{L}_-]{2,20}\+\+|%[\p{L}_]{3,20}\b(?!\s*\d)|!SIL\b|(?<=\p{L})\(\d\)(?=\s|$|\p{P})")
 _DASHES = regex.compile(r"^\s*(?:[-–—‐]\s+|>>+\s*)|(?<=[.?!…]\s)[-–—]\s+(?=\p{Lu})|(?<=\s)>>+\s*")
 _TWICE = regex.compile("Ã[\u0080-\u00bf€-™]|â€|Â[\u00a0-\u00bf]")
@@ -93,6 +102,7 @@ def cleaned(text: str, subtitles: bool = False) -> tuple[str, tuple[str, ...]]:
 
         return pattern.sub(take, text)
 
+    text = _WRITTEN_BREAK.sub(" ", text)
     text = html.unescape(text) if _ENTITY.search(text) else text
     text = _once(text) if _TWICE.search(text) else text
     text = _WHILE.sub(r"\1", without(_NOTES, text))  # a word that somebody laughs while saying it
@@ -101,7 +111,8 @@ def cleaned(text: str, subtitles: bool = False) -> tuple[str, tuple[str, ...]]:
     text = without(_SQUARE, text, lambda inside: _is_mark(inside, _ANY_SOUND))
     text = without(_ROUND, text, lambda inside: _is_mark(inside, _SOUND, subtitles))
     text = without(_STARS, text, lambda inside: _is_mark(inside, _SOUND))
-    text = without(_PLUSES, text)
+    for signs in (_PLUSES, _SIGNED_SOUND, _PICTURES, _SPEAKER_AHEAD):
+        text = without(signs, text)
     text = _EMPHASIS.sub(lambda m: m[2], text)
     text = _DASHES.sub(" ", text)
     return normalise(regex.sub(r"\s+(?=[,.;:!?](?:\s|$))", "", text) if marks else text), tuple(marks)
@@ -113,7 +124,7 @@ def unclear(text: str) -> str:
         if (match := pattern.search(text)) is not None:
             return match[0]
     doubtful = (m for pattern in (_ANGLE, _ROUND) for m in pattern.finditer(text))
-    unheard = next((m for m in doubtful if _UNHEARD.search(m[1])), None)
+    unheard = next((m for m in doubtful if _UNHEARD.search(m[1]) or (m.re is _ANGLE and _PLACEHOLDER.fullmatch(m[1]))), None)
     if unheard is not None:
         return unheard[0]
     match = regex.search(r"(?<!\S)(?:xxx|yyy|_{2,}|\(\()(?!\S)|\(\(.*?\)\)", text)
@@ -175,11 +186,11 @@ def _once(text: str) -> str:
 def _tag(match: regex.Match[str], marks: list[str]) -> str:
     """Tags of markup vanish; names of sounds in angle brackets are marks; <unk> stands for a word."""
     inside = match[1].strip()
-    if _UNHEARD.search(inside):
+    if _UNHEARD.search(inside) or _PLACEHOLDER.fullmatch(inside):
         return match[0]
     if _MARKUP.fullmatch(inside):
         return " " if regex.match(r"/?(?:br|p|div)\b", inside, regex.IGNORECASE) else ""
-    if not _MARK_TAG.fullmatch(inside):
+    if not _MARK_TAG.fullmatch(inside) and not _ANY_SOUND.search(inside):
         return match[0]
     if inside.lower() not in ("s", "/s"):
         marks.append(match[0])
@@ -196,9 +207,11 @@ def _in_curly(inside: str) -> bool:
 def _is_mark(inside: str, sounds: regex.Pattern[str], subtitles: bool = False) -> bool:
     """Whether what stands in brackets is no words."""
     inside = inside.strip()
-    if not inside or _UNHEARD.search(inside):
+    if not inside or _UNHEARD.search(inside) or regex.search(r"\p{L}:\s*\p{L}", inside):  # [laughing: words that are said]
         return False
-    if _SPEAKER_MARK.fullmatch(inside) or _TIME_MARK.fullmatch(inside):
+    if any(mark.fullmatch(inside) for mark in (_SPEAKER_MARK, _TIME_MARK)) or (
+        sounds is _SOUND and _PAUSE_MARK.fullmatch(inside)
+    ):
         return True
     return subtitles or (sounds.search(inside) is not None and (sounds is _ANY_SOUND or len(inside.split()) <= _MOST_WORDS))
 

@@ -18,7 +18,8 @@ from voicekit.prepare.intake import BAD_NAME, found_in, is_text, shown
 from voicekit.prepare.scripts import tables, timed
 from voicekit.prepare.scripts.columns import is_phonemes
 from voicekit.prepare.scripts.kaldi import KALDI_FILES, Kaldi
-from voicekit.prepare.scripts.names import Names, SideNames, other_language, plain, some
+from voicekit.prepare.scripts.names import Names, SideNames, is_kind, names_meant, other_language, plain, some
+from voicekit.prepare.scripts.objects import text_in
 from voicekit.prepare.scripts.reading import read_text
 from voicekit.prepare.scripts.row import HELP, NoTableError, ScriptRow
 from voicekit.prepare.scripts.script import Cue, NotRead, Script
@@ -26,11 +27,20 @@ from voicekit.prepare.spoken import normalise
 from voicekit.records import Recording
 from voicekit.timebase import samples_to_seconds
 
-_PLAIN = (".txt", ".lab", ".text", ".transcript", ".transcription", ".trn", ".normalized", ".original")
+_PLAIN = (".txt", ".lab", ".text", ".transcript", ".transcription", ".trn", ".normalized", ".original", ".json")
 _METADATA = ("metadata.csv", "metadata.jsonl")
+_LIKE_METADATA = regex.compile(
+    r"(?:metadata|transcripts?|transcriptions?|filelist|train|validated|dev|val|test|text)(?:[_.-].*)?"
+)
+_TABLES = (".csv", ".tsv", ".txt", ".list", ".json", ".jsonl", ".xlsx")
 _BESIDE = "text files beside the recordings"
 _WHOLE_S = 0.5  # a row about a recording from beginning to end, give or take
-_LEADING_TIME = regex.compile(r"^\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\s+(?=\S)")
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?"
+_LEADING_TIME = regex.compile(rf"^\s*[\[(]?{_CLOCK}(?:\s*(?:-->|[-–—])\s*{_CLOCK})?[\])]?\s*[-–—:]?\s+(?=\S)")
+_HEADING = regex.compile(rf"^\s*(?:(?P<name>\p{{L}}[^:\d]{{0,39}}|Speaker \d+)\s+)?[\[(]?{_CLOCK}[\])]?\s*$")
+_ABOUT_OTHERS = regex.compile(
+    r"(?:.*[_-])?(?:speakers?|spk\w*|utt2\w+|durations?|lengths?|splits?|genders?|languages?|emotions?)"
+)
 _FOUND_WRONG = "invalidated.tsv"  # Common Voice: clips of which listeners said that they do not say their text
 
 
@@ -86,6 +96,8 @@ class _Found:
         self.texts: dict[str, str] = {}
         self.cues: dict[str, tuple[Cue, ...]] = {}
         self.sources: dict[str, str] = {}
+        self.speakers: dict[str, str] = {}
+        self.other_cells: dict[str, dict[str, str]] = {}  # of tables without a header
         self.labels: list[str] = []  # of the sources, for people
         self.unused: list[str] = []
         self.not_read: dict[str, str] = {}
@@ -108,11 +120,13 @@ class _Search:
         self._root, self._recordings, self._others = root, recordings, others
         self._index, self._known = Names(recordings), Names(others)
         self._by_id = {r.id: r for r in recordings}
+        self._no_words: set[str] = set()  # files of labels that are phonemes
+        self._numbered: set[str] = set()  # lists of numbered lines, which may be about anything
         self.found = _Found()
 
     def script(self) -> Script:
         found = self.found
-        not_read = tuple(NotRead(shown(file), reason) for file, reason in sorted(found.not_read.items()))
+        not_read = tuple(NotRead(shown(f), reason) for f, reason in sorted(found.not_read.items()) if f not in found.read)
         if not found.texts:
             return Script({}, "", not_read=not_read)
         return Script(
@@ -120,6 +134,8 @@ class _Search:
             source=", ".join(found.labels[:5]) + (", ..." if len(found.labels) > 5 else ""),
             unused=tuple(dict.fromkeys(found.unused)),
             cues=found.cues,
+            speakers=found.speakers,
+            labels=found.other_cells,
             sources=found.sources,
             not_read=not_read,
             left_out=found.left_out,
@@ -150,8 +166,10 @@ class _Search:
         """Everything that lies near the recordings."""
         problem = self._tables(files)
         if any(r.id not in self.found.texts for r in self._recordings):
-            problem = self._tables(self._above()) or problem
+            problem = self._above() or problem
         self._sides(files)
+        self._alone(files)
+        self._tables([f for f in files if f in self._numbered], numbered=True)
         if problem is not None and not self.found.texts:
             raise problem
         self._leave_rest(files)
@@ -161,6 +179,7 @@ class _Search:
         try:
             self._tables(files)
             self._sides(files)
+            self._tables([f for f in files if f in self._numbered], numbered=True)
         except ScriptError as error:
             self.found.remarks.append(error.problem)
         self._leave_rest(files)
@@ -191,10 +210,24 @@ class _Search:
 
     # Files of the recordings' names
 
+    def _alone(self, files: Sequence[str]) -> None:
+        """A single recording has the only subtitles there are, and the only text that is called transcript."""
+        if len(self._recordings) != 1 or self._recordings[0].id in self.found.texts:
+            return
+        own = self._recordings[0]
+        free = [f for f in files if f not in self.found.read and f not in self._no_words and self._owner(f) is None]
+        subtitles = [f for f in free if PurePosixPath(f).suffix.lower() in timed.SUFFIXES]
+        texts = [f for f in free if PurePosixPath(f).suffix.lower() in _PLAIN and is_kind(PurePosixPath(f).stem)]
+        if len(subtitles) == 1 and (said := timed.timed_of(self._root / subtitles[0], own)) is not None:
+            self.found.read.add(subtitles[0])
+            self._add_timed(own, said, subtitles[0], PurePosixPath(subtitles[0]).name)
+        elif len(texts) == 1 and not subtitles:
+            self.found.read.add(texts[0])
+            self._plain({own.id: self._root / texts[0]}, PurePosixPath(texts[0]).name, lambda _: texts[0])
+
     def _owner(self, file: str) -> Recording | None:
-        """The recording whose name a file bears, alone or with an ending (talk.de.vtt)."""
-        stem = plain(PurePosixPath(file).stem)
-        for name in dict.fromkeys((stem, stem.rsplit(".", 1)[0])):
+        """The recording whose name a file bears, alone or with an ending (talk.de.vtt, talk.wav.txt)."""
+        for name in names_meant(PurePosixPath(file).stem):
             if self._index.knows(name):
                 try:
                     found = self._index.find(name, file, str(PurePosixPath(file).parent).removeprefix("."))
@@ -219,21 +252,42 @@ class _Search:
             if (file := self._timed_side(recording, names, root, label)) is not None:
                 self.found.read.add(file)
                 continue
-            found = next((f for s in _PLAIN if (f := names.first(recording, s)) is not None), None)
-            if found is not None and found not in self.found.not_read and not self._is_table(root / found, 2):
+            sides = (file for suffix in _PLAIN if (file := names.first(recording, suffix)) is not None)
+            found = next((file for file in sides if self._is_plain(root / file, file, recording)), None)
+            if found is not None:
                 plain_files[recording.id], used[recording.id] = root / found, found
         self.found.read |= set(used.values())
         self._plain(plain_files, label, lambda path: _relative(path, root))
 
+    def _is_plain(self, path: Path, file: str, recording: Recording) -> bool:
+        """Whether a file is the text of a recording, and neither another's nor a table."""
+        if file in self._no_words or self._is_of_another(file, recording) or self._is_table(path, 2):
+            return False
+        return path.suffix.lower() != ".json" or bool(text_in(path))
+
+    def _is_of_another(self, file: str, recording: Recording) -> bool:
+        """Whether a file bears more of another recording's name: talk_text.txt beside talk.wav and talk_text.wav."""
+        owner = self._owner(file)
+        if owner is not None:
+            return owner.id != recording.id
+        folder, own = PurePosixPath(file).parent, PurePosixPath(recording.path).parent
+        doubtful = folder != own and self._index.in_other_folders(recording)
+        if doubtful and not any(part in own.parts for part in folder.parts):
+            self.found.not_read[file] = "recordings in several folders have its name"
+            self._no_words.add(file)
+            return True
+        return False
+
     def _timed_side(self, recording: Recording, names: SideNames, root: Path, label: str) -> str | None:
         for suffix in (*timed.SUFFIXES, *timed.PERHAPS_TIMED):
             file = names.first(recording, suffix)
-            if file is None:
+            if file is None or self._is_of_another(file, recording):
                 continue
             try:
                 said = timed.timed_of(root / file, recording)
             except NoTableError as error:
                 self.found.not_read[file] = error.problem.rstrip(".").removeprefix(f"{PurePosixPath(file).name} ")
+                self._no_words.add(file)
                 continue
             if said is not None:
                 self._add_timed(recording, said, file, label)
@@ -242,16 +296,13 @@ class _Search:
 
     def _add_timed(self, recording: Recording, said: timed.Timed, source: str, label: str) -> None:
         cues = tuple(cue for _, cue in said.cues)
-        self.found.add(self._id_of(recording), timed.joined(cues), source, label, cues)
+        self.found.add(recording.id, timed.joined(cues), source, label, cues)
         unsaid.counted(said.marks, self.found.left_out)
         self.found.remarks += said.remarks
 
-    def _id_of(self, recording: Recording) -> str:
-        return recording.id
-
     def _plain(self, files: dict[str, Path], label: str, called: Callable[[Path], str]) -> None:
         """Whole files as texts: their lines joined, without names of speakers and times in front of them."""
-        lines = {key: [line for line in read_text(path).split("\n") if line.strip()] for key, path in files.items()}
+        lines = {key: [line for line in _whole_text(path).split("\n") if line.strip()] for key, path in files.items()}
         if is_phonemes([" ".join(found) for found in lines.values()]):
             self.found.not_read.update((called(path), "it holds phonemes, not words") for path in files.values())
             return
@@ -261,6 +312,9 @@ class _Search:
         at = 0
         for key, path in files.items():
             text, marks = unsaid.cleaned("\n".join(rests[at : at + len(lines[key])]))
+            who = set(names[at : at + len(lines[key])])
+            if len(who) == 1 and any(who):
+                self.found.speakers[key] = who.pop()
             at += len(lines[key])
             unsaid.counted(marks, self.found.left_out)
             self.found.add(key, text, called(path), label)
@@ -293,19 +347,37 @@ class _Search:
 
     # Tables
 
-    def _above(self) -> list[str]:
-        """The table above the root: LJSpeech's wavs/."""
-        return [f"../{name}" for name in _METADATA if (self._root.parent / name).is_file()][:1]
+    def _above(self) -> ScriptError | None:
+        """The tables above the root, LJSpeech's above wavs/: they may be about other folders too."""
+        problem: ScriptError | None = None
+        for name in (path.name for path in tables_above(self._root)):
+            try:
+                problem = self._tables([f"../{name}"]) or problem
+            except ScriptError as error:
+                if name in _METADATA:
+                    raise
+                self.found.remarks.append(f"../{name} was not read: {error.problem.rstrip('.')}")
+            if name not in _METADATA:
+                self.found.not_read.pop(f"../{name}", None)
+        return problem
 
     def _near(self, table: Path) -> str:
-        """The folder of a table, relative to the root ("" for one that lies elsewhere)."""
-        return str(PurePosixPath(_relative(table.parent, self._root))).removeprefix(".") if _is_below(table, self._root) else ""
+        """The folder that a table is about, relative to the root ("" for one that lies elsewhere): that of its name beside it
+        (s1.csv beside s1/), else the one where it lies."""
+        if not _is_below(table, self._root):
+            return ""
+        own = plain(_relative(table.with_suffix(""), self._root)) if table.suffix else ""
+        if own and any(plain(r.path).startswith(f"{own}/") for r in self._recordings):
+            return own
+        return _relative(table.parent, self._root).removeprefix(".")
 
-    def _tables(self, files: Sequence[str]) -> ScriptError | None:
-        """Read every table; returns what is wrong with a metadata.csv that is about something else."""
+    def _tables(self, files: Sequence[str], numbered: bool = False) -> ScriptError | None:
+        """Read every table, those of numbered lines only if they are meant; returns what is wrong with a metadata.csv that is
+        about something else."""
         problem: ScriptError | None = None
         for file in sorted(files, key=lambda f: (PurePosixPath(f).name not in _METADATA, PurePosixPath(f).name.endswith("l"), f)):
-            path, name = self._root / file, PurePosixPath(file)
+            name = PurePosixPath(file)
+            path = self._root.absolute().parent / name.name if name.parts[0] == ".." else self._root / file
             if BAD_NAME.search(file):
                 self.found.not_read[file] = "its name cannot be shown; rename it"
                 continue
@@ -316,7 +388,7 @@ class _Search:
                 continue
             before = len(self.found.texts)
             try:
-                matched = self._table(path, file, self._near(path))
+                matched = self._table(path, file, self._near(path), numbered)
             except NoTableError as error:
                 self.found.not_read[file] = _short(error, name.name)
                 problem = problem or (error if name.name in _METADATA else None)
@@ -329,7 +401,7 @@ class _Search:
         """Whether a file bears a recording's name and is no table of several."""
         if PurePosixPath(file).suffix.lower() not in (*_PLAIN, *timed.PERHAPS_TIMED) or self._owner(file) is None:
             return False
-        return not self._is_table(path, 2)
+        return not self._is_table(path, 1 if path.suffix.lower() in (".csv", ".tsv") else 2)
 
     def _is_table(self, path: Path, least: int = 1) -> bool:
         """Whether a text says of so many recordings what is said in them."""
@@ -339,12 +411,18 @@ class _Search:
             return False
         return len({row.name for row in rows if self._index.knows(row.name)}) >= least
 
-    def _table(self, table: Path, source: str, near: str) -> bool:
-        """Add what a table says; whether it is about these recordings. NoTableError where it is about something else."""
+    def _table(self, table: Path, source: str, near: str, numbered: bool = True) -> bool:
+        """Add what a table says; whether it is about these recordings. NoTableError where it is about something else. One of
+        `numbered` lines waits until it is asked for."""
         kaldi = Kaldi(table, self._index, self._known)
         rows = [kaldi.placed(row) for row in tables.read_table(table, kaldi)]
         if is_phonemes([row.text for row in rows]):
             raise NoTableError(f"{table.name} holds phonemes, not words.", "Give the words.")
+        if _ABOUT_OTHERS.fullmatch(table.stem.lower()) and not any(" " in row.text for row in rows):
+            raise NoTableError(f"{table.name} holds single words about recordings, not what is said in them.", HELP)
+        if not numbered and table.suffix.lower() in _PLAIN and all(row.name.rstrip(".").isdecimal() for row in rows):
+            self._numbered.add(source)
+            return False
         rows = self._said(rows)
         own: dict[str, list[ScriptRow]] = {}
         of_others: dict[str, list[ScriptRow]] = {}
@@ -391,9 +469,16 @@ class _Search:
             raise ScriptError(f"{second.where}: another text for {second.name}.", "Keep one line for each recording.")
         if known is None:
             self.found.add(recording.id, rows[0].text, source, label)
+            self._say_who(recording.id, rows[0], source)
         elif _bare(known) != _bare(rows[0].text):
             before = self.found.sources[recording.id]
             self.found.remarks.append(f"{source} has another text for {recording.path} than {before}, which is taken")
+
+    def _say_who(self, recording_id: str, row: ScriptRow, source: str) -> None:
+        if row.speaker:
+            self.found.speakers[recording_id] = row.speaker
+        elif any(row.labels):
+            self.found.other_cells[recording_id] = {f"{source} {n}": label for n, label in enumerate(row.labels) if label}
 
     def _names_nothing(self, given: Sequence[Path]) -> None:
         raise self._nothing_named(given)
@@ -405,8 +490,23 @@ class _Search:
         return ScriptError(problem, HELP)
 
 
+def tables_above(root: Path) -> list[Path]:
+    """The tables in the folder above one of recordings that are called like its own: LJSpeech's metadata.csv above wavs/."""
+    try:
+        found = sorted(path for path in root.absolute().parent.iterdir() if is_text(path.name) and path.is_file())
+    except OSError:
+        return []
+    return [path for path in found if _LIKE_METADATA.fullmatch(path.stem.lower()) and path.suffix.lower() in _TABLES]
+
+
+def _whole_text(path: Path) -> str:
+    return text_in(path) if path.suffix.lower() == ".json" else read_text(path)
+
+
 def _without_times(lines: list[str]) -> list[str]:
-    """Lines without the times in front of them, if most have one: a transcript with a clock."""
+    """Lines without the times in front of them, or above them with a name, if many have one: a transcript with a clock."""
+    if sum(_HEADING.match(line) is not None for line in lines) >= 2:
+        lines = [line for line in lines if _HEADING.match(line) is None]
     timed_lines = sum(_LEADING_TIME.match(line) is not None for line in lines)
     return [_LEADING_TIME.sub("", line) for line in lines] if timed_lines >= max(2, len(lines) / 2) else lines
 

@@ -22,23 +22,26 @@ class Kaldi(Names):
         is_text = PurePosixPath(table.name).stem == "text"
         self._files = _lines(table.parent / "wav.scp") if is_text else {}
         self._segments = _lines(table.parent / "segments") if is_text else {}
-        self._speakers = _lines(table.parent / "utt2spk") if is_text and self._segments else {}
+        self._speakers = _lines(table.parent / "utt2spk") if is_text else {}
         self._others = others
 
     def find(self, name: str, where: str, near: str = "") -> str | None:
-        found = self._inner.find(name, where, near)
-        file = self._file_of(name)
-        return self._inner.find(file, where, near) if found is None and file else found
+        file = "" if self._inner.knows(name) else self._file_of(name)
+        found = self._inner.find(file, where, near) if file else None
+        return found or self._inner.find(name, where, near)
 
     def knows(self, name: str) -> bool:
         file = self._file_of(self._segment_of(name)[0])
         return self._inner.knows(name) or self._inner.knows(self._segment_of(name)[0]) or (bool(file) and self._inner.knows(file))
 
+    def knows_number(self, name: str) -> bool:
+        return self._inner.knows_number(name)
+
     def placed(self, row: ScriptRow) -> ScriptRow:
         """A row of an utterance as one about a stretch of its recording."""
         recording, *times = self._segment_of(row.name)
         if len(times) < 2:
-            return row
+            return replace(row, speaker=row.speaker or self._speakers.get(row.name, ""))
         try:
             start_s, end_s = float(times[0]), float(times[1])
         except ValueError:

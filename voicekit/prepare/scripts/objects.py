@@ -4,7 +4,7 @@ M-AILABS)."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,30 +17,38 @@ from voicekit.prepare.scripts.columns import (
     START_COLUMNS,
     TEXT_COLUMNS,
 )
-from voicekit.prepare.scripts.names import Names
+from voicekit.prepare.scripts.names import Names, Numbers
 from voicekit.prepare.scripts.reading import read_text
 from voicekit.prepare.scripts.row import HELP, NoTableError, ScriptRow
-from voicekit.prepare.spoken import normalise
+from voicekit.prepare.spoken import joined, normalise
 
-_LISTS = ("data", "utterances", "audios", "items", "samples", "clips", "annotations", "recordings", "supervisions")
-_TEXTS = (*TEXT_COLUMNS, "clean", "original")
+_TEXTS = (*TEXT_COLUMNS, "clean", "original", "body")
+_IN_PIECES = ("words", "items", "word_segments", "tokens")
+"""Where recognizers say the same again, word by word."""
 
 
 def read_objects(table: Path, names: Names) -> list[ScriptRow]:
-    """A row for each object. Raises NoTableError for JSON about something else, ScriptError naming the line of what is broken."""
+    """A row for each object, or for each of its stretches. Raises NoTableError for JSON about something else, ScriptError naming
+    the line of what is broken."""
     found: list[ScriptRow] = []
     known = False
     try:
-        for where, name, fields in _objects(table):
-            found.append(_row(where, name, fields, names))
+        for where, name, fields in _objects(table, names):
+            found += _rows(where, name, fields, names)
             known = known or names.knows(found[-1].name)
     except ScriptError as error:
         if known:
             raise
         raise NoTableError(error.problem, error.remedy) from None
     if not found:
-        raise NoTableError(f"The script {table.name} is empty.", HELP)
+        empty = not read_text(table).strip(" \n[]{}")
+        what = f"The script {table.name} is empty." if empty else _elsewhere(table)
+        raise NoTableError(what, HELP)
     return found
+
+
+def _elsewhere(table: Path) -> str:
+    return f"{table.name} is JSON about something else than recordings and their texts."
 
 
 def load_json(path: Path) -> Any:
@@ -51,16 +59,42 @@ def load_json(path: Path) -> Any:
         return None
 
 
-def _objects(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def text_in(path: Path) -> str:
+    """What JSON that a recognizer leaves beside one recording says: the text of its outermost object that has one, or those of
+    its parts in order; "" for other JSON."""
+    try:
+        return _text_of(load_json(path))
+    except RecursionError:
+        return ""
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, list):
+        return joined(filter(None, map(_text_of, cast("list[Any]", value))))
+    if not isinstance(value, dict):
+        return ""
+    fields = {key.lower(): inside for key, inside in cast("dict[str, Any]", value).items()}
+    own = next((fields[key] for key in _TEXTS if isinstance(fields.get(key), str)), None)
+    if own is not None:
+        return normalise(own)
+    if isinstance(guesses := fields.get("alternatives"), list) and guesses:
+        return _text_of(guesses[0])  # the likeliest
+    parts = (inside for key, inside in fields.items() if key not in _IN_PIECES)
+    return next((text for part in parts if (text := _text_of(part))), "")
+
+
+def _objects(table: Path, names: Names) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(where, name if that stands outside, fields) of each."""
     content = read_text(table)
     whole = load_json(table) if table.suffix.lower() == ".json" else None
     if isinstance(whole, dict) and not _has_text(cast("dict[str, Any]", whole)):
-        yield from _of_object(table, cast("dict[str, Any]", whole))
+        yield from _of_object(table, cast("dict[str, Any]", whole), names)
+        return
+    if isinstance(whole, dict):
+        yield f"{table.name}, line 1", "", _fields(whole, table.name)
         return
     if isinstance(whole, list):
-        for number, entry in enumerate(cast("list[Any]", whole), 1):
-            yield f"{table.name}, entry {number}", "", _fields(entry, f"{table.name}, entry {number}")
+        yield from _of_list(table, cast("list[Any]", whole))
         return
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
@@ -73,21 +107,42 @@ def _objects(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield where, "", _fields(entry, where)
 
 
-def _of_object(table: Path, whole: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The entries of a list in an object, or what stands there by name."""
-    listed = next((whole[key] for key in _LISTS if isinstance(whole.get(key), list)), None)
-    if listed is not None:
-        for number, entry in enumerate(cast("list[Any]", listed), 1):
-            yield f"{table.name}, entry {number}", "", _fields(entry, f"{table.name}, entry {number}")
-        return
-    for name, entry in whole.items():
-        where = f"{table.name}, {name!r}"
-        if isinstance(entry, str):
-            yield where, name, {"text": entry}
-        elif isinstance(entry, dict):
-            yield where, name, _fields(entry, where)
+def _of_list(table: Path, entries: Sequence[Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The entries of a list: objects, or pairs of a name and a text."""
+    for number, entry in enumerate(entries, 1):
+        where = f"{table.name}, entry {number}"
+        if isinstance(entry, list) and [type(part) for part in cast("list[object]", entry)] == [str, str]:
+            yield where, entry[0], {"text": entry[1]}
         else:
-            raise NoTableError(f"{table.name} is JSON about something else than recordings and their texts.", HELP)
+            yield where, "", _fields(entry, where)
+
+
+def _of_object(table: Path, whole: dict[str, Any], names: Names) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What stands in an object by the recordings' names, there or further inside; else the entries of its list."""
+    if any(names.knows(name) for name in whole):
+        for name, entry in whole.items():
+            where = f"{table.name}, {name!r}"
+            if isinstance(entry, str):
+                yield where, name, {"text": entry}
+            elif isinstance(entry, dict):
+                yield where, name, _fields(entry, where)
+            elif isinstance(entry, list) and names.knows(name):
+                yield where, name, {"segments": entry}
+        return
+    nested = [cast("dict[str, Any]", inside) for inside in whole.values() if isinstance(inside, dict)]
+    inside = next((one for one in nested if any(names.knows(name) for name in one)), None)
+    if inside is not None:
+        yield from _of_object(table, inside, names)
+        return
+    lists = [cast("list[Any]", inside) for inside in whole.values() if isinstance(inside, list)]
+    listed = max((one for one in lists if one and isinstance(one[0], dict | list)), key=len, default=None)
+    if listed is not None:
+        yield from _of_list(table, listed)
+    elif whole and all(isinstance(entry, str | dict) for entry in whole.values()) and not isinstance(names, Numbers):
+        for name, entry in whole.items():
+            yield f"{table.name}, {name!r}", name, {"text": entry} if isinstance(entry, str) else _fields(entry, name)
+    else:
+        raise NoTableError(_elsewhere(table), HELP)
 
 
 def _has_text(fields: dict[str, Any]) -> bool:
@@ -105,20 +160,30 @@ def _fields(entry: Any, where: str) -> dict[str, Any]:
     return fields
 
 
-def _row(where: str, outside: str, fields: dict[str, Any], names: Names) -> ScriptRow:
-    called = [fields[key] for key in FILE_COLUMNS if isinstance(fields.get(key), str) and fields[key].strip()]
+def _rows(where: str, outside: str, fields: dict[str, Any], names: Names) -> list[ScriptRow]:
+    """The row of an object, or those of the stretches that it lists."""
+    called = [str(fields[key]) for key in FILE_COLUMNS if _is_called(fields.get(key))]
     called = [*([outside] if outside else []), *called]
     name = next((n for n in called if names.knows(n)), called[0] if called else "")
     text = next((fields[key] for key in _TEXTS if isinstance(fields.get(key), str)), None)
+    if name and text is None and isinstance(listed := fields.get("segments"), list) and listed:
+        parts = enumerate(cast("list[Any]", listed), 1)
+        inside = (_rows(f"{where}, segment {n}", name, _fields(part, where), names) for n, part in parts)
+        return [row for rows in inside for row in rows]
     if not name.strip() or text is None:
         raise ScriptError(f'{where}: it has no "file_name" or no "text".', "Complete it.")
     start_s, end_s, duration_s = (_number(fields, keys) for keys in (START_COLUMNS, END_COLUMNS, DURATION_COLUMNS))
     if start_s is not None and end_s is None and duration_s is not None:
         end_s = start_s + duration_s
-    speaker = next((normalise(fields[key]) for key in SPEAKER_COLUMNS if isinstance(fields.get(key), str)), "")
+    speaker = next((normalise(str(fields[key])) for key in SPEAKER_COLUMNS if _is_called(fields.get(key))), "")
     if start_s is None or end_s is None:
         start_s = end_s = None
-    return ScriptRow(where, name.strip(), normalise(text), start_s, end_s, speaker)
+    return [ScriptRow(where, name.strip(), normalise(text), start_s, end_s, speaker)]
+
+
+def _is_called(value: Any) -> bool:
+    """Whether a value is a name: words, or a number."""
+    return (isinstance(value, str) and bool(value.strip())) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _number(fields: dict[str, Any], keys: tuple[str, ...]) -> float | None:

@@ -19,7 +19,8 @@ class NoTableError(ScriptError):
 @dataclass(frozen=True)
 class ScriptRow:
     """One line of a table: `where` it stands ("s.csv, line 3"), the file as it is written there, its text; where that is said of
-    a stretch of the file, its beginning and end in seconds, and who says it, if the table tells."""
+    a stretch of the file, its beginning and end in seconds, and who says it, if the table tells. `labels` are the other cells of
+    a table without a header, of which one may say it too."""
 
     where: str
     name: str
@@ -27,3 +28,4 @@ class ScriptRow:
     start_s: float | None = None
     end_s: float | None = None
     speaker: str = ""
+    labels: tuple[str, ...] = ()

@@ -30,6 +30,9 @@ class Script:
     Where the script gives times (subtitles, a TextGrid), `cues` holds them by recording id, in order, and the text is theirs
     joined. Cues may overlap and leave gaps; where nothing is said they have none.
 
+    `speakers` says of recordings of one person who that is, where the script tells; `labels` has what else stands in the columns
+    of a table without a header, by file and column.
+
     `sources` says which file each recording's text is from. `not_read` are the other files with texts, `left_out` counts the
     marks in the texts that are not said, `remarks` says what else there is to know.
     """
@@ -38,6 +41,8 @@ class Script:
     source: str
     unused: tuple[str, ...] = ()
     cues: dict[str, tuple[Cue, ...]] = field(default_factory=dict[str, tuple[Cue, ...]])
+    speakers: dict[str, str] = field(default_factory=dict[str, str])
+    labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     sources: dict[str, str] = field(default_factory=dict[str, str])
     not_read: tuple[NotRead, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict[str, int])

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicekit.errors import ScriptError
-from voicekit.prepare.scripts.columns import FILE_COLUMNS, TEXT_COLUMNS, Columns, are_numbers, columns_of
-from voicekit.prepare.scripts.names import Names
+from voicekit.prepare.scripts.columns import FILE_COLUMNS, TEXT_COLUMNS, Columns, are_no_words, columns_of, without_titles
+from voicekit.prepare.scripts.names import Names, Numbers
 from voicekit.prepare.scripts.objects import read_objects
 from voicekit.prepare.scripts.reading import read_text
 from voicekit.prepare.scripts.row import HELP, NoTableError, ScriptRow
@@ -29,28 +29,52 @@ SUFFIXES = (".csv", ".tsv", ".xlsx", ".jsonl", ".json", ".ndjson", ".tab")
 SHOWN_LINES = 10
 _SIGNS = "|\t;,"
 _MOST_LINES_A_CELL = 50
+_MOST_TITLE_LINES = 5
 _MOST_SAMPLED = 400
 _NOT_SCORED = frozenset({"IGNORE_TIME_SEGMENT_IN_SCORING", "inter_segment_gap"})
 _LEAST_OF_LINES = 0.5  # of a text's lines must begin with a name for it to be a table without signs
 
 Cells = Sequence[tuple[int, Sequence[str]]]  # (line or row number, its cells)
+_FESTVOX = re.compile(r"\(\s*(?P<name>\S+)\s+\"(?P<text>.*)\"\s*\)")  # ( arctic_a0001 "Author of the ..." )
 _LINES = (
-    re.compile(r"\(\s*(?P<name>\S+)\s+\"(?P<text>.*)\"\s*\)"),  # Festvox: ( arctic_a0001 "Author of the ..." )
+    _FESTVOX,
     re.compile(r"(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<name>[^()\s]+)\)"),  # Sphinx: <s> HELLO </s> (a0001)
     re.compile(r"(?P<name>[^\s:]+)\s*[:：]\s*(?P<text>.+)"),  # JSUT: BASIC5000_0001:水を
+    re.compile(r"(?P<name>.+?)(?:\s*[:：=]|\s+[-–—])\s+(?P<text>.+)"),  # take 1: Hello
     re.compile(r"(?P<name>\S+?)[.)]?\s+(?P<text>.+)"),  # LibriSpeech, Kaldi: 84-121-0000 GO DO YOU HEAR
+    re.compile(r"(?P<name>\S+ \S+?)[.)]?\s+(?P<text>.+)"),
     re.compile(r"(?P<name>\S+)(?P<text>)"),
 )  # fmt: skip
 
 
 def read_table(table: Path, names: Names) -> list[ScriptRow]:
-    """What a table says of each file it names; `names` tell which column names files.
+    """What a table says of each file it names; `names` tell which column names files. Where it names none, numbers are read
+    without the zeros before them: spreadsheets take those away.
 
     Raises NoTableError where it is no table of files and texts, and ScriptError naming the file, and the line where there is one.
     """
+    try:
+        rows = _read(table, names)
+    except NoTableError:
+        rows = _by_number(table, names)
+        if not rows:
+            raise
+    return rows if any(names.knows(row.name) for row in rows) else _by_number(table, names) or rows
+
+
+def _by_number(table: Path, names: Names) -> list[ScriptRow]:
+    """The rows of a table that calls recordings by their numbers; [] if it does not."""
+    try:
+        rows = _read(table, Numbers(names))
+    except NoTableError:
+        return []
+    return rows if any(names.knows_number(row.name) for row in rows) else []
+
+
+def _read(table: Path, names: Names) -> list[ScriptRow]:
     match table.suffix.lower():
         case ".xlsx":
-            rows = sheet_rows(table)
+            rows = without_titles(sheet_rows(table), names)
             if not rows:
                 raise NoTableError(f"The script {table.name} is empty.", HELP)
             found = columns_of(rows, names, "\t")
@@ -91,12 +115,15 @@ def _of_text(table: Path, names: Names) -> list[ScriptRow]:
     lines = [(number, line) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
     if lines and (told := re.fullmatch(r"\ufeff?sep=(.)\s*", lines[0][1], re.IGNORECASE)):  # Excel's way of saying it
         sign, lines = told[1], lines[1:]
+    lines = lines[next((n for n, (_, line) in enumerate(lines) if not line.startswith("#")), 0) :]
     if not lines:
         raise NoTableError(f"The script {table.name} is empty.", HELP)
+    if said := _in_pairs(table, lines, names):
+        return said
     guess = _delimiter([line for _, line in lines])
     tried: list[tuple[str, Cells, Columns]] = []
     for candidate in sign or dict.fromkeys((guess, *_SIGNS)):
-        rows = _split(table, lines, candidate, names)
+        rows = without_titles(_split(table, lines, candidate, names), names)
         if (found := columns_of(rows, names, candidate)) is not None:
             tried.append((candidate, rows, found))
             if found.hits:
@@ -110,6 +137,16 @@ def _of_text(table: Path, names: Names) -> list[ScriptRow]:
         rows = _split(table, lines[:1], guess, names)
         return _not_a_table(table, rows[0][1] if rows else [])
     return _cells(table, best[1], best[2], "line", best[0])
+
+
+def _in_pairs(table: Path, lines: Sequence[tuple[int, str]], names: Names) -> list[ScriptRow]:
+    """Lines of which every second one says what is said in the recording that the one before names; [] for others."""
+    called, said = lines[::2], lines[1::2]
+    if len(called) != len(said) or not all(names.knows(name) for _, name in called) or any(names.knows(t) for _, t in said):
+        return []
+    return [
+        ScriptRow(f"{table.name}, line {n}", name.strip(), normalise(t)) for (n, name), (_, t) in zip(called, said, strict=True)
+    ]
 
 
 def _lines(table: Path, lines: Sequence[tuple[int, str]], names: Names) -> list[ScriptRow]:
@@ -126,19 +163,29 @@ def _lines(table: Path, lines: Sequence[tuple[int, str]], names: Names) -> list[
     found: list[ScriptRow] = []
     for number, line in lines:
         match = pattern.fullmatch(line.strip()) or _LINES[-1].fullmatch(line.strip())
+        if match is None and not found and number <= _MOST_TITLE_LINES:
+            continue
         if match is None:
             raise ScriptError(
                 f"{table.name}, line {number}: there is no name in {line.strip()[:60]!r}.", "Complete or remove it."
             )
-        found.append(ScriptRow(f"{table.name}, line {number}", match["name"], normalise(match["text"])))
-    return [] if are_numbers([row.text for row in found]) else found
+        text = match["text"].replace('\\"', '"') if pattern is _FESTVOX else match["text"]
+        found.append(ScriptRow(f"{table.name}, line {number}", match["name"], normalise(text)))
+    return [] if are_no_words([row.text for row in found if names.knows(row.name)]) else found
 
 
 def _split(table: Path, lines: Sequence[tuple[int, str]], sign: str, names: Names) -> Cells:
-    """The cells of each line. Between bars nothing is quoted, in a table with tabs a cell as a whole, else as in any CSV; but a
-    quote that would take lines with it which begin with a recording's name, or that is never closed, is a sign like any other."""
-    if sign in "|\t":
-        return [(number, [_unquoted(cell) if sign == "\t" else cell for cell in line.split(sign)]) for number, line in lines]
+    """The cells of each line. Between bars only whole columns are quoted, in a table with tabs a cell as a whole, else as in any
+    CSV; but a quote that would take lines with it which begin with a recording's name, or that is never closed, is a sign like
+    any other."""
+    if sign == "|":
+        cut = [(number, line.split(sign)) for number, line in lines]
+        body = [row for _, row in (cut[1:] or cut)]
+        columns = [[row[c] for row in body if c < len(row) and row[c].strip()] for c in range(max(map(len, body)))]
+        quoted = [bool(cells) and all(_unquoted(cell) is not cell for cell in cells) for cells in columns]
+        return [(n, [_unquoted(x) if quoted[c : c + 1] == [True] else x for c, x in enumerate(row)]) for n, row in cut]
+    if sign == "\t":
+        return [(number, [_unquoted(cell) for cell in line.split(sign)]) for number, line in lines]
     rows: list[tuple[int, Sequence[str]]] = []
     at = 0
     while at < len(lines):
@@ -226,7 +273,7 @@ def _cells(table: Path, rows: Cells, columns: Columns, unit: str, sign: str) -> 
 def _width(rows: Cells, columns: Columns, sign: str) -> int:
     """How many columns there are: as the header has, or most rows."""
     if columns.prose:
-        return 2
+        return 2 + columns.behind
     if columns.header:
         return len(rows[0][1])
     widths = Counter(len(row) for _, row in rows)
@@ -236,6 +283,9 @@ def _width(rows: Cells, columns: Columns, sign: str) -> int:
 def _of_width(row: Sequence[str], width: int, columns: Columns, sign: str) -> Sequence[str] | None:
     """A row with as many cells as the table has; None if nobody can say which cell is which."""
     row = _trimmed(row, width)
+    if columns.prose and columns.behind and len(row) >= width:
+        end = len(row) - columns.behind
+        return [row[0], sign.join(row[1:end]), *row[end:]]
     if len(row) > width:
         last = max(columns.texts) == width - 1
         return [*row[: width - 1], sign.join(row[width - 1 :])] if last and sign and sign in ",;" else None

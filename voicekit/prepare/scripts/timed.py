@@ -18,7 +18,7 @@ from voicekit.records import Recording, SpeakerTurn
 from voicekit.timebase import samples_to_seconds
 
 SUFFIXES = (".textgrid", ".eaf", *subtitles.SUFFIXES)
-PERHAPS_TIMED = (".json", ".tsv", ".txt", ".lab")
+PERHAPS_TIMED = (".json", ".tsv", ".csv", ".txt", ".lab")
 """Of files that may have times: what they hold decides."""
 _LATE_S = 2.0  # subtitles like to stay a little longer than the sound
 _REACH_S = 1.0  # so far a turn may go beyond its subtitle: as far as half way to the next speaker's
@@ -37,7 +37,7 @@ def timed_of(path: Path, recording: Recording) -> Timed | None:
     elif suffix in subtitles.SUFFIXES:
         found = said_in(subtitles.read_subtitles(path))
     else:
-        found = _of_labels(path)
+        found = _of_labels(path, samples_to_seconds(recording.num_samples, recording.sample_rate_hz))
     return None if found is None else replace(found, cues=tuple(_inside(found.cues, path.name, recording)))
 
 
@@ -109,9 +109,10 @@ def _of_captions_by_tier(tiers: Sequence[tuple[str, Sequence[Caption]]], path: P
     return Timed(tuple(cues), tuple(mark for part in parts for mark in part.marks))
 
 
-def _of_labels(path: Path) -> Timed | None:
-    if path.suffix.lower() in (".json", ".tsv"):
-        found = labels.whisper_captions(path)
+def _of_labels(path: Path, duration_s: float) -> Timed | None:
+    if path.suffix.lower() in (".json", ".tsv", ".csv"):
+        of_kind = labels.segments_in if path.suffix.lower() == ".json" else labels.rows_with_times
+        found = of_kind(path, duration_s)
         return None if found is None else said_in(found)
     found = labels.label_captions(path)
     if found is not None and labels.are_phonemes(found):
@@ -120,9 +121,12 @@ def _of_labels(path: Path) -> Timed | None:
 
 
 def _inside(found: Sequence[tuple[str, Cue]], name: str, recording: Recording) -> Iterable[tuple[str, Cue]]:
-    """The cues, none of which ends behind the recording."""
+    """The cues, none of which ends behind the recording; one that is a point in time lasts until the next."""
     duration_s = samples_to_seconds(recording.num_samples, recording.sample_rate_hz)
-    for where, cue in found:
+    for number, (where, cue) in enumerate(found):
+        if cue.end_s == cue.start_s < duration_s:
+            later = (other.start_s for _, other in found[number + 1 :] if other.start_s > cue.start_s)
+            cue = replace(cue, end_s=min(next(later, duration_s), duration_s))
         if cue.start_s >= duration_s or cue.end_s > duration_s + _LATE_S:
             place = f"{name}, {where}" if name else where
             problem = f"{place}: {cue.start_s:.2f} to {cue.end_s:.2f} s is behind the end of {recording.path}"
