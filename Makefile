@@ -7,7 +7,7 @@ READY := $(VENV)/.voicekit-ready
 .PHONY: help setup demo check test bench nano clean
 
 help:
-	@echo "make demo    give nano the voice of the bundled speaker, hear it answer, see the numbers (6 to 8 minutes, after setup)"
+	@echo "make demo    give nano the voice of the bundled speaker, hear it answer, see the numbers (4 to 7 minutes, after setup)"
 	@echo "make setup   install voicekit and what it needs into $(VENV) (about 3 minutes, 6 GB)"
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make test    setup, check and all tests"

@@ -1,7 +1,9 @@
 """What all tests share: one thread a process, no network, no stopwatch, a home of their own, and the mark of their folder."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as voicekit does, for tests that import torch first
@@ -10,6 +12,9 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.databases import OwnPostgres
 
 settings.register_profile("voicekit", deadline=None)
 settings.load_profile("voicekit")
@@ -32,3 +37,16 @@ def voicekit_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("VOICEKIT_DATABASE_URL", "VOICEKIT_BASE", "VOICEKIT_DEVICE", "VOICEKIT_MODELS"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[OwnPostgres]":
+    """A server for all tests of this process (tests.databases.empty_database)."""
+    from tests.databases import OwnPostgres
+
+    server = OwnPostgres()
+    try:
+        server.come_back()
+        yield server
+    finally:
+        server.remove()

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import psycopg
-import pytest
+from tests.databases import OwnPostgres
 
 _PATIENCE_S = 120.0
 
@@ -32,7 +24,7 @@ class Database(Protocol):
 
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[Database]:
-    """An empty one; skips where no PostgreSQL is installed."""
+    """An empty one."""
     if kind == "sqlite":
         held = HeldSqlite(folder)
         try:
@@ -68,59 +60,3 @@ class HeldSqlite:
             holder = self._holders.pop()
             holder.execute("ROLLBACK")
             holder.close()
-
-
-class OwnPostgres:
-    """A server on a free port. It does not run as root: there it is the user postgres that Debian's package makes."""
-
-    def __init__(self) -> None:
-        self._programs = _programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="voicekit-postgres-"))
-        self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(self._folder, self._user)
-        self._server: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.url = f"postgresql+psycopg://voicekit@127.0.0.1:{self._port}/postgres"
-        initdb = [self._programs / "initdb", "-D", self._folder / "data", "-A", "trust", "-U", "voicekit", "-N"]
-        subprocess.run(initdb, check=True, capture_output=True, user=self._user, cwd=self._folder)
-
-    def leave(self) -> None:
-        """At once, as if the machine had been switched off."""
-        assert self._server is not None
-        self._server.send_signal(signal.SIGQUIT)
-        self._server.wait(_PATIENCE_S)
-        self._server = None
-
-    def come_back(self) -> None:
-        where = ["-D", self._folder / "data", "-p", str(self._port), "-k", self._folder, "-c", "listen_addresses=127.0.0.1"]
-        with (self._folder / "said.txt").open("ab") as said:
-            command = [self._programs / "postgres", *where, "-c", "fsync=off"]
-            self._server = subprocess.Popen(command, stdout=said, stderr=said, user=self._user, cwd=self._folder)
-        end_s = time.monotonic() + _PATIENCE_S
-        while not self._answers():
-            assert time.monotonic() < end_s and self._server.poll() is None, (self._folder / "said.txt").read_text()
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        try:
-            psycopg.connect(host="127.0.0.1", port=self._port, user="voicekit", dbname="postgres", connect_timeout=10).close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def remove(self) -> None:
-        if self._server is not None:
-            self.leave()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _programs() -> Path:
-    """Where PostgreSQL's programs lie: Debian keeps those of servers out of the PATH."""
-    found = shutil.which("initdb")
-    places = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not places:
-        pytest.skip("PostgreSQL's programs are not installed (Debian: apt-get install postgresql)")
-    return places[-1]

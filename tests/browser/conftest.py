@@ -26,8 +26,17 @@ ARGUMENTS = [
 PATIENCE_MS = 180_000
 
 
+@pytest.fixture(scope="package", autouse=True)
+def chromium() -> str:
+    """Where it is. Without it these tests fail, in words: what is skipped is soon forgotten."""
+    if CHROMIUM is None:
+        problem = "These tests use the studio in a real browser, and Chromium is not installed."
+        pytest.fail(f"{problem} Debian: apt-get install chromium. Or leave them out: pytest -m 'not browser'.", pytrace=False)
+    return CHROMIUM
+
+
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House, None, None]:
+def house(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[House, None, None]:
     with closing(_furnished(tmp_path_factory.mktemp("studio") / "home")) as made:
         yield made
 
@@ -40,10 +49,6 @@ def new_house(tmp_path: Path) -> Generator[House, None, None]:
 
 
 def _furnished(home: Path) -> House:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    pytest.importorskip("gradio", reason="the studio is not installed: pip install 'voicekit[studio]'")
-    pytest.importorskip("playwright", reason="playwright drives the browser: pip install 'voicekit[dev]'")
     from tests.browser.house import House
 
     return House(home)
@@ -71,13 +76,13 @@ def address(house: House) -> Generator[str, None, None]:
 
 
 @pytest.fixture(scope="package")
-def browser(house: House) -> Generator[Browser, None, None]:
+def browser(chromium: str, house: House) -> Generator[Browser, None, None]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+        launched = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import CHROMIUM, served, visitors
+from tests.browser.conftest import served, visitors
 from voicekit.records import VoiceState
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ Visit = Callable[..., "Page"]
 @pytest.fixture
 def strict_house(tmp_path: Path) -> Generator[House, None, None]:
     """One in which publishing needs a consent, as everywhere but in tests."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     from tests.browser.house import House
 
     with closing(House(tmp_path / "home", require_consent=True)) as made:

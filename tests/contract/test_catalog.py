@@ -1,4 +1,4 @@
-"""The catalog's contract, on SQLite and on PostgreSQL where a server answers."""
+"""The catalog's contract, on SQLite and on PostgreSQL."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from voicekit.records import Metric, RunState, Verdict, VoiceState
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with empty_database(request.param, tmp_path / "folder") as address:
+    with empty_database(request, tmp_path / "folder") as address:
         yield address
 
 

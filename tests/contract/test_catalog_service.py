@@ -1,4 +1,4 @@
-"""Jobs, workers, consents, keys, uploads and kept answers, on SQLite and on PostgreSQL where a server answers."""
+"""Jobs, workers, consents, keys, uploads and kept answers, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOW = "2026-01-02T03:04:05.678+00:00"
 
 @pytest.fixture(params=KINDS)
 def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlCatalog]:
-    with empty_database(request.param, tmp_path) as url:
+    with empty_database(request, tmp_path) as url:
         opened = SqlCatalog(url)
         yield opened
         opened.engine.dispose()

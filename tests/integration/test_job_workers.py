@@ -93,7 +93,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
     home = tmp_path / "home"
     home.mkdir()
-    with empty_database(request.param, home) as url:
+    with empty_database(request, home) as url:
         works = Works(home, url)
         yield works
         works.kill()

@@ -2,6 +2,7 @@
 
 import re
 
+import jiwer
 import numpy as np
 import pytest
 import torch
@@ -53,7 +54,6 @@ def test_words_come_from_the_own_name_and_codes_from_the_new_one() -> None:
 
 
 def test_edit_distances_are_those_of_jiwer() -> None:
-    jiwer = pytest.importorskip("jiwer")
     rng = np.random.default_rng(1)
     pairs = [["".join(rng.choice(list("abc "), rng.integers(1, 14))).strip() or "a" for _ in range(2)] for _ in range(60)]
     truths, guesses = (list(x) for x in zip(*pairs, strict=True))

@@ -70,3 +70,31 @@ def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
     assert exit_code == "0" and done.stdout.strip()
     assert HEAVY.isdisjoint(modules)
     assert float(cpu_s) < 2.0, f"{cpu_s} s of CPU"
+
+
+def test_a_time_that_is_stated_twice_is_one_time_and_was_measured() -> None:
+    """The README said 4 to 7 minutes where the Makefile said 6 to 8."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    demo = re.search(r"(\d+) to (\d+) minutes on two cores", README)
+    assert demo is not None and re.findall(r"\((\d+ to \d+) minutes, after setup\)", makefile) == [f"{demo[1]} to {demo[2]}"]
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    took = re.findall(r"whole command (\d+\.\d)(?: and (\d+\.\d))?", benchmarks.replace("\n", " "))
+    minutes = [float(value) for found in took for value in found if value]
+    assert len(minutes) >= 3 and (round(min(minutes)), round(max(minutes))) == (int(demo[1]), int(demo[2]))
+    setup = re.search(r"about (\d+) minutes and (\d+) GB", README)
+    assert setup is not None and f"(about {setup[1]} minutes, {setup[2]} GB)" in makefile
+
+
+def test_how_much_to_record_is_said_alike_everywhere() -> None:
+    """In the studio, in its review, in the documentation: what the advice of `prepare` goes by."""
+    from voicekit.audio import MAX_DURATION_S
+    from voicekit.prepare.summary import GOOD_S
+    from voicekit.specs import PrepareSpec
+
+    good = f"{GOOD_S / 60:.0f} minutes and more make a good voice"
+    recordings = (ROOT / "docs" / "recordings.md").read_text(encoding="utf-8")
+    pages = [(ROOT / "studio_app" / name).read_text(encoding="utf-8") for name in ("clip_view.py", "stage_recordings.py")]
+    for text in (recordings, *pages):
+        assert good in text and set(re.findall(r"\d+ minutes and more make", text)) == {good.removesuffix(" a good voice")}
+    assert f"{PrepareSpec().min_speech_s:.0f} s of usable speech are the least" in recordings
+    assert f"up to {MAX_DURATION_S / 3600:.0f} hours a file" in recordings
