@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,9 +33,10 @@ class Answerer:
         places = Places(work)
         self._text = TextTokenizer(places.text.parent)
         self._prompt = prompt_format(self._text)
-        self._model = Nano(len(self._text)).eval()
+        model = Nano(len(self._text)).eval()
         state = torch.load(places.chat / ("typed.pt" if typed else "last.pt"), weights_only=False)
-        self._model.load_state_dict({name: value.float() for name, value in state["model"].items()})
+        model.load_state_dict({name: value.float() for name, value in state["model"].items()})
+        self._llm: Any = model.llm
 
     def answers(self, asked: Sequence[Asked]) -> list[str]:
         """One answer to each conversation."""
@@ -60,7 +62,7 @@ class Answerer:
         pad = [longest - len(ids) for ids in prompts]
         ids = torch.tensor([[0] * p + x for p, x in zip(pad, prompts, strict=True)])
         mask = torch.tensor([[0] * p + [1] * len(x) for p, x in zip(pad, prompts, strict=True)])
-        out = self._model.llm.generate(
+        out = self._llm.generate(
             ids,
             attention_mask=mask,
             max_new_tokens=_MOST_TOKENS,

@@ -268,10 +268,10 @@ def test_a_corrected_text_is_compared_and_aligned_anew(visit: Visit, house: Hous
 
 @thorough
 def test_words_in_which_script_and_ear_differ_are_marked(visit: Visit, house: House, spoken: Path) -> None:
-    from voicekit.models import CATALOGUE, ModelState, Step
+    from voicekit.models import CATALOGUE, EMBEDDED_DEFAULTS, ModelState, Step
 
     known = next(m for m in CATALOGUE if m.step is Step.TRANSCRIPTION)
-    doubting = replace(house.engines, models=lambda: (ModelState(known, Path("here"), (), True, ""),))
+    doubting = replace(house.engines, models=lambda: (ModelState(known, Path("here"), (), True, EMBEDDED_DEFAULTS[known.step]),))
     script = spoken / "metadata.csv"
     script.write_text(script.read_text().replace("old house", "castle", 2))
     before, house.app.reviewer._engines = house.app.reviewer._engines, doubting

@@ -121,6 +121,6 @@ def whisper_frames(encoder: WhisperEncoder, samples_24k: FloatArray, tokens: int
     samples = np.asarray(soxr.resample(padded, MODEL_RATE_HZ, ENCODER_RATE_HZ), np.float32)
     samples = np.pad(samples, (0, ENCODER_SAMPLES_PER_FRAME))
     mel = _extractor(encoder.num_mel_bins)(
-        samples, sampling_rate=ENCODER_RATE_HZ, padding=False, truncation=False, return_tensors="pt"
+        samples, sampling_rate=ENCODER_RATE_HZ, padding="do_not_pad", truncation=False, return_tensors="pt"
     )["input_features"]
     return frames_of(encoder, mel[..., : 4 * tokens].to(encoder.conv1.weight))[0].float()
