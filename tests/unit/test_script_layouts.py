@@ -455,3 +455,45 @@ def test_tables_above_a_folder_of_recordings_are_read_if_they_name_them(tmp_path
     script = look_for_script(None, tmp_path / "wavs", list(own.values()))
     assert {name: script.texts[r.id] for name, r in own.items()} == TEXTS
     assert set(script.sources.values()) == {"../metadata_train.csv", "../metadata_eval.csv"} and script.not_read == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("talk.json", '{"segments": [{"start": NaN, "end": 3, "text": "one"}]}'),
+        ("talk.json", '{"segments": [{"start": 0, "end": 1e400, "text": "one"}]}'),
+        ("talk.json", '{"segments": [{"start": -9, "end": 3, "text": "one"}]}'),
+        ("talk.json", '[{"start": 5, "end": 1, "text": "one"}]'),
+        ("talk.json", f'{{"segments": [{{"start": 0, "end": {"9" * 400}, "text": "one"}}]}}'),
+        ("talk.csv", "start,end,text\nnan,3.5,one\n"),
+        ("all.csv", "file,start,end,text\ntalk.wav,5,1,one\n"),
+        ("all.json", f'[{{"file": "talk.wav", "start": 1, "end": {"9" * 400}, "text": "one"}}]'),
+    ],
+)
+def test_times_that_cannot_be_are_errors_with_their_place(file: str, content: str, tmp_path: Path) -> None:
+    put(tmp_path, file, content)
+    with pytest.raises(
+        ScriptError, match=rf"{file}(, (line 2|segment 1|entry 1))?: .*(no stretch of time|behind the end|no times)"
+    ):
+        look_for_script(None, tmp_path, [recording("talk.wav")])
+
+
+def test_what_lies_around_stops_nobody(tmp_path: Path) -> None:
+    own = [recording("talk.wav"), recording("more.wav")]
+    put(tmp_path, "big.txt", "x" * 500_000)
+    put(tmp_path, "talk.txt", "\ufeff")
+    (tmp_path / "more.normalized").write_bytes(bytes(range(256)))
+    script = look_for_script(None, tmp_path, own)
+    assert script.texts == {} and {f.file: f.reason for f in script.not_read} == {
+        "big.txt": "line 1: field larger than field limit",
+        "talk.txt": "there is no text in it",
+        "more.normalized": "it is not text: neither UTF-8, UTF-16 nor Windows-1252",
+    }
+
+
+def test_names_with_blanks_that_do_not_break_are_names(tmp_path: Path) -> None:
+    own = recording("take 1.wav")
+    put(tmp_path, "m.csv", "file,text\ntake\u00a01.wav,one\n")
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: "one"}
+    put(tmp_path, "m.csv", "file,text\nfile:///x/take%201.wav,one\n")
+    assert look_for_script(None, tmp_path, [own]).texts == {own.id: "one"}

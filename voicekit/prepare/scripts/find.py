@@ -263,7 +263,11 @@ class _Search:
         """Whether a file is the text of a recording, and neither another's nor a table."""
         if file in self._no_words or self._is_of_another(file, recording) or self._is_table(path, 2):
             return False
-        return path.suffix.lower() != ".json" or bool(text_in(path))
+        try:
+            return bool(_whole_text(path).strip())
+        except NoTableError as error:
+            self.found.not_read[file] = _short(error, PurePosixPath(file).name)
+            return False
 
     def _is_of_another(self, file: str, recording: Recording) -> bool:
         """Whether a file bears more of another recording's name: talk_text.txt beside talk.wav and talk_text.wav."""
@@ -286,7 +290,7 @@ class _Search:
             try:
                 said = timed.timed_of(root / file, recording)
             except NoTableError as error:
-                self.found.not_read[file] = error.problem.rstrip(".").removeprefix(f"{PurePosixPath(file).name} ")
+                self.found.not_read[file] = _short(error, PurePosixPath(file).name)
                 self._no_words.add(file)
                 continue
             if said is not None:

@@ -145,14 +145,14 @@ def _times_of(entry: dict[str, Any]) -> tuple[float, float] | None:
     else:
         start, end = (next((entry[key] for key in keys if key in entry), None) for keys in (_STARTS, _ENDS))
     try:
-        return float(start), max(float(start), float(end))
-    except (TypeError, ValueError):
+        return float(start), float(end)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _units_of(times: Sequence[float], duration_s: float) -> float:
     """1 for seconds; 1000 where whole numbers go far beyond the end of the recording: milliseconds."""
-    return 1000.0 if times and max(times) > 10 * duration_s and all(time == int(time) for time in times) else 1.0
+    return 1000.0 if times and max(times) > 10 * duration_s and all(float(time).is_integer() for time in times) else 1.0
 
 
 def elan_tiers(path: Path) -> list[tuple[str, tuple[Caption, ...]]]:

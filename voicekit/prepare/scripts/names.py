@@ -13,6 +13,8 @@ from voicekit.errors import ScriptError
 from voicekit.records import Recording
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{0,5}$")
+_DEEPEST = 64  # folders of a path that are looked at
+_LONGEST_SHOWN = 80
 _MICROPHONE = re.compile(r"_mic\d+$")  # VCTK: one text for what several microphones heard
 # What follows a recording's name in the name of its text: its own suffix (talk.wav.srt), which kind of text, which language
 # (talk.de.vtt, talk.en-US.vtt).
@@ -78,7 +80,7 @@ class Names:
         return found or (self._ending_alike(plain(unquote(name)), near) if "%" in name else [])
 
     def _ending_alike(self, name: str, near: str) -> list[str]:
-        parts = [part for part in name.split("/") if part]
+        parts = [part for part in name.split("/") if part][-_DEEPEST:]
         for start in range(len(parts)):
             key = "/".join(parts[start:])
             ids = list(self._ids.get(key) or self._ids.get(_SUFFIX.sub("", key), {}))
@@ -203,13 +205,13 @@ def _number(name: str) -> int | None:
 
 def some(names: Sequence[str]) -> str:
     """The first of them, for a message."""
-    shown = ", ".join(names[:3])
+    shown = ", ".join(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..." for name in names[:3])
     return f"{shown}, ..." if len(names) > 3 else shown or "nothing"
 
 
 def plain(name: str) -> str:
     """A name as it is compared."""
-    return unicodedata.normalize("NFC", name.strip().replace("\\", "/").removeprefix("./")).casefold()
+    return unicodedata.normalize("NFC", name.strip().replace("\\", "/").replace("\u00a0", " ").removeprefix("./")).casefold()
 
 
 def _likeness(one: PurePosixPath, other: PurePosixPath) -> tuple[int, int, int]:

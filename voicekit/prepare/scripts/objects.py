@@ -4,6 +4,7 @@ M-AILABS)."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -190,5 +191,8 @@ def _number(fields: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     for key in keys:
         value = fields.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return value / 1000 if key.endswith("_ms") else float(value)
+            try:
+                return value / 1000 if key.endswith("_ms") else float(value)
+            except OverflowError:
+                return math.inf
     return None

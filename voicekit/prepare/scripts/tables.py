@@ -191,7 +191,7 @@ def _split(table: Path, lines: Sequence[tuple[int, str]], sign: str, names: Name
     while at < len(lines):
         number, line = lines[at]
         if len(line) > csv.field_size_limit():
-            raise ScriptError(f"{table.name}, line {number}: field larger than field limit.", HELP)
+            raise NoTableError(f"{table.name}, line {number}: field larger than field limit.", HELP)
         cells, used = _row(lines, at, sign, names)
         rows.append((number, cells))
         at += used

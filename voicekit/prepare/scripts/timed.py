@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from voicekit.timebase import samples_to_seconds
 SUFFIXES = (".textgrid", ".eaf", *subtitles.SUFFIXES)
 PERHAPS_TIMED = (".json", ".tsv", ".csv", ".txt", ".lab")
 """Of files that may have times: what they hold decides."""
+_EARLY_S = 0.5  # models begin a little before the sound
 _LATE_S = 2.0  # subtitles like to stay a little longer than the sound
 _REACH_S = 1.0  # so far a turn may go beyond its subtitle: as far as half way to the next speaker's
 
@@ -124,6 +126,11 @@ def _inside(found: Sequence[tuple[str, Cue]], name: str, recording: Recording) -
     """The cues, none of which ends behind the recording; one that is a point in time lasts until the next."""
     duration_s = samples_to_seconds(recording.num_samples, recording.sample_rate_hz)
     for number, (where, cue) in enumerate(found):
+        if -_EARLY_S <= cue.start_s < 0:
+            cue = replace(cue, start_s=0.0)
+        if not 0 <= cue.start_s <= cue.end_s < math.inf:
+            place = f"{name}, {where}" if name else where
+            raise ScriptError(f"{place}: {cue.start_s:g} to {cue.end_s:g} s is no stretch of time.", "Correct its times.")
         if cue.end_s == cue.start_s < duration_s:
             later = (other.start_s for _, other in found[number + 1 :] if other.start_s > cue.start_s)
             cue = replace(cue, end_s=min(next(later, duration_s), duration_s))
