@@ -121,7 +121,9 @@ class Remover:
         named = {d.id for d in everything.drafts if d.name == slug and d.owner in owners}
         ids = {j.status.id for j in jobs} | {v.job_id for v in voices}
         wanted = self._uses(mine).drafts | named | {d.id for d in everything.drafts if d.job_id in ids}
-        mine = replace(mine, drafts=tuple(d for d in everything.drafts if d.id in wanted))
+        # One that was given another name afterwards, and that another voice was made of too, is that one's.
+        others = self._uses(everything.without(mine)).drafts - named
+        mine = replace(mine, drafts=tuple(d for d in everything.drafts if d.id in wanted - others))
         places = [*made_of, self._home / "voices" / slug, lock_file(self._home, slug)]
         return self._plan(everything, mine, [*places, *self._of_jobs(ids)], slug)
 

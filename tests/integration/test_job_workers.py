@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, inspect, text
 
 from tests.databases import KINDS, empty_database
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.fake_worker import fake_app
 from voicekit.app import App
+from voicekit.backends.durable import overwrite_removed
 from voicekit.catalog.store import SqlCatalog
+from voicekit.catalog.units import beside
 from voicekit.creation import STEPS
 from voicekit.records import JobState, JobStatus
 
@@ -147,6 +152,53 @@ def test_a_dead_step_is_a_fault_and_a_cancelled_job_stops(works: Works, recordin
     assert status.losses and all((works.home / sample).is_file() for sample in status.samples)
     assert {step: works.calls()[f"{step} ends"] for step in STEPS} == dict.fromkeys(STEPS, 1)
     assert app.show("anna").voice.state.value == "draft" and app.publish("anna").state.value == "published"
+
+
+@pytest.mark.parametrize("moment", ["prepare", "over"])
+def test_nothing_is_left_of_a_removed_voice_in_what_workers_keep(works: Works, recordings: Path, moment: str) -> None:
+    """Removed while a step of it is carried out, and afterwards."""
+    pause = works.ask("pause-prepare")
+    worker = works.start()
+    job = works.app.submit("annabella", recordings, recipe=fake_recipe())
+    works.reached("prepare")
+    assert found_in(works, job.id), "the worker keeps what it does"
+    if moment == "over":
+        pause.unlink()
+        assert works.over(job.id).version == 1
+    assert works.app.remove("annabella").jobs == (job.id,)
+    pause.unlink(missing_ok=True)
+    worker.terminate()
+    worker.wait(PATIENCE_S)
+    assert found_in(works, job.id, "annabella", str(recordings)) == []
+    left = [f.name for f in works.home.rglob("*") if f.is_file() and not f.name.startswith(("catalog.db", "jobs.db"))]
+    assert sorted(set(left) - {"paused-prepare", "calls.txt", "said-cpu.txt"}) == []
+
+
+def found_in(works: Works, *words: str) -> list[str]:
+    """Wherever one of these words is, in a row of any table, or in the bytes of a file of the home."""
+    bodies = {str(f.relative_to(works.home)): f.read_bytes() for f in works.home.rglob("*") if f.is_file()}
+    url, schema = beside(works.url)
+    for address, where in ((works.url, None), (url, None if url.startswith("sqlite") else schema)):
+        engine = create_engine(address)
+        with engine.connect() as connection:
+            for table in inspect(engine).get_table_names(schema=where):
+                rows = connection.execute(text(f'SELECT * FROM {f"{where}." if where else ""}"{table}"')).all()
+                bodies[f"table {table}"] = repr(rows).encode()
+        engine.dispose()
+    return [f"{word} in {place}" for place, body in bodies.items() for word in words if word.encode() in body]
+
+
+def test_deleted_rows_are_overwritten_in_a_file_of_sqlite(tmp_path: Path) -> None:
+    """Whatever the system's SQLite was built to do."""
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
+        connection.executescript("PRAGMA secure_delete = OFF; CREATE TABLE said (words TEXT);")
+        connection.execute("INSERT INTO said VALUES ('annabella was here')")
+        connection.commit()
+        connection.execute("DELETE FROM said")
+        connection.commit()
+    assert b"annabella" in (tmp_path / "jobs.db").read_bytes()
+    overwrite_removed(tmp_path / "jobs.db")
+    assert b"annabella" not in (tmp_path / "jobs.db").read_bytes()
 
 
 def test_one_job_a_gpu(works: Works, recordings: Path) -> None:

@@ -100,6 +100,19 @@ def test_what_others_use_too_stays(app: App, tmp_path: Path) -> None:
     assert app.remove("bert").consents == (given.id,) and [d.name for d in app.drafts.all()] == ["cora"]
 
 
+def test_an_unfinished_voice_that_two_voices_were_made_of_goes_with_the_last_one(tmp_path: Path) -> None:
+    app = inline_app(tmp_path / "home")
+    draft = app.drafts.new()
+    app.drafts.add(draft.id, sorted(fake_recordings(tmp_path / "r").iterdir()))
+    for name in ("anna", "bert"):
+        job = app.submit(name, app.drafts.recordings(draft.id), recipe=fake_recipe())
+        app.drafts.change(draft.id, name=name, job_id=job.id)
+        app.work()
+    assert app.remove("anna").drafts == () and app.drafts.get(draft.id).name == "bert"
+    assert app.remove("bert").drafts == (draft.id,)
+    assert rows(app.home) == {} and traces(app.home, draft.id, "anna", "bert") == []
+
+
 def test_an_unfinished_voice_goes_with_the_consent_that_only_it_had(app: App, tmp_path: Path) -> None:
     draft = app.drafts.new()
     app.drafts.add(draft.id, sorted(recordings(tmp_path / "r", count=2).iterdir()))

@@ -13,11 +13,12 @@ import math
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +39,7 @@ SIGN_OF_LIFE_S = 2.0
 ENDING_S = 60.0
 REST_S = 20.0
 _LAUNCHES = 5
+_BUSY_S = 30.0
 
 
 class DurableRunner:
@@ -79,9 +81,18 @@ class DurableRunner:
             _log.debug("no workflow was forgotten: %s", type(error).__name__)
         finally:
             client.destroy()
+        if file != address:
+            overwrite_removed(Path(file))
 
     def process(self) -> StepProcess:
         return StepProcess(self._command, self._environment)
+
+
+def overwrite_removed(database: Path) -> None:
+    """Write a SQLite file anew: of rows that were deleted their bytes would stay in it, unless the system's SQLite was built to
+    overwrite them. While others use it for long, it stays as it is until the next time."""
+    with closing(sqlite3.connect(database, timeout=_BUSY_S)) as connection, suppress(sqlite3.OperationalError):
+        connection.execute("VACUUM")
 
 
 class _Shift:
