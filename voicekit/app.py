@@ -166,8 +166,9 @@ class App(Making, Access, Curation):
         return self._details(self._voice(name, version))
 
     def preview(self, name: str, version: int = 0) -> Path:
-        """A sentence in a voice, spoken once and then kept (wav)."""
+        """A sentence in a voice, spoken once and then kept (wav). Raises VoiceRevoked."""
         voice = self._voice(name, version)
+        self._check_state(voice)
         file = self._home / voice.folder / voice_files.PREVIEW
         if not file.exists():
             model = self._speaking(voice)

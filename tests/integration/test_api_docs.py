@@ -56,7 +56,7 @@ def test_every_code_that_is_answered_is_in_the_table() -> None:
     listed = set(re.findall(r"`([a-z_0-9]+)`", PAGE.split("| status | codes |")[1].split("\n\n")[0]))
     assert own <= listed
     known = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.VoicekitError)}
-    other = {"not_found", "method_not_allowed", "too_large", "unsupported_media_type", "invalid_request", "internal"}
+    other = {"not_found", "method_not_allowed", "too_large", "unsupported_media_type", "invalid_request", "internal", "bad_range"}
     assert listed <= own | known | other
 
 
@@ -71,6 +71,7 @@ def test_the_settings_without_effect_are_those_of_the_page() -> None:
 def test_the_limits_are_those_of_the_page() -> None:
     from voicekit.api.incoming import NAME_BYTES
     from voicekit.api.limits import MB, Limits
+    from voicekit.api.schemas import MOST_CHARS, MOST_FIELDS
 
     limits = Limits()
     for words in (
@@ -78,7 +79,7 @@ def test_the_limits_are_those_of_the_page() -> None:
         f"{limits.consent_bytes // MB} MB, 2 min",
         f"{limits.json_bytes // MB} MB, {limits.json_parts // 1000} 000 values, 64 messages",
         f"a spoken question {limits.question_s:.0f} s",
-        f"| {limits.small_bytes // MB} MB; a text 4096 characters",
+        f"| {limits.small_bytes // MB} MB; a text {MOST_CHARS} characters, of an earlier answer too; {MOST_FIELDS} fields |",
         f"| {limits.sessions}, of them {limits.sessions_of_key} for one key",
         f"| {limits.connections.head_s:.0f} s |",
         f"pauses of {limits.pause_s:.0f} s, {limits.slowest_bytes_per_s // 1000} kB/s on average",

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api_house import ApiHouse, client, served
+from tests.api_house import ADA, ApiHouse, client, served
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.integration.test_job_workers import Works
 from voicekit import storage
@@ -242,6 +243,133 @@ def test_an_answer_can_be_sent_back_as_it_came(http: httpx.Client) -> None:
     assert refused.status_code == 422 and "tool_calls" in refused.json()["error"]["param"]
 
 
+TWICE = [
+    ("/v1/uploads", ["file"], []),
+    ("/v1/audio/voices", ["recordings", "script"], ["name"]),
+    ("/v1/audio/voices", ["recordings"], ["name", "recipe"]),
+    ("/v1/audio/voice_consents", ["recording"], ["speaker"]),
+]
+
+
+@pytest.mark.parametrize(("path", "files", "fields"), TWICE)
+def test_what_is_sent_twice_where_one_is_taken_is_refused(
+    http: httpx.Client, house: ApiHouse, path: str, files: list[str], fields: list[str]
+) -> None:
+    """Of two files the last one was kept, and nobody was told of the other."""
+    for doubled in [*files, *fields]:
+        if doubled == "recordings":
+            continue  # many are taken
+        values = {name: ["smoke" if name == "recipe" else "newvoice"] * (1 + (name == doubled)) for name in fields}
+        sent = [
+            (name, (f"{n}.csv" if name == "script" else f"{n}.wav", b"RIFF"))
+            for name in files
+            for n in range(1 + (name == doubled))
+        ]
+        answer = http.post(path, data=values, files=sent)
+        assert answer.status_code == 422 and answer.json()["error"]["param"] == doubled, answer.text
+    assert not list(house.home.glob("uploads/*")) and not house.app().jobs_of("newvoice")
+
+
+def test_a_parameter_of_an_address_that_comes_twice_is_refused(http: httpx.Client) -> None:
+    answer = http.get("/v1/jobs?limit=5&limit=6")
+    assert answer.status_code == 422 and answer.json()["error"]["param"] == "limit"
+
+
+@pytest.mark.parametrize("lost", [1, 3, 12, 60])
+def test_a_form_that_breaks_off_makes_nothing(http: httpx.Client, house: ApiHouse, lost: int) -> None:
+    """Its last recording was dropped without a word, and a voice was made of the others."""
+    parts = [
+        ("name", "", "newvoice"),
+        ("recordings", '; filename="a.wav"', "RIFF one"),
+        ("recordings", '; filename="b.wav"', "RIFF two"),
+    ]
+    form = "".join(f'--x\r\nContent-Disposition: form-data; name="{n}"{f}\r\n\r\n{v}\r\n' for n, f, v in parts) + "--x--"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    broken = http.post("/v1/audio/voices", content=form[:-lost], headers=headers)
+    assert broken.status_code == 400 and "breaks off" in broken.json()["error"]["message"]
+    assert not house.app().jobs_of("newvoice") and not list(house.home.glob("uploads/*"))
+    for epilogue in ("", "\r\n", "\r\nan epilogue that nobody reads"):
+        assert http.post("/v1/audio/voices", content=form + epilogue, headers=headers).status_code == 202
+
+
+def test_a_revoked_voice_is_heard_nowhere(http: httpx.Client, house: ApiHouse) -> None:
+    """Its preview was still played: `revoke` says that it speaks no more."""
+    assert http.get("/v1/audio/voices/ada/preview").status_code == 200
+    assert http.post("/v1/audio/voices/ada/revoke").json()["state"] == "revoked"
+    for name in ("ada", "ada@1"):
+        for method, path, body in (
+            ("GET", f"/v1/audio/voices/{name}/preview", None),
+            ("POST", "/v1/audio/speech", {**SPEECH, "voice": name}),
+            ("POST", "/v1/audio/speech", {**SPEECH, "voice": {"id": name}, "stream_format": "file"}),
+            ("POST", "/v1/chat/completions", {**CHAT, "audio": {"voice": name}}),
+            ("POST", "/v1/chat/completions", {**CHAT, "audio": {"voice": name}, "modalities": ["text"], "stream": True}),
+        ):
+            answer = http.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (409, "voice_revoked"), path
+        assert http.post(f"/v1/audio/voices/{name}/publish").status_code == 409
+    assert http.get("/v1/audio/voices/ada").json()["state"] == "revoked"
+
+
+RANGES = {
+    "bytes=0-9": (206, 10),
+    "bytes=-9": (206, 9),
+    "bytes=5-": (206, -5),
+    "bytes=0-99999999": (206, 0),
+    "bytes=99999999-": (416, None),
+    "bytes=-0": (416, None),
+    "lines=1-2": (200, 0),
+    "bytes=9-2": (200, 0),
+    "bytes=x-": (200, 0),
+    "bytes=": (200, 0),
+    "nonsense": (200, 0),
+}
+
+
+@pytest.mark.parametrize("wanted", RANGES)
+def test_a_part_of_a_sound_can_be_asked_for(http: httpx.Client, wanted: str) -> None:
+    """What is no range is as if it were not there; an error has the one shape."""
+    whole = http.get("/v1/audio/voices/ada/preview").content
+    answer = http.get("/v1/audio/voices/ada/preview", headers={"Range": wanted})
+    status, length = RANGES[wanted]
+    assert answer.status_code == status
+    if length is None:
+        assert answer.json()["error"]["code"] == "bad_range" and answer.headers["content-range"] == f"bytes */{len(whole)}"
+    else:
+        assert len(answer.content) == (length if length > 0 else len(whole) + length)
+
+
+PLACES = [
+    ({"content": "a" * 5000}, "messages.0.content", "4096"),
+    ({"content": []}, "messages.0.content", "at least 1"),
+    ({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}, "messages.0.content.0", "input_audio"),
+    (
+        {"content": [{"type": "input_audio", "input_audio": {"format": "wav"}}]},
+        "messages.0.content.0.input_audio.data",
+        "required",
+    ),
+    ({"content": [{"type": "text", "text": "a" * 5000}]}, "messages.0.content.0.text", "4096"),
+    ({"content": "hi", "tool_calls": []}, None, ""),
+    ({"content": "hi", "x\x1b[31m": 1}, "messages.0.x?[31m", "not supported"),
+]
+
+
+@pytest.mark.parametrize(("message", "place", "said"), PLACES)
+def test_a_fault_is_named_as_the_request_names_it(
+    http: httpx.Client, message: dict[str, Any], place: str | None, said: str
+) -> None:
+    """`messages.0.user.content.function-after[visible(), constrained-str]` is nothing that anybody wrote."""
+    answer = http.post("/v1/chat/completions", json={**CHAT, "messages": [{"role": "user", **message}]})
+    if place is None:
+        assert answer.status_code == 200
+        return
+    error = answer.json()["error"]
+    assert (
+        (answer.status_code, error["param"]) == (422, place)
+        and error["message"].startswith(f"{place}: ")
+        and said in error["message"]
+    )
+
+
 # --- names ------------------------------------------------------------------------------------------------------------------
 
 NAMES = {
@@ -399,44 +527,101 @@ def test_what_was_changed_a_moment_ago_is_read_again(tmp_path: Path, monkeypatch
 # --- stops, workers, files -------------------------------------------------------------------------------------------------
 
 
-def test_a_stop_lets_replies_end_and_takes_no_more(house: ApiHouse) -> None:
-    """SIGTERM cut off every reply that took longer than ten seconds."""
+@contextmanager
+def held_server(house: ApiHouse) -> Generator[tuple[str, subprocess.Popen[bytes]], None, None]:
+    """A server in a process of its own, whose replies stop after their first piece until HOME/hold is gone."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    job = house.app().submit("new", house.recordings, recipe=fake_recipe())
-    key, program = (
-        house.key("", "read", "speak"),
-        [sys.executable, str(ROOT / "tests" / "fake_server.py"), str(house.home), str(port)],
-    )
-    key = house.app().create_key("all", "")[1]
     (house.home / "hold").touch()
+    program = [sys.executable, str(ROOT / "tests" / "fake_server.py"), str(house.home), str(port)]
     server = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    got: dict[str, Any] = {}
     try:
         assert server.stdout is not None and server.stdout.readline() == b"ready\n"
-        with client(f"http://127.0.0.1:{port}", key) as http, client(f"http://127.0.0.1:{port}", key) as watching:
-            asked = {**SPEECH, "voice": "home"}
-            whole = threading.Thread(
-                target=lambda: got.update(file=http.post("/v1/audio/speech", json={**asked, "stream_format": "file"}))
-            )
-            whole.start()
-            until(lambda: (house.home / "held").exists(), "the reply's first piece")
-            with watching.stream("GET", f"/v1/jobs/{job.id}/events") as events:
-                lines = events.iter_lines()
-                assert next(lines).startswith("id: ")
-                server.send_signal(signal.SIGTERM)
-                assert list(lines), "who only watches is let go"
-            with pytest.raises(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/health")
-            assert server.poll() is None and not got
-            (house.home / "hold").unlink()
-            whole.join(PATIENCE_S)
-            assert got["file"].status_code == 200 and len(got["file"].content) == 2 * 960 * len(SPEECH["input"])
+        yield f"http://127.0.0.1:{port}", server
         server.wait(PATIENCE_S)
         assert server.stderr is not None and b"Traceback" not in server.stderr.read()
     finally:
         server.kill()
+
+
+def test_a_stop_lets_replies_end_and_takes_no_more(house: ApiHouse) -> None:
+    """SIGTERM cut off every reply that took longer than ten seconds."""
+    job = house.app().submit("new", house.recordings, recipe=fake_recipe())
+    key = house.app().create_key("all", "")[1]
+    got: dict[str, Any] = {}
+    with held_server(house) as (address, server), client(address, key) as http, client(address, key) as watching:
+        asked = {**SPEECH, "voice": "home", "stream_format": "file"}
+        whole = threading.Thread(target=lambda: got.update(file=http.post("/v1/audio/speech", json=asked)))
+        whole.start()
+        until(lambda: (house.home / "held").exists(), "the reply's first piece")
+        with watching.stream("GET", f"/v1/jobs/{job.id}/events") as events:
+            lines = events.iter_lines()
+            assert next(lines).startswith("id: ")
+            server.send_signal(signal.SIGTERM)
+            assert list(lines), "who only watches is let go"
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{address}/health")
+        assert server.poll() is None and not got
+        (house.home / "hold").unlink()
+        whole.join(PATIENCE_S)
+        assert got["file"].status_code == 200 and len(got["file"].content) == 2 * 960 * len(SPEECH["input"])
+
+
+def test_a_stop_lets_every_kind_of_request_end(house: ApiHouse) -> None:
+    """Those that wait for the model too, and a file that is being sent."""
+    (house.home / house.catalog.versions("ada")[0].folder / "preview.wav").unlink(missing_ok=True)
+    stopped, key, got = threading.Event(), house.key(), dict[str, httpx.Response]()
+
+    def slowly() -> Iterator[bytes]:
+        content, _ = multipart("a.wav", "file", {})
+        yield content[:60]
+        assert stopped.wait(PATIENCE_S)
+        yield content[60:]
+
+    asking: dict[str, dict[str, Any]] = {
+        "file": {"url": "/v1/audio/speech", "json": {**SPEECH, "stream_format": "file"}},
+        "audio": {"url": "/v1/audio/speech", "json": SPEECH},
+        "sse": {"url": "/v1/audio/speech", "json": {**SPEECH, "stream_format": "sse"}},
+        "chat": {"url": "/v1/chat/completions", "json": CHAT},
+        "streamed chat": {
+            "url": "/v1/chat/completions",
+            "json": {**CHAT, "stream": True, "audio": {"voice": "ada", "format": "pcm16"}},
+        },
+        "upload": {"url": "/v1/uploads", "content": slowly(), "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        "preview": {"method": "GET", "url": "/v1/audio/voices/ada/preview"},
+    }
+
+    def ask(kind: str) -> None:
+        with client(address, key) as http:
+            got[kind] = http.request(**{"method": "POST", **asking[kind]})
+
+    with held_server(house) as (address, server):
+        threads = [threading.Thread(target=ask, args=(kind,)) for kind in asking]
+        for thread in threads:
+            thread.start()
+        until(lambda: (house.home / "under-way").read_text() == str(len(asking)), "all requests")
+        server.send_signal(signal.SIGTERM)
+        until(lambda: _refuses(address), "that no more are taken")
+        assert not got
+        stopped.set()
+        (house.home / "hold").unlink()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    sound = 2 * 960 * len(SPEECH["input"])
+    assert {kind: answer.status_code for kind, answer in got.items()} == {**dict.fromkeys(asking, 200), "upload": 201}
+    assert len(got["file"].content) == len(got["audio"].content) == sound
+    assert "speech.audio.done" in got["sse"].text and got["streamed chat"].text.endswith("data: [DONE]\n\n")
+    assert got["chat"].json()["choices"][0]["message"]["audio"]["transcript"] == "five"
+    assert len(got["preview"].content) > 44 and len(house.app().uploads(ADA)) == 1
+
+
+def _refuses(address: str) -> bool:
+    try:
+        httpx.get(f"{address}/health")
+    except httpx.TransportError:
+        return True
+    return False
 
 
 def test_a_killed_worker_is_reported_and_replaced_and_its_job_goes_on(tmp_path: Path) -> None:

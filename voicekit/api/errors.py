@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -28,8 +29,15 @@ _log = logging.getLogger("voicekit.api")
 _DATABASE = re.compile(r"\b(?:sqlite|postgres(?:ql)?)(?:\+\w+)?://\S+")
 # An absolute path of two parts or more; what begins like a route of this server is one.
 _FILE = re.compile(r"(?<![\w./:])/(?!v1/|docs\b|health\b|studio\b)(?:[^\s'\"():;,]+/)+[^\s'\"():;,]*")
-_NO_OBJECT = ("model_attributes_type", "dict_type")
-_CODES = {404: "not_found", 405: "method_not_allowed"}
+_NO_OBJECT = ("model_attributes_type", "dict_type", "missing")
+_CODES = {404: "not_found", 405: "method_not_allowed", 416: "bad_range"}
+# What a request says of itself is repeated in an answer, not all of it: a name may be as long as a body.
+_MOST_SAID, _MOST_NAMED = 1000, 200
+_FIELD = re.compile(r"[A-Za-z_][\w-]*")
+# Kinds of messages and of their parts: in the place of a fault they stand behind a number, as fields stand behind names.
+_ROLES = ("user", "assistant", "system", "developer", "text", "input_audio", "refusal")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNREADABLE = "There was an error parsing the body"
 
 
 class ApiError(VoicekitError):
@@ -40,9 +48,6 @@ class ApiError(VoicekitError):
         self.status = status
         self.error_code = code
         self.param = param
-
-
-_UNREADABLE = "There was an error parsing the body"  # FastAPI's words for all that is no JSONDecodeError
 
 
 class Refused(HTTPException):
@@ -88,7 +93,7 @@ def status_of(error: VoicekitError) -> int:
 
 
 def _shape(request: Request, status: int, code: str, message: str, remedy: str, param: str | None = None) -> dict[str, Any]:
-    message, remedy = without_places(message), without_places(remedy)
+    message, remedy = without_places(_cut(message, _MOST_SAID)), without_places(_cut(remedy, _MOST_SAID))
     kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
     kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {
@@ -97,7 +102,7 @@ def _shape(request: Request, status: int, code: str, message: str, remedy: str, 
             "message": message,
             "remedy": remedy,
             "type": kind,
-            "param": param,
+            "param": None if param is None else _cut(without_places(_cut(param, _MOST_NAMED)), _MOST_NAMED),
             "request_id": str(getattr(request.state, "request_id", "")),
         }
     }
@@ -106,7 +111,11 @@ def _shape(request: Request, status: int, code: str, message: str, remedy: str, 
 def without_places(text: str) -> str:
     """A text for somebody elsewhere: of this machine's files only their names, nothing of its database, all of it Unicode."""
     known = _FILE.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], _DATABASE.sub("the database", text))
-    return known.encode("utf-8", "replace").decode()
+    return _CONTROL.sub("?", known.encode("utf-8", "replace").decode())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _answer(status: int, content: dict[str, Any]) -> JSONResponse:
@@ -125,19 +134,47 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    fault = error.errors()[0]
+    fault = _nearest(error.errors())
     if fault["type"] == "json_invalid":
         said = f"The body is not valid JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}."
         return _answer(422, _shape(request, 422, "invalid_request", said, "Mend it there; see /docs."))
     if fault["type"] in _NO_OBJECT and tuple(fault["loc"]) == ("body",):
         remedy = "Send JSON with Content-Type: application/json; see /docs."
         return _answer(422, _shape(request, 422, "invalid_request", "The body is not a JSON object.", remedy))
-    where = ".".join(str(part) for part in fault["loc"] if part != "body")
-    said = fault["msg"].removeprefix("Value error, ")
+    where, said, remedy = ".".join(_place(fault)), str(fault["msg"]).removeprefix("Value error, "), "See /docs."
     if fault["type"] == "extra_forbidden":
         said = "this is not supported"
+    elif "UploadFile" in said:
+        said, remedy = "a file is expected, and this is text", f"Send it as a part of multipart/form-data: -F {where}=@FILE."
     message = f"{where}: {said}." if where else f"{said}."
-    return _answer(422, _shape(request, 422, "invalid_request", message, "See /docs.", where or None))
+    return _answer(422, _shape(request, 422, "invalid_request", message, remedy, where or None))
+
+
+def _nearest(faults: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first fault; where a value may be of several kinds, that of the kind which fits it longest."""
+    first = tuple(faults[0]["loc"])
+    chosen = next((n for n, part in enumerate(first) if _is_kind(part)), None)
+    if chosen is None or faults[0]["type"] == "extra_forbidden":
+        return faults[0]
+    of_the_value = [fault for fault in faults if tuple(fault["loc"])[:chosen] == first[:chosen]]
+    return max(of_the_value, key=lambda fault: (len(fault["loc"]), not fault["type"].endswith("_type")))
+
+
+def _is_kind(part: object) -> bool:
+    """Whether a part of a fault's place names the kind that a value was held for: no field of a request is called so."""
+    return isinstance(part, str) and (part == "str" or part[:1].isupper() or not _FIELD.fullmatch(part))
+
+
+def _place(fault: dict[str, Any]) -> list[str]:
+    """The names and numbers that lead to a value, without where in the request it stands and which kind it was held for."""
+    found: list[str] = []
+    _, *parts = fault["loc"]
+    for n, part in enumerate(parts):
+        role = n > 0 and isinstance(parts[n - 1], int) and part in _ROLES
+        unknown = n == len(parts) - 1 and fault["type"] == "extra_forbidden"
+        if unknown or not (role or _is_kind(part)):
+            found.append(str(part))
+    return found
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -145,10 +182,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refused):
         return answer(request, error.error)
     code = _CODES.get(error.status_code, "invalid_request")
-    said = f"{error.detail}."
-    if error.detail == _UNREADABLE and request.headers.get("content-type", "").startswith("application/json"):
-        said = "The body cannot be read as JSON: it is not UTF-8, nests too deeply, or holds a number that is too long."
-    made = _answer(error.status_code, _shape(request, error.status_code, code, said, "See /docs."))
+    said, remedy = str(error.detail).rstrip("."), "See /docs."
+    if said == _UNREADABLE:
+        said, remedy = "The body cannot be read as JSON", "Send UTF-8, with less nesting and shorter numbers; see /docs."
+    made = _answer(error.status_code, _shape(request, error.status_code, code, f"{said}.", remedy))
     made.headers.update(error.headers or {})
     return made
 

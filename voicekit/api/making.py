@@ -65,7 +65,14 @@ async def make(
         str, Form(max_length=200, description="Instead: what RTTM calls them, sent as `turns` or beside the recordings.")
     ] = "",
     turns: Annotated[UploadFile | None, File(description="Who speaks when: RTTM that names the recordings.")] = None,
-    language: Annotated[str, Form(max_length=16, description="BCP-47, or auto; default: the recipe's.")] = "",
+    language: Annotated[
+        str,
+        Form(
+            pattern="^([A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|auto)?$",
+            max_length=16,
+            description="BCP-47, or auto; default: the recipe's.",
+        ),
+    ] = "",
     recipe: Word = "lora",
     base: Annotated[str, Form(pattern="^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$", description="Default: the server's.")] = "",
     consent_id: Annotated[str, Form(max_length=128, description="May also be given later, before publishing.")] = "",

@@ -11,7 +11,10 @@ from voicekit.verbalization import visible
 
 MOST_CHARS = 4096
 MOST_MESSAGES = 64
+# OpenAI's own requests have about forty.
+MOST_FIELDS = 100
 Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARS), AfterValidator(visible)]
+Answered = Annotated[str, Field(max_length=MOST_CHARS), AfterValidator(visible)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1, description="The same seed gives the same answer.")]
 FormatName = Literal["mp3", "opus", "flac", "wav", "pcm", "pcm16"]
 
@@ -32,6 +35,8 @@ class Asked(BaseModel):
         if not isinstance(given, dict):
             return given
         fields = cast(dict[str, Any], given)
+        if len(fields) > MOST_FIELDS:
+            raise ValueError(f"there are {len(fields)} fields, and no more than {MOST_FIELDS} are read")
         for name, value in fields.items():
             texts = cast(list[Any], value) if isinstance(value, list) else [value]
             if any(isinstance(text, str) and "\0" in text for text in texts):
@@ -95,7 +100,11 @@ class AudioPart(Asked):
 
 class Refusal(Asked):
     type: Literal["refusal"]
-    refusal: str
+    refusal: Answered
+
+
+UserPart = Annotated[TextPart | AudioPart, Field(discriminator="type")]
+AssistantPart = Annotated[TextPart | Refusal, Field(discriminator="type")]
 
 
 class ReplyId(BaseModel):
@@ -111,7 +120,7 @@ class UserMessage(Asked):
     """Typed or spoken; one spoken part a message."""
 
     role: Literal["user"]
-    content: Text | Annotated[list[TextPart | AudioPart], Field(min_length=1, max_length=8)]
+    content: Text | Annotated[list[UserPart], Field(min_length=1, max_length=8)]
     name: Name = None
 
 
@@ -119,10 +128,10 @@ class AssistantMessage(Asked):
     """An earlier answer, as it was given: its words, or the id of its audio in an earlier reply."""
 
     role: Literal["assistant"]
-    content: str | list[TextPart | Refusal] | None = None
+    content: Answered | Annotated[list[AssistantPart], Field(max_length=8)] | None = None
     audio: ReplyId | None = None
     name: Name = None
-    refusal: Annotated[str | None, Field(max_length=MOST_CHARS, description="Has no effect.")] = None
+    refusal: Annotated[Answered | None, Field(description="Has no effect.")] = None
     annotations: Annotated[list[Any] | None, Field(description="Has no effect.")] = None
 
 

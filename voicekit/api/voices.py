@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from voicekit.api import shown
 from voicekit.api.auth import Reader, Speaker, Writer
@@ -122,6 +123,7 @@ async def preview(voice: VoiceRef, caller: Speaker, server: ServerDep, request: 
     """One sentence in the voice, drafts too (wav)."""
     found = await run_in_threadpool(voice_of, server, caller, voice)
     file = await server.model.run(lambda: server.app.preview(found.slug, found.version), request)
+    _check_range(request, file.stat().st_size)
     return FileResponse(file, media_type="audio/wav")
 
 
@@ -148,6 +150,28 @@ def lineage(voice: VoiceRef, caller: Reader, server: ServerDep) -> dict[str, Any
     found = voice_of(server, caller, voice)
     details = server.app.show(found.slug, found.version)
     return {"voice": found.slug, "version": found.version, **details.lineage_json()}
+
+
+def _check_range(request: Request, num_bytes: int) -> None:
+    """A range that cannot be read is as if it were not there (RFC 9110, 14.2); one behind the end is refused in words."""
+    unit, _, wanted = request.headers.get("range", "").partition("=")
+    try:
+        if unit.strip().lower() != "bytes":
+            raise ValueError
+        firsts = [_first_byte(part.strip(), num_bytes) for part in wanted.split(",")]
+    except ValueError:
+        request.scope["headers"] = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
+        return
+    if max(firsts) >= num_bytes:
+        raise HTTPException(416, f"The sound ends after {num_bytes} bytes", {"Content-Range": f"bytes */{num_bytes}"})
+
+
+def _first_byte(part: str, num_bytes: int) -> int:
+    """Of one range: `5-9`, `5-`, or `-9`, the last nine bytes."""
+    first, line, last = part.partition("-")
+    if not line or (first and last and int(last) < int(first)):
+        raise ValueError
+    return int(first) if first else max(0, num_bytes - int(last))
 
 
 def _shown(server: Server, voice: Voice) -> dict[str, Any]:
