@@ -395,7 +395,10 @@ STICKING_OUT = """() => {
   return [...document.querySelectorAll('.tabitem *')]
     .filter((e) => e.checkVisibility({visibilityProperty: true}) && !scrolls(e))
     .filter((e) => !e.closest('.tab-container'))  // Gradio measures copies of its tabs there
-    .filter((e) => { const b = e.getBoundingClientRect(); return b.width && (b.right > column.right + 1 || b.left < column.left - 1); })
+    .filter((e) => {
+      const b = e.getBoundingClientRect();
+      return b.width && (b.right > column.right + 1 || b.left < column.left - 1);
+    })
     .map((e) => e.outerHTML.slice(0, 120));
 }"""
 
