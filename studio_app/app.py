@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio_app.answering import answering, together
 from studio_app.first_paint import SHOW, FirstPaint
+from studio_app.handed_in import TIDY_EVERY_S, WAITS_S, make_room
 from studio_app.jobs import JobsTab
 from studio_app.markup import problem, tag, text
 from studio_app.new_voice import NewVoiceTab
@@ -54,7 +55,9 @@ class Studio:
 
     def __init__(self, app: App, owner: str = "") -> None:
         self.app = app
-        with gr.Blocks(title="voicekit studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+        make_room(app.home)
+        kept_s = (TIDY_EVERY_S, WAITS_S)
+        with gr.Blocks(title="voicekit studio", analytics_enabled=False, fill_width=True, delete_cache=kept_s) as page:
             says = text("Recordings in, a voice you can talk with out.")
             gr.HTML(tag("div", _MARK, tag("b", "voicekit studio"), tag("span", says), css="vk-head"))
             with gr.Tabs(selected=VOICES, elem_id="tabs") as tabs:

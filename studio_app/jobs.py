@@ -11,6 +11,7 @@ from studio_app import job_view
 from studio_app.answering import answering
 from studio_app.markup import CLICKS, LOADING, button, empty, fault, head, page, problem, said, tag, text
 from studio_app.shell import JOBS, QUIET, Shell, Updates, kept, place, spacer
+from studio_app.sure import Sure
 from voicekit.errors import JobNotFound, VoicekitError
 from voicekit.records import JobState, JobStatus
 
@@ -41,10 +42,11 @@ class JobsTab:
                 self.draft = gr.Button("Open it under New voice", scale=0, min_width=210)
                 self.remove = gr.Button("Remove this job", scale=0, min_width=150, elem_id="remove-job")
                 spacer()
+            self.sure = Sure("remove-job", "Yes, remove it", "Keep it")
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.outputs = [
             self.job_id, self.list, self.detail, self.title, self.told, self.live, self.log, self.stop, self.retry, self.draft,
-            self.remove, self.timer, shell.address, shell.tabs,
+            self.remove, *self.sure.widgets, self.timer, shell.address, shell.tabs,
         ]  # fmt: skip
         self._wire()
 
@@ -54,7 +56,8 @@ class JobsTab:
         self.timer.tick(self.ticked, at, self.outputs, **QUIET)
         for button_, action in ((self.stop, self.app.cancel), (self.retry, self.app.retry)):
             button_.click(answering(self._acting(action), self.told), at, self.outputs)
-        self.remove.click(answering(self.removed, self.told), at, self.outputs)
+        self.remove.click(answering(self.removal_asked, self.told), self.job_id, [*self.sure.widgets, self.told])
+        self.sure.yes.click(answering(self.removed, self.told), at, self.outputs)
 
     def arrive(self, job_id: str = "", only: str = "All") -> Updates:
         at = {self.shell.address: place(JOBS, job=job_id), self.timer: gr.Timer(active=True)}
@@ -66,7 +69,7 @@ class JobsTab:
     def clicked(self, only: str, data: Mapping[str, str]) -> Updates:
         """A row of the list was chosen."""
         job_id = data.get("job", "")
-        return {**self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id)}
+        return {**self.sure.hidden(), **self.refreshed(job_id, only), self.shell.address: place(JOBS, job=job_id)}
 
     def refreshed(self, job_id: str, only: str) -> Updates:
         """The list, and the job that is open. One that was removed is closed, in words."""
@@ -101,10 +104,15 @@ class JobsTab:
 
         return done
 
+    def removal_asked(self, job_id: str) -> Updates:
+        says = self.app.removal_of_job(job_id).in_words("This deletes it for good, and the voice that it made stays")
+        return self.sure.asked(says)
+
     def removed(self, job_id: str, only: str) -> Updates:
         """A job that is over is forgotten; the voice that it made stays."""
         gone = self.app.remove_job(job_id)
-        return {**self.refreshed("", only), self.told: said(gone.in_words("Removed")), self.shell.address: place(JOBS)}
+        told = {self.told: said(gone.in_words("Removed")), self.shell.address: place(JOBS)}
+        return {**self.refreshed("", only), **self.sure.hidden(), **told}
 
     def draft_of(self, job_id: str) -> str:
         """The draft that was submitted as this job; "" if it came by another door."""

@@ -211,18 +211,16 @@ class NewVoiceTab:
         top = tag("div", face(draft.name or "?"), words, tag("span", text(stage.title), css="badge busy"), css="top")
         acts = button("Go on", "resume", main=True, draft=draft.id) + button("Discard", "discard", draft=draft.id)
         if is_asked:
-            return tag("article", top, _sure(draft), css="voice")
+            return tag("article", top, self._sure(draft), css="voice")
         return tag("article", top, tag("div", acts, css="acts"), css="voice")
 
-
-def _sure(draft: Draft) -> str:
-    """Before a draft is discarded."""
-    job = " A voice that was made of it stays." if draft.job_id else ""
-    says = "This deletes its recordings and all that was decided about them, and cannot be undone." + job
-    yes = tag(
-        "button", "Yes, discard it", css="btn bad", type="button", **{"data-act": "discard-for-good", "data-draft": draft.id}
-    )
-    return tag("div", text(says), css="say bad", role="alert") + tag("div", yes, button("Keep it", "keep"), css="acts")
+    def _sure(self, draft: Draft) -> str:
+        """Before a draft is discarded."""
+        goes = self.app.removal_of_draft(draft.id).in_words("This deletes its recordings and all that was decided about them")
+        says = f"{goes} It cannot be undone." + (" A voice that was made of it stays." if draft.job_id else "")
+        facts = {"data-act": "discard-for-good", "data-draft": draft.id}
+        yes = tag("button", "Yes, discard it", css="btn bad", type="button", **facts)
+        return tag("div", text(says), css="say bad", role="alert") + tag("div", yes, button("Keep it", "keep"), css="acts")
 
 
 def _way(stages: list[Stage], now: int, draft: Draft) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import gradio as gr
 from gradio.blocks import Block
 
-from studio_app.markup import fault, head, page, problem, said, tag, text
+from studio_app.handed_in import taken_over
+from studio_app.markup import GAP, fault, head, page, problem, said, sound, tag, text
 from studio_app.recorder import recorder
 from studio_app.shell import QUIET, Updates
 from studio_app.stage import Stage
+from studio_app.sure import Sure
+from voicekit.app import App
 from voicekit.consent import statement
 from voicekit.drafts import Draft
 from voicekit.errors import ConsentNotFound, VoicekitError
@@ -38,8 +40,10 @@ class ConsentStage(Stage):
                 self.recording = recorder("The statement, read aloud", "consent-sound", ("microphone", "upload"))
                 self.check = gr.Button("Check and keep this consent")
                 self.withdraw = gr.Button("Remove the consent that is kept", visible=False, elem_id="withdraw")
+                self.sure = Sure("withdraw", "Yes, remove it", "Keep it")
                 self.result = gr.HTML(elem_id="consent-result")
-        return [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording, self.withdraw]
+        fixed = [self.name, self.language, self.speaker, self.statement, self.result, self.told, self.recording, self.withdraw]
+        return [*fixed, *self.sure.widgets]
 
     @property
     def fields(self) -> list[Block]:
@@ -51,10 +55,13 @@ class ConsentStage(Stage):
         for event in (self.name.blur, self.language.input):
             self.on(event, self.renamed, fields, [self.statement], **QUIET)
         inputs = [self.draft_id, self.speaker, self.language, self.recording]
-        self.on(self.check.click, self.checked, inputs, [self.result, self.withdraw], told=self.result, trigger_mode="once")
-        self.on(self.withdraw.click, self.withdrawn, self.draft_id, [self.result, self.withdraw], told=self.result)
+        kept = [self.result, self.withdraw, self.recording]
+        self.on(self.check.click, self.checked, inputs, kept, told=self.result, trigger_mode="once")
+        asked = self.sure.widgets
+        self.on(self.withdraw.click, self.withdrawal_asked, self.draft_id, asked, told=self.told)
+        self.on(self.sure.yes.click, self.withdrawn, self.draft_id, [self.withdraw, *asked], told=self.result)
         # What was wrong with the consent is not any more, once its name or its recording is another.
-        for event in (self.speaker.input, self.recording.input, self.recording.clear):
+        for event in (self.speaker.input, self.recording.input):
             self.on(event, self.stored, self.draft_id, [self.result], told=self.result, **QUIET)
 
     def arrive(self, draft: Draft) -> Updates:
@@ -64,9 +71,10 @@ class ConsentStage(Stage):
             self.name: draft.name,
             self.language: gr.Dropdown(languages, value=draft.language),
             self.speaker: given.speaker if given else "",
-            self.statement: _statement(draft.language),
-            self.result: _told(given) if given else _NONE_YET,
+            self.statement: statement_panel(draft.language),
+            self.result: self._told(given) if given else _NONE_YET,
             self.withdraw: gr.Button(visible=given is not None),
+            **self.sure.hidden(),
             self.recording: None,
             self.told: "",
         }
@@ -84,11 +92,11 @@ class ConsentStage(Stage):
         slug = name.strip().lower()
         taken = slug in {v.slug for v in self.app.voices()}
         note = said(f"There is a voice {slug} already; this one becomes its next version.") if taken else ""
-        return {self.told: note, self.statement: _statement(language)}
+        return {self.told: note, self.statement: statement_panel(language)}
 
     def stored(self, draft_id: str) -> Updates:
         given = self._consent(self.app.drafts.get(draft_id))
-        return {self.result: _told(given) if given else _NONE_YET}
+        return {self.result: self._told(given) if given else _NONE_YET}
 
     def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
         if not recording or not speaker.strip():
@@ -96,13 +104,18 @@ class ConsentStage(Stage):
             yield {self.result: fault("A consent needs a name and a recording.", f"{missing}, then check it again.")}
             return
         yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
-        consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, Path(recording))
-        yield {self.result: _told(consent), self.withdraw: gr.Button(visible=True)}
+        with taken_over(self.app.home, recording) as file:
+            consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, file)
+        yield {self.result: self._told(consent), self.withdraw: gr.Button(visible=True), self.recording: None}
+
+    def withdrawal_asked(self, draft_id: str) -> Updates:
+        removal = self.app.removal_of_consent(self.app.drafts.get(draft_id).consent_id)
+        return self.sure.asked(removal.in_words("This deletes the recording for good", "This revokes"))
 
     def withdrawn(self, draft_id: str) -> Updates:
         """The kept consent is forgotten, and no voice rests on it any more."""
         removed = self.app.remove_consent(self.app.drafts.get(draft_id).consent_id)
-        return {self.result: said(removed.in_words("Removed")), self.withdraw: gr.Button(visible=False)}
+        return {self.result: said(removed.in_words("Removed")), self.withdraw: gr.Button(visible=False), **self.sure.hidden()}
 
     def _consent(self, draft: Draft) -> Consent | None:
         """None also where it was removed meanwhile."""
@@ -110,6 +123,10 @@ class ConsentStage(Stage):
             return self.app.consent(draft.consent_id) if draft.consent_id else None
         except ConsentNotFound:
             return None
+
+    def _told(self, given: Consent) -> str:
+        """What was understood, and the recording that is kept."""
+        return told_of(given) + GAP + kept_sound(self.app, given)
 
 
 _NONE_YET = page(
@@ -121,7 +138,8 @@ _NONE_YET = page(
 )
 
 
-def _statement(language: str) -> str:
+def statement_panel(language: str) -> str:
+    """What is to be read aloud in a language, or in which there is something."""
     try:
         sentence = statement(language)
     except VoicekitError as error:
@@ -129,7 +147,17 @@ def _statement(language: str) -> str:
     return page(tag("div", tag("h3", "Please read this aloud"), tag("p", text(sentence), style="font-size:17px"), css="panel"))
 
 
-def _told(consent: Consent) -> str:
+def kept_sound(app: App, given: Consent) -> str:
+    """The recording that is kept, to be heard."""
+    try:
+        return page(
+            tag("p", text(f"Kept: the recording of {given.speaker}."), css="faint"), sound(app.hear(app.home / given.recording))
+        )
+    except VoicekitError as error:
+        return problem(error)
+
+
+def told_of(consent: Consent) -> str:
     """What was understood, and whether the voice is that of the recordings."""
     if not consent.words_ok:
         heard = f"Understood was: {consent.heard}" if consent.heard else "Hardly a word of it was understood."

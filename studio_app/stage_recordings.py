@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.blocks import Block
 
+from studio_app.handed_in import taken_over
 from studio_app.markup import CLICKS, GAP, badge, bar, button, fault, head, minutes, page, said, tag, text, tile
 from studio_app.recorder import recorder
 from studio_app.shell import EACH, QUIET, Updates, data_of
@@ -85,13 +86,15 @@ class RecordingsStage(Stage):
         given, results = [Path(f) for f in files or []], list[Added]()
         for number, path in enumerate(given, 1):
             yield {self.told: _progress(path.name, number - 1, len(given), results)}
-            results += self.app.drafts.add(draft_id, [path])
+            with taken_over(self.app.home, path):
+                results += self.app.drafts.add(draft_id, [path])
         yield {self.told: _results(results), self.upload: None, **self._shown(draft_id)}
 
     def taken(self, draft_id: str, sound: str | None, reading: str) -> Updates:
         if not sound:
             return {self.told: gr.skip()}
-        name = self.app.drafts.add_take(draft_id, Path(sound), reading)
+        with taken_over(self.app.home, sound) as file:
+            name = self.app.drafts.add_take(draft_id, file, reading)
         words = "with its text" if reading.strip() else "without a text"
         return {self.told: said(f"{name} was added, {words}."), self.take: None, self.reading: "", **self._shown(draft_id)}
 

@@ -14,6 +14,7 @@ import gradio as gr
 import numpy as np
 
 from studio_app.answering import answering
+from studio_app.handed_in import taken_over
 from studio_app.markup import CLICKS, LOADING, button, empty, fault, head, page, problem, sound, tag, text
 from studio_app.recorder import recorder
 from studio_app.shell import EACH, NEW, QUIET, TALK, Shell, Updates, kept, place
@@ -189,7 +190,8 @@ class TalkTab:
         if not file:
             yield {self.live: gr.skip()}
             return
-        wave = self.app.hear(file)
+        with taken_over(self.app.home, file) as sound_:
+            wave = self.app.hear(sound_)
         yield {self.spoken: None}
         yield from self.answered(UserAudio(wave), _bubble_user(sound(wave)), state, first, second)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -33,6 +33,8 @@ from studio_app.markup import (
 )
 from studio_app.new_voice import NewVoiceTab
 from studio_app.shell import EACH, NEW, QUIET, TALK, VOICES, Latest, Shell, Updates, data_of, kept, place, spacer
+from studio_app.sure import Sure
+from studio_app.voice_consent import LISTENING, VoiceConsent
 from voicekit.app import App
 from voicekit.errors import NotPublishable, VoicekitError, VoiceNotFound
 from voicekit.records import ConsentState, Voice, VoiceState
@@ -93,9 +95,11 @@ class VoicesTab:
                         self.remove = gr.Button("Remove the voice for good", variant="stop", elem_id="remove")
                     self.sure = Sure("revoke", "Yes, revoke it", "Let it speak on")
                     self.gone_for_good = Sure("remove", "Yes, remove it", "Keep it")
+                    self.consent = VoiceConsent(self.app)
         self.inside = [
             self.top, self.figures, self.report, self.lineage, self.shell_code, self.python_code, self.http_code,
             self.managed, self.publish, self.revoke, self.versions, self.told, self.known, self.sure.row, self.gone_for_good.row,
+            *self.consent.widgets,
         ]  # fmt: skip
 
     def _wire(self) -> None:
@@ -105,7 +109,7 @@ class VoicesTab:
         ]  # fmt: skip
         everything = together(self.views, self.inside, self.new.outputs)
 
-        asked = [self.sure.row, self.sure.says, self.gone_for_good.row, self.gone_for_good.says]
+        asked = [*self.sure.widgets, *self.gone_for_good.widgets]
 
         def on(event: Callable[..., Any], handler: Callable[..., Any], inputs: Any, outputs: list[Any], **how: Any) -> Any:
             return event(answering(handler, self.told), inputs, together(outputs, [self.told]), **how)
@@ -121,6 +125,8 @@ class VoicesTab:
         on(self.sure.yes.click, lambda n, v: self.changed(self.app.revoke, n, v), at, self.inside)
         on(self.remove.click, self.removal_asked, at, asked)
         on(self.gone_for_good.yes.click, self.removed, [self.name, *sought], together(self.views, self.inside))
+        given = answering(self.consented, self.consent.result, self.told)
+        self.consent.give.click(given, [*at, *self.consent.fields], self.inside)
         on(self.talk.click, self.to_talk, self.name, [shell.tabs, self.talk_name, shell.address])
 
     def cards(self, wanted: str = "", in_state: str = _ALL) -> str:
@@ -182,8 +188,9 @@ class VoicesTab:
             self.revoke: gr.Button(interactive=voice.state is not VoiceState.REVOKED),
             self.versions: gr.Dropdown(_choices(of_name), value=voice.version),
             self.known: _state_of(of_name),
-            self.sure.row: gr.Row(visible=False),
-            self.gone_for_good.row: gr.Row(visible=False),
+            **self.sure.hidden(),
+            **self.gone_for_good.hidden(),
+            **self.consent.empty(voice),
         }
 
     def all_voices(self, wanted: str = "", in_state: str = _ALL) -> Updates:
@@ -201,15 +208,21 @@ class VoicesTab:
         action(slug, version)
         return self.filled(slug, version)
 
+    def consented(self, slug: str, version: int, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
+        """A consent that is recorded on this page: it is the version's from now on, whether it holds or not."""
+        yield {self.consent.result: LISTENING}
+        voice = self.consent.give_to(slug, version, speaker, language, recording)
+        yield {**self.filled(slug, version), self.consent.result: self.consent.outcome(voice)}
+
     def revocation_asked(self, slug: str, version: int) -> Updates:
         says = (
             f"Version {version} of {slug} then speaks no more, neither here nor for any program that uses it. Its files are kept."
         )
-        return {**self.sure.asked(says), self.gone_for_good.row: gr.Row(visible=False)}
+        return {**self.sure.asked(says), **self.gone_for_good.hidden()}
 
     def removal_asked(self, slug: str, version: int) -> Updates:
         says = self.app.removal_of(slug).in_words(f"This deletes {slug} and cannot be undone")
-        return {**self.gone_for_good.asked(says), self.sure.row: gr.Row(visible=False)}
+        return {**self.gone_for_good.asked(says), **self.sure.hidden()}
 
     def removed(self, slug: str, wanted: str, in_state: str) -> Updates:
         removed = self.app.remove(slug)
@@ -235,20 +248,6 @@ class VoicesTab:
     def to_talk(self, slug: str) -> Updates:
         chosen = gr.Dropdown(talk.names(self.app), value=slug)
         return {self.shell.tabs: gr.Tabs(selected=TALK), self.talk_name: chosen, self.shell.address: place(TALK, voice=slug)}
-
-
-class Sure:
-    """What is asked before something is done that cannot be taken back."""
-
-    def __init__(self, key: str, yes: str, no: str) -> None:
-        with gr.Row(visible=False, elem_classes="vk-bar") as self.row:
-            self.says = gr.HTML(elem_id=f"{key}-sure")
-            self.yes = gr.Button(yes, variant="stop", scale=0, min_width=150, elem_id=f"{key}-yes")
-            self.no = gr.Button(no, scale=0, min_width=110, elem_id=f"{key}-no")
-        self.no.click(lambda: gr.Row(visible=False), None, self.row, **QUIET)
-
-    def asked(self, says: str) -> Updates:
-        return {self.row: gr.Row(visible=True), self.says: fault("Are you sure?", says)}
 
 
 def _state_of(voices: list[Voice]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from studio_app.answering import answering
+from studio_app.handed_in import taken_over
 from studio_app.markup import CLICKS, badge, bar, button, minutes, page, problem, sound, tag, text
 from studio_app.shell import EACH, QUIET, Updates, data_of, spacer
 from studio_app.watched import watched
@@ -99,7 +99,8 @@ class WhoseVoice:
     def given(self, draft_id: str, file: str | None) -> Updates:
         if not file:
             return {self.view: gr.skip()}
-        self.app.casting.choose_reference(draft_id, Path(file))
+        with taken_over(self.app.home, file) as sample:
+            self.app.casting.choose_reference(draft_id, sample)
         return self.shown(draft_id)
 
     def unnamed(self, draft_id: str) -> Updates:

@@ -19,7 +19,7 @@ from voicekit.cuttings import Cuttings
 from voicekit.dialogue import AudioDelta, Dialogue, Done, Failed, UserAudio, UserText
 from voicekit.doctor import examine
 from voicekit.drafts import Drafts
-from voicekit.errors import UsageError, error_of
+from voicekit.errors import NotPublishable, UsageError, error_of
 from voicekit.exchange import Exported, export_dataset
 from voicekit.lessons import Lesson, sample_lessons
 from voicekit.making import Making
@@ -75,6 +75,20 @@ class App(Making, Access, Curation):
         if draft.consent_id and not self._remover.is_used(draft.consent_id):
             self._carry_out(self._remover.of_consent(draft.consent_id))
         return given
+
+    def consent_for_voice(self, name: str, version: int, speaker: str, language: str, recording: Path | str) -> Voice:
+        """Keep a spoken consent for a version that is made, compared with its clips; one that it had before goes, if nothing else
+        uses it. A published version keeps the one it has where the new one does not hold: NotPublishable."""
+        voice = self._voice(name, version)
+        given = self.add_consent(voice.owner, speaker, language, recording)
+        try:
+            changed = self.change_voice(name, version, consent_id=given.id)
+        except NotPublishable:
+            self._carry_out(self._remover.of_consent(given.id))
+            raise
+        if voice.consent_id and not self._remover.is_used(voice.consent_id):
+            self._carry_out(self._remover.of_consent(voice.consent_id))
+        return changed
 
     @staticmethod
     def steps(action: str = "create") -> dict[str, str]:

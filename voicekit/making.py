@@ -271,6 +271,19 @@ class Making(Shelf):
             found = self._catalog.job(status.id)
             return self._carry_out(self._remover.of_job(found)) if found is not None else Removed()
 
+    def removal_of_job(self, job_id: str) -> Removed:
+        """What `remove_job` would delete. Raises JobNotFound."""
+        found = self._catalog.job(self._jobs.get(job_id).id)
+        return self._remover.of_job(found).removed() if found is not None else Removed()
+
+    def removal_of_draft(self, draft_id: str) -> Removed:
+        """What `remove_draft` would delete. Raises DraftNotFound."""
+        return self._remover.of_draft(Drafts(self._home).get(draft_id)).removed()
+
+    def removal_of_consent(self, consent_id: str) -> Removed:
+        """What `remove_consent` would delete and revoke. Raises ConsentNotFound."""
+        return self._withdrawal(consent_id).removed()
+
     def remove_draft(self, draft_id: str) -> Removed:
         """Forget an unfinished voice with its recordings, and the consent that only it used. Raises UsageError while a job makes
         a voice of it."""
@@ -282,8 +295,7 @@ class Making(Shelf):
 
     def remove_consent(self, consent_id: str) -> Removed:
         """Withdraw a consent: its recording is deleted, and every version that rests on it is revoked. Raises ConsentNotFound."""
-        self._consent_for(consent_id, None)
-        return self._carry_out(self._remover.of_consent(consent_id))
+        return self._carry_out(self._withdrawal(consent_id))
 
     def forget_unused(self, places: Iterable[Path]) -> None:
         """Of what `gather` made of a request's files, whatever no job and no voice uses: the request was refused, or it was
@@ -308,6 +320,11 @@ class Making(Shelf):
         if not (plan.versions or plan.jobs or made):
             self._missing(slug)
         return plan
+
+    def _withdrawal(self, consent_id: str) -> Plan:
+        if self._catalog.consent(consent_id) is None:
+            raise ConsentNotFound(f"There is no consent {consent_id!r}.", "It was removed, or check its id.")
+        return self._remover.of_consent(consent_id)
 
     def _carry_out(self, plan: Plan) -> Removed:
         tried = {job_id: job.status.attempt for job_id in plan.jobs if (job := self._catalog.job(job_id)) is not None}

@@ -102,7 +102,7 @@ class Removed:
     def as_json(self) -> Json:
         return asdict(self)
 
-    def in_words(self, begins: str) -> str:
+    def in_words(self, begins: str, revokes: str = "Revoked") -> str:
         """A sentence that says all of it, such as "Removed ada: 2 versions, 1 consent, 214 files (35.2 MB)."."""
         counted = (
             (len(self.versions), "version"),
@@ -114,7 +114,7 @@ class Removed:
         parts = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in counted if count]
         if self.num_files:
             parts.append(f"{self.num_files} file{'' if self.num_files == 1 else 's'} ({self.num_bytes / 1e6:.1f} MB)")
-        revoked = f" Revoked, because nobody consents to it any more: {', '.join(self.revoked)}." if self.revoked else ""
+        revoked = f" {revokes}, because nobody consents to it any more: {', '.join(self.revoked)}." if self.revoked else ""
         return f"{begins}: {', '.join(parts) or 'nothing was left of it'}.{revoked}"
 
 

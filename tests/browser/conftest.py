@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -56,17 +58,18 @@ def _furnished(home: Path) -> House:
 
 @contextmanager
 def served(house: House) -> Generator[str, None, None]:
-    """Its studio's address."""
+    """Its studio's address. Where uploads go is said to Gradio for the whole process: one studio at a time takes some."""
     from studio_app.app import launch
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    served = launch(house.app, port)
-    try:
-        yield served.address
-    finally:
-        served.close()
+    with patch.dict(os.environ):
+        served = launch(house.app, port)
+        try:
+            yield served.address
+        finally:
+            served.close()
 
 
 @pytest.fixture(scope="package")

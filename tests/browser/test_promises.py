@@ -384,6 +384,53 @@ def test_no_page_is_wider_than_a_phone(visit: Visit, house: House, spoken: Path,
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= window
 
 
+# Whatever sticks out of the column of its page, or is cut off there, and cannot be scrolled to in a box of its own.
+STICKING_OUT = """() => {
+  const column = document.querySelector('main, .main').getBoundingClientRect();
+  const scrolls = (e) => {
+    for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+      if (/auto|scroll/.test(getComputedStyle(p).overflowX)) return true;
+    return false;
+  };
+  return [...document.querySelectorAll('.tabitem *')]
+    .filter((e) => e.checkVisibility({visibilityProperty: true}) && !scrolls(e))
+    .filter((e) => !e.closest('.tab-container'))  // Gradio measures copies of its tabs there
+    .filter((e) => {
+      const b = e.getBoundingClientRect();
+      return b.width && (b.right > column.right + 1 || b.left < column.left - 1);
+    })
+    .map((e) => e.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.mark.parametrize("place", ["voices", "voice", "manage", "drafts", "talk", "jobs", "recordings", "lessons"])
+def test_nothing_sticks_out_of_a_page_at_a_phones_width(visit: Visit, house: House, spoken: Path, place: str) -> None:
+    voice(house, "kate", spoken)
+    known = next((d.id for d in house.app.drafts.all() if d.name == "slim"), "")
+    draft_id = known or draft_with(house, "slim", spoken, "review")
+    addresses = {
+        "voice": ("?tab=voices&voice=kate", "#voice-top:has-text('kate')"),
+        "manage": ("?tab=voices&voice=kate", "#voice-top:has-text('kate')"),
+        "drafts": ("?tab=new", "#drafts .voice"),
+        "talk": ("?tab=talk&voice=kate", "#transcript .empty"),
+        "jobs": ("?tab=jobs", "#jobs .rows"),
+        "recordings": (address(draft_id, "recordings"), "#material table"),
+        "lessons": (address(draft_id, "lessons"), "#lesson .tok"),
+    }
+    where, shown = addresses.get(place, ("", "#gallery .voice"))
+    page = visit(where)
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.wait_for_selector(shown)
+    if place == "manage":
+        page.click(".overflow-menu > button:visible")
+        page.click(".overflow-dropdown:visible button:has-text('Manage')")
+        page.click("#remove")
+        page.wait_for_selector("#remove-sure .say")
+    page.wait_for_timeout(300)
+    width, window = page.evaluate(RECOGNISED)
+    assert width <= window and page.evaluate(STICKING_OUT) == []
+
+
 # What Gradio would show before the answer has come is another page than the one that was asked for.
 SLOW_ANSWERS = """
 const ask = window.fetch;

@@ -203,6 +203,18 @@ def test_the_command_line_says_what_it_removed(
     assert rows(app.home) == {}
 
 
+def test_removing_a_consent_that_is_not_there_takes_back_no_voice(tmp_path: Path) -> None:
+    """A voice without a consent names none: neither does whoever clicks twice."""
+    app = inline_app(tmp_path / "home")
+    app.create("anna", fake_recordings(tmp_path / "r"), recipe=fake_recipe())
+    before = app.versions("anna")
+    for removal in (app.remove_consent, app.removal_of_consent):
+        for name in ("", "consent-of-nobody"):
+            with pytest.raises(ConsentNotFound):
+                removal(name)
+    assert app.versions("anna") == before
+
+
 @pytest.fixture
 def http(house: ApiHouse) -> Iterator[httpx.Client]:
     with served(house.app()) as address, client(address, house.key(ADA)) as found:
