@@ -232,7 +232,7 @@ def test_the_bare_address_leads_to_pages_that_ask_nobody_else(http: TestClient) 
     ("body", "said"),
     [
         ({"content": b"hello"}, "The body is not a JSON object."),
-        ({"content": b'{"messages": ', "headers": {"content-type": "application/json"}}, "The body is not a JSON object."),
+        ({"content": b'{"messages": ', "headers": {"content-type": "application/json"}}, "The body is not valid JSON: "),
         ({"json": {"messages": [{"role": "user", "content": "hi"}]}}, "say which voice answers: "),
     ],
 )
