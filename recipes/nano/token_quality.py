@@ -19,11 +19,13 @@ from recipes.nano.heard import TESTS, embedded_judge, through, wrong
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, SILENCE, UNKNOWN
 from recipes.nano.phonetic import Phonetic, describe
-from recipes.nano.phonetic_decoder import PhoneticDecoder
 from recipes.nano.speech_features import Speech, load_speech
+from voicekit.covo.decoder import Token2Latent
+from voicekit.covo.features import speaker_vector
 from voicekit.covo.phonetic_tokenizer import melody_of
+from voicekit.covo.synthesis import Moments
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
-from voicekit.records import FloatArray
+from voicekit.records import FloatArray, IntArray, VoicePrompt
 
 SEMITONES = 12 / np.log(2)
 
@@ -38,17 +40,34 @@ class Said:
 
 
 @dataclass(frozen=True, eq=False)
+class Decoder:
+    """nano's decoder as `recipes.nano.decoder` leaves it."""
+
+    model: Token2Latent
+    moments: Moments
+
+    @classmethod
+    def load(cls, folder: Path) -> Decoder:
+        return cls(Token2Latent.load(folder), Moments.load(folder / "global_mean_var.npy"))
+
+    def say(self, codes: IntArray, voice: FloatArray) -> FloatArray:
+        """Raw latents [4N, 64] of codes [N] in the voice of raw latents [M, 64], without known prefix."""
+        speaker = speaker_vector(self.moments.normalise(voice), with_pitch=self.model.config.speaker_pitch)
+        nothing = np.zeros((0, self.model.config.latents), np.float32)
+        return self.moments.denormalise(self.model.sample(codes, VoicePrompt(np.zeros(0, np.int64), nothing, speaker)))
+
+
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A tokenizer, and the decoder that was trained on its tokens later, if there is one."""
 
     tokenizer: Phonetic
-    decoder: PhoneticDecoder | None = None
-    temperature: float | None = None
+    decoder: Decoder | None = None
 
 
 @torch.inference_mode()
-def say(pair: Pair, clip: Speech, speaker: FloatArray | None = None, *, quantised: bool = True) -> Said:
-    """In the clip's own voice, or another's (raw description [125])."""
+def say(pair: Pair, clip: Speech, voice: FloatArray | None = None, *, quantised: bool = True) -> Said:
+    """In the clip's own voice, or that of other raw latents [M, 64]."""
     model = pair.tokenizer
     latents = clip.latents.astype(np.float32)
     melody = torch.from_numpy(melody_of(latents)).to(model.from_melody.weight)[None]
@@ -56,12 +75,10 @@ def say(pair: Pair, clip: Speech, speaker: FloatArray | None = None, *, quantise
     codes = model.codebook.nearest(vectors)
     if quantised:
         vectors = model.codebook.vectors[codes]
-    told = describe(latents) if speaker is None else speaker
-    if pair.decoder is None:
-        said = model.decode_vectors(vectors, told)
-    else:
-        said = pair.decoder.decode(codes[0].numpy(), told, pair.temperature)
-    return Said(codes[0].numpy(), vectors, said)
+    voice = latents if voice is None else voice
+    ids = codes[0].numpy()
+    said = pair.decoder.say(ids, voice) if pair.decoder else model.decode_vectors(vectors, describe(voice))
+    return Said(ids, vectors, said)
 
 
 def melody_errors(said: FloatArray, wanted: FloatArray) -> tuple[float, float, float]:
@@ -108,10 +125,10 @@ def way_of(pair: Pair, *, quantised: bool) -> Callable[[Speech], FloatArray]:
 
 
 def swapped(clips: Sequence[Speech]) -> dict[str, FloatArray]:
-    """By voice: the description of the voice that its clips are said in instead, the next by name."""
+    """By voice: the raw latents of the voice that its clips are said in instead, the next by name."""
     voices = sorted({clip.row["voice"] for clip in clips})
-    told = [describe(np.concatenate([c.latents for c in clips if c.row["voice"] == v]).astype(np.float32)) for v in voices]
-    return {voice: told[(place + 1) % len(voices)] for place, voice in enumerate(voices)}
+    latents = [np.concatenate([c.latents for c in clips if c.row["voice"] == v]).astype(np.float32) for v in voices]
+    return {voice: latents[(place + 1) % len(voices)] for place, voice in enumerate(voices)}
 
 
 def swapped_way(pair: Pair, others: dict[str, FloatArray]) -> Callable[[Speech], FloatArray]:
@@ -124,9 +141,9 @@ def leak(pair: Pair, clips: Sequence[Speech], others: dict[str, FloatArray]) -> 
     shares = []
     for clip in clips:
         wanted = others[clip.row["voice"]]
-        own, found = describe(clip.latents), describe(say(pair, clip, wanted).latents)
-        away = (own - wanted)[:NUM_ENVELOPE]
-        shares.append(float((found - wanted)[:NUM_ENVELOPE] @ away / (away @ away)))
+        other, own, found = (describe(x) for x in (wanted, clip.latents, say(pair, clip, wanted).latents))
+        away = (own - other)[:NUM_ENVELOPE]
+        shares.append(float((found - other)[:NUM_ENVELOPE] @ away / (away @ away)))
     return float(np.mean(shares))
 
 
@@ -134,8 +151,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--decoder", type=Path, help="a saved recipes.nano.phonetic_decoder; the model's own by default")
-    parser.add_argument("--temperature", type=float, help="of the decoder's texture; none by default")
+    parser.add_argument("--decoder", type=Path, help="token2wav folder of recipes.nano.decoder; the model's own by default")
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--heard", action="store_true", help="have Whisper hear the clips")
     parser.add_argument("--log", type=Path, help="a folder for what was said and what was heard")
@@ -144,7 +160,7 @@ def main() -> None:
     parser.add_argument("--unquantised", action="store_true", help="leave the VQ layer out")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    pair = Pair(Phonetic.load(chosen.model), PhoneticDecoder.load(chosen.decoder) if chosen.decoder else None, chosen.temperature)
+    pair = Pair(Phonetic.load(chosen.model), Decoder.load(chosen.decoder) if chosen.decoder else None)
     judge = embedded_judge() if chosen.heard else None
     others = swapped([clip for name in TESTS for clip in load_speech(chosen.features / name)])
     for name in TESTS:

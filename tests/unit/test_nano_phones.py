@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from recipes.nano.phones import PHONES, SILENCE, UNKNOWN, align, from_times, states
-from recipes.nano.phonetic_decoder import DecoderConfig
 
 FRAME = 480  # samples at 24 kHz
 
@@ -50,10 +49,6 @@ def test_silence_alone_has_no_phoneme() -> None:
     assert (from_times(" . ", [480, 960, 1440], 4) == SILENCE).all()
 
 
-def tiny_decoder() -> DecoderConfig:
-    return DecoderConfig(num_codes=32, hidden=20, attention_blocks=2, spoken_blocks=1, texture_hidden=16, texture_blocks=1)
-
-
 @pytest.fixture
 def latents() -> np.ndarray:
     raw = np.random.default_rng(0).standard_normal((40, 64)).astype(np.float32)
@@ -63,7 +58,6 @@ def latents() -> np.ndarray:
 
 def test_codes_and_latents_have_their_rates(latents: np.ndarray, tmp_path: Path) -> None:
     from recipes.nano.phonetic import Phonetic, PhoneticConfig, describe
-    from recipes.nano.phonetic_decoder import PhoneticDecoder
 
     torch.manual_seed(0)
     config = PhoneticConfig(num_codes=32, hidden=16, encoder_blocks=1, reader_blocks=1, speaking_blocks=1)
@@ -72,27 +66,3 @@ def test_codes_and_latents_have_their_rates(latents: np.ndarray, tmp_path: Path)
     codes = model.encode(np.zeros((20, 512), np.float32), latents)
     assert codes.shape == (10,)
     assert model.decode(codes, describe(latents)).shape == (40, 64)
-    PhoneticDecoder(tiny_decoder()).save(tmp_path)
-    assert PhoneticDecoder.load(tmp_path).decode(codes, describe(latents)).shape == (40, 64)
-
-
-def test_melody_is_relative_to_the_speaker(latents: np.ndarray) -> None:
-    from recipes.nano.phonetic import melody_of
-
-    higher = latents.copy()
-    higher[:, 62] += 0.7
-    assert np.allclose(melody_of(latents), melody_of(higher), atol=1e-4)
-
-
-def test_decoder_says_nothing_of_what_comes_much_later(latents: np.ndarray) -> None:
-    from recipes.nano.phonetic import describe
-    from recipes.nano.phonetic_decoder import PhoneticDecoder
-
-    torch.manual_seed(0)
-    model = PhoneticDecoder(tiny_decoder()).eval()
-    codes = np.arange(60) % 32
-    other = codes.copy()
-    other[model.look_ahead_tokens + 21 :] = 0
-    first, second = (model.decode(c, describe(latents)) for c in (codes, other))
-    assert np.allclose(first[:80], second[:80], atol=1e-4)
-    assert not np.allclose(first, second)
