@@ -35,7 +35,8 @@ class Answerer:
         self._prompt = prompt_format(self._text)
         model = Nano(len(self._text)).eval()
         state = torch.load(places.chat / ("typed.pt" if typed else "last.pt"), weights_only=False)
-        model.load_state_dict({name: value.float() for name, value in state["model"].items()})
+        words = {name.removeprefix("llm."): value.float() for name, value in state["model"].items() if name.startswith("llm.")}
+        model.llm.load_state_dict(words)
         self._llm: Any = model.llm
 
     def answers(self, asked: Sequence[Asked]) -> list[str]:
