@@ -16,7 +16,7 @@ from studio_app.sure import Sure
 from voicekit.app import App
 from voicekit.consent import statement
 from voicekit.drafts import Draft
-from voicekit.errors import ConsentNotFound, VoicekitError
+from voicekit.errors import ConsentNotFound, UsageError, VoicekitError
 from voicekit.records import Consent
 from voicekit.request import checked_name
 
@@ -99,12 +99,9 @@ class ConsentStage(Stage):
         return {self.result: self._told(given) if given else _NONE_YET}
 
     def checked(self, draft_id: str, speaker: str, language: str, recording: str | None) -> Iterator[Updates]:
-        if not recording or not speaker.strip():
-            missing = "Write who speaks" if recording else "Record or upload the statement"
-            yield {self.result: fault("A consent needs a name and a recording.", f"{missing}, then check it again.")}
-            return
-        yield {self.result: page(tag("p", text("Listening to the statement …"), css="soft"))}
-        with taken_over(self.app.home, recording) as file:
+        sent = statement_sent(speaker, recording)
+        yield {self.result: LISTENING}
+        with taken_over(self.app.home, sent) as file:
             consent = self.app.consent_for_draft(draft_id, speaker.strip(), language, file)
         yield {self.result: self._told(consent), self.withdraw: gr.Button(visible=True), self.recording: None}
 
@@ -136,6 +133,17 @@ _NONE_YET = page(
         css="faint",
     )
 )
+
+
+LISTENING = page(tag("p", text("Listening to the statement …"), css="soft"))
+
+
+def statement_sent(speaker: str, recording: str | None) -> str:
+    """The recording of a statement. UsageError without one, or without a name."""
+    if recording and speaker.strip():
+        return recording
+    missing = "Write who speaks" if recording else "Record or upload the statement"
+    raise UsageError("A consent needs a name and a recording.", f"{missing}, then check it again.")
 
 
 def statement_panel(language: str) -> str:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import gradio as gr
 
 from studio_app.handed_in import taken_over
-from studio_app.markup import fault, page, said, tag, text
+from studio_app.markup import fault, said
 from studio_app.recorder import recorder
 from studio_app.shell import QUIET, Updates
-from studio_app.stage_consent import statement_panel, told_of
+from studio_app.stage_consent import statement_panel, statement_sent, told_of
 from voicekit.app import App
 from voicekit.consent import STATEMENTS
-from voicekit.errors import UsageError
 from voicekit.records import Voice
-
-LISTENING = page(tag("p", text("Listening to the statement …"), css="soft"))
 
 
 class VoiceConsent:
@@ -45,10 +42,7 @@ class VoiceConsent:
 
     def give_to(self, name: str, version: int, speaker: str, language: str, recording: str | None) -> Voice:
         """The version with the consent that was recorded."""
-        if not recording or not speaker.strip():
-            missing = "Write who speaks" if recording else "Record or upload the statement"
-            raise UsageError("A consent needs a name and a recording.", f"{missing}, then check it again.")
-        with taken_over(self.app.home, recording) as file:
+        with taken_over(self.app.home, statement_sent(speaker, recording)) as file:
             return self.app.consent_for_voice(name, version, speaker.strip(), language, file)
 
     def outcome(self, voice: Voice) -> str:

@@ -33,8 +33,9 @@ from studio_app.markup import (
 )
 from studio_app.new_voice import NewVoiceTab
 from studio_app.shell import EACH, NEW, QUIET, TALK, VOICES, Latest, Shell, Updates, data_of, kept, place, spacer
+from studio_app.stage_consent import LISTENING
 from studio_app.sure import Sure
-from studio_app.voice_consent import LISTENING, VoiceConsent
+from studio_app.voice_consent import VoiceConsent
 from voicekit.app import App
 from voicekit.errors import NotPublishable, VoicekitError, VoiceNotFound
 from voicekit.records import ConsentState, Voice, VoiceState

@@ -42,11 +42,7 @@ def voicekit_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[OwnPostgres]":
     """A server for all tests of this process (tests.databases.empty_database)."""
-    from tests.databases import OwnPostgres
+    from tests.databases import own_postgres
 
-    server = OwnPostgres()
-    try:
-        server.come_back()
+    with own_postgres() as server:
         yield server
-    finally:
-        server.remove()

@@ -50,6 +50,17 @@ def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str
         admin.dispose()
 
 
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """One that is there from the beginning, and gone afterwards with all that it held."""
+    server = OwnPostgres()
+    try:
+        server.come_back()
+        yield server
+    finally:
+        server.remove()
+
+
 class OwnPostgres:
     """A server on a free port, which can go away and come back with what it held."""
 

@@ -20,12 +20,13 @@ from tests.fake_base import FakeSpeaker  # noqa: E402
 from voicekit.api.factory import make_api  # noqa: E402
 from voicekit.api.running import ApiServer  # noqa: E402
 from voicekit.api.server import Server  # noqa: E402
+from voicekit.app import PREVIEW_TEXT  # noqa: E402
 from voicekit.ports import SpeechDelta  # noqa: E402
 from voicekit.records import IntArray  # noqa: E402
 
 
 def holding(home: Path) -> None:
-    """Replies mind the file that holds them."""
+    """Replies and previews mind the file that holds them."""
     real = FakeSpeaker._deltas
 
     def held(self: FakeSpeaker, text: str, speech: IntArray) -> Iterator[SpeechDelta]:
@@ -36,7 +37,14 @@ def holding(home: Path) -> None:
             time.sleep(0.02)
         yield from deltas
 
-    FakeSpeaker._deltas = held
+    said = FakeSpeaker.speak
+
+    def saying(self: FakeSpeaker, text: str, seed: int = 0) -> IntArray:
+        while text == PREVIEW_TEXT and (home / "hold").exists():
+            time.sleep(0.02)
+        return said(self, text, seed)
+
+    FakeSpeaker._deltas, FakeSpeaker.speak = held, saying
 
 
 def counting(home: Path, server: Server) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tests.databases import OwnPostgres
+from tests.databases import own_postgres
 
 _PATIENCE_S = 120.0
 
@@ -32,12 +32,8 @@ def database(kind: str, folder: Path) -> Iterator[Database]:
         finally:
             held.come_back()
         return
-    server = OwnPostgres()
-    try:
-        server.come_back()
+    with own_postgres() as server:
         yield server
-    finally:
-        server.remove()
 
 
 class HeldSqlite:

@@ -24,21 +24,21 @@ _FRAMED, _DIGITS, _SHORT, _AMERICAN, _BARE_END = 0.35, 0.4, 0.5, 0.4, 0.4
 _SLIPS = (0.82, 0.14, 0.04)  # none, one, two
 _SHORTEST_SLIP = 4
 
-_BEFORE = """
+_BEFORE = ways("""
 um|uh|er|hmm|so|well|hey|hi|hello|ok|okay|now|right|listen|say|please|and|oh|excuse me|quick question|just curious|tell me|
 i was wondering|i wonder|one more thing|can i ask you something|hey nano|hi nano|hello there|nano|sorry|my son wants to know|
 my daughter asks|my teacher asked|for my homework|for school|a question|i have a question|here is a question|next question|
 another question|let me ask you this|good morning|my friend|dear computer|if you know|do you happen to know|i forgot|
 help me out here|we have a bet|silly question|maybe you know|could you tell me|please tell me|i would like to know|
-i'd like to know|i want to know|can you tell me|do you know|you know what|let me think"""
-_AFTER = """
+i'd like to know|i want to know|can you tell me|do you know|you know what|let me think""")
+_AFTER = ways("""
 please|thanks|thank you|do you know|i forgot|by the way|right now|for me|my friend|any idea|do you remember|again|then|exactly|
 can you tell me|if you know|i wonder|just asking|do you happen to know|for my homework|really|actually|in your opinion|anyone|
-tell me|i need to know|as far as you know|i can't remember|i can never remember that|what do you think|quickly"""
-_BEFORE_TALK = """
+tell me|i need to know|as far as you know|i can't remember|i can never remember that|what do you think|quickly""")
+_BEFORE_TALK = ways("""
 um|well|you know|so|oh|hey|hi|hello|okay|to be honest|honestly|guess what|listen|my friend|just so you know|i have to say|
-i wanted to tell you|nano|hey nano|you see|by the way|believe it or not|i must tell you|right"""
-_AFTER_TALK = "you know|my friend|today|i think|right now|actually|really|to be honest|nano|at the moment|believe me|again"
+i wanted to tell you|nano|hey nano|you see|by the way|believe it or not|i must tell you|right""")
+_AFTER_TALK = ways("you know|my friend|today|i think|right now|actually|really|to be honest|nano|at the moment|believe me|again")
 
 _SHORT_FORMS = {
     "what is": "what's", "who is": "who's", "where is": "where's", "how is": "how's", "it is": "it's", "that is": "that's",
@@ -84,9 +84,14 @@ def wordings() -> dict[str, Wording]:
 
 def fill(pattern: str, row: tuple[str, ...]) -> str:
     """A pattern with a row's fields: {0} as it stands, {b0} without its article, {p0} in the plural."""
-    bare = [re.sub(r"^(a|an|the) ", "", field) for field in row]
-    fields = {f"b{n}": field for n, field in enumerate(bare)} | {f"p{n}": plural(field) for n, field in enumerate(bare)}
+    nouns = [bare(field) for field in row]
+    fields = {f"b{n}": noun for n, noun in enumerate(nouns)} | {f"p{n}": plural(noun) for n, noun in enumerate(nouns)}
     return " ".join(pattern.format(*row, **fields).split())
+
+
+def bare(thing: str) -> str:
+    """A thing without its article."""
+    return re.sub(r"^(a|an|the) ", "", thing)
 
 
 def plural(noun: str) -> str:
@@ -125,7 +130,7 @@ def typed(text: str, random: Random, *, talk: bool = False) -> str:
 
 
 def _framed(text: str, random: Random, talk: bool) -> str:
-    before, after = ways(_BEFORE_TALK if talk else _BEFORE), ways(_AFTER_TALK if talk else _AFTER)
+    before, after = (_BEFORE_TALK, _AFTER_TALK) if talk else (_BEFORE, _AFTER)
     if random.random() < 0.65:
         text = f"{random.choice(before)}{random.choice((', ', ' ', ', ', ': ' if not talk else ', '))}{text}"
     if random.random() < 0.5:

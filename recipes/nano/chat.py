@@ -100,7 +100,7 @@ def train(args: argparse.Namespace) -> None:
         if run.step >= spoken_at and not material.spoken:
             material = Material(places, places.codes, places.features)
             if not listening:
-                opt.adopt(model.audio_adapter, torch.load(places.ears, weights_only=False)["adapter"])
+                opt.adopt(model.audio_adapter, torch.load(places.adapter, weights_only=False)["adapter"])
                 listening = True
         total, weight = loss_of(model, draw(material, rng), material.prompt.audio_pad, args.device)
         loss = total / weight

@@ -41,11 +41,12 @@ class Answerer:
 
     def answers(self, asked: Sequence[Asked]) -> list[str]:
         """One answer to each conversation."""
-        order = sorted(range(len(asked)), key=lambda n: len(self._ids(asked[n], 0)))
+        prompts = [self._ids(one, n) for n, one in enumerate(asked)]
+        order = sorted(range(len(asked)), key=lambda n: len(prompts[n]))
         found = [""] * len(asked)
         for start in range(0, len(order), _BATCH):
             part = order[start : start + _BATCH]
-            for n, text in zip(part, self._batch([self._ids(asked[n], n) for n in part]), strict=True):
+            for n, text in zip(part, self._batch([prompts[n] for n in part]), strict=True):
                 found[n] = text
         return found
 

@@ -22,6 +22,8 @@ from recipes.nano.phonetic import Phonetic
 from recipes.nano.phonetic_training import READ_AGAIN_STEPS, Item, Material
 from voicekit.covo.decoder import DecoderConfig, Token2Latent, flow_loss
 from voicekit.covo.features import PITCH_LATENTS, speaker_vector
+from voicekit.covo.layout import MOMENTS
+from voicekit.covo.synthesis import Moments
 from voicekit.records import FloatArray
 
 CROP_TOKENS, BATCH = 64, 8
@@ -40,12 +42,10 @@ def moments_of(items: Sequence[Item]) -> FloatArray:
     return np.concatenate([raw.mean(0), raw.var(0)]).astype(np.float32)
 
 
-def crop(item: Item, moments: FloatArray, rng: np.random.Generator) -> tuple[np.ndarray, FloatArray, FloatArray]:
+def crop(item: Item, moments: Moments, rng: np.random.Generator) -> tuple[np.ndarray, FloatArray, FloatArray]:
     """Codes [N], normalised latents [4N, 64] and the speaker embedding [128] of a stretch of a clip, its pitch moved."""
-    half = len(moments) // 2
-    whole = ((item.latents.astype(np.float32) - moments[:half]) / np.sqrt(moments[half:])).astype(np.float32)
-    move = float(rng.uniform(-HIGHEST_MOVE, HIGHEST_MOVE)) / float(np.sqrt(moments[half + PITCH_LATENTS[0]]))
-    whole[:, PITCH_LATENTS[0]] += move
+    whole = moments.normalise(item.latents.astype(np.float32))
+    whole[:, PITCH_LATENTS[0]] += float(rng.uniform(-HIGHEST_MOVE, HIGHEST_MOVE)) / float(moments.deviation[PITCH_LATENTS[0]])
     vector = speaker_vector(whole, with_pitch=True)
     vector = (vector + _SPEAKER_NOISE * rng.standard_normal(vector.shape)).astype(np.float32)
     codes = item.codes
@@ -55,11 +55,11 @@ def crop(item: Item, moments: FloatArray, rng: np.random.Generator) -> tuple[np.
     return codes, whole[4 * start : 4 * (start + len(codes))], vector
 
 
-def draw(material: Material, moments: FloatArray, rng: np.random.Generator) -> dict[str, Tensor]:
+def draw(material: Material, moments: Moments, rng: np.random.Generator) -> dict[str, Tensor]:
     """A batch for `flow_loss`."""
     rows = [crop(item, moments, rng) for item in material.draw(rng, BATCH)]
     longest = max(len(codes) for codes, _, _ in rows)
-    tokens, latents = torch.zeros(BATCH, longest, dtype=torch.long), torch.zeros(BATCH, 4 * longest, len(moments) // 2)
+    tokens, latents = torch.zeros(BATCH, longest, dtype=torch.long), torch.zeros(BATCH, 4 * longest, len(moments.mean))
     hidden, real = torch.zeros(BATCH, 4 * longest, dtype=torch.bool), torch.zeros(BATCH, 4 * longest, dtype=torch.bool)
     for i, (codes, x, _) in enumerate(rows):
         tokens[i, : len(codes)] = torch.from_numpy(codes)
@@ -80,9 +80,11 @@ def train(args: argparse.Namespace) -> None:
     rng = np.random.default_rng(args.seed)
     material = Material(args.features, Phonetic.load(args.tokenizer))
     material.read()
-    args.out.mkdir(parents=True, exist_ok=True)
-    kept = args.out / "token2wav" / "global_mean_var.npy"
-    moments = np.load(kept) if kept.exists() else moments_of(material.draw(rng, 400))
+    out: Path = args.out / "token2wav"
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / MOMENTS).exists():
+        np.save(out / MOMENTS, moments_of(material.draw(rng, 400)))
+    moments = Moments.load(out / MOMENTS)
     model = Token2Latent(DecoderConfig(num_codes=args.codes, **SIZES)).to(args.device)
     if args.init:
         model.load_state_dict(Token2Latent.load(args.init).state_dict())
@@ -102,8 +104,7 @@ def train(args: argparse.Namespace) -> None:
             run.say(f"; {material}")
         if run.due(100):
             run.keep()
-            model.save(args.out / "token2wav")
-            np.save(kept, moments)
+            model.save(out)
 
 
 def main() -> None:

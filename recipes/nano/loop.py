@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from recipes.nano.mixed import MasterAdamW
 from voicekit.files import beside
+
+T = TypeVar("T")
 
 
 def options(about: str | None, steps: int) -> argparse.ArgumentParser:
@@ -36,6 +38,18 @@ def chosen(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def rate(step: int, steps: int, peak: float, warm_up: int, floor: float) -> float:
     """A cosine over all steps down to `floor` of the peak, its beginning held down by the warm-up."""
     return peak * min(1.0, (step + 1) / warm_up) * max(floor, 0.5 * (1 + np.cos(np.pi * step / steps)))
+
+
+def alike(pool: Sequence[T], length: Callable[[T], int], most: int, rng: np.random.Generator) -> list[T]:
+    """Items of similar length out of a pool: as many as fit into `most`, padded to the longest of them; one at least."""
+    ordered = sorted(pool, key=length)
+    start = int(rng.integers(len(ordered)))
+    batch: list[T] = []
+    for item in ordered[start:]:
+        if batch and (len(batch) + 1) * length(item) > most:
+            break
+        batch.append(item)
+    return batch
 
 
 class Run:

@@ -64,7 +64,7 @@ def open_lines(sentences: Sequence[str], packs: Sequence[str], seed: int = 0) ->
     texts = [text for text in texts if _FEWEST_WORDS <= len(text.split()) <= _MOST_WORDS]
     random = Random(f"nano-natural-{seed}")
     random.shuffle(texts)
-    return [_by_anybody(text, packs, random) for text in texts]
+    return _by_anybody(texts, packs, random)
 
 
 def answers(_: Sequence[str], packs: Sequence[str]) -> list[Line]:
@@ -92,7 +92,7 @@ def spoken_questions(sentences: Sequence[str], packs: Sequence[str]) -> list[Lin
     short = [text for text in open_text if 3 <= len(text.split()) <= 12]
     texts += [outside_clean(random, short) for _ in range(OUTSIDE_QUESTIONS)]
     random.shuffle(texts)
-    return [_by_anybody(normalise(text), packs, random) for text in texts]
+    return _by_anybody([normalise(text) for text in texts], packs, random)
 
 
 def words(_: Sequence[str], packs: Sequence[str]) -> list[Line]:
@@ -108,9 +108,10 @@ def _by(name: str, text: str, random: Random) -> Line:
     return Line(text, ((SPEAKERS[name], 1.0),), _speed(random, (0.92, 1.1)), name)
 
 
-def _by_anybody(text: str, packs: Sequence[str], random: Random) -> Line:
+def _by_anybody(texts: Sequence[str], packs: Sequence[str], random: Random) -> list[Line]:
+    """Each text in a voice of its own."""
     native, foreign = training_voices(packs, english=True), training_voices(packs, english=False)
-    return Line(text, _mixture(native, foreign, random), _speed(random, _SPEEDS))
+    return [Line(text, _mixture(native, foreign, random), _speed(random, _SPEEDS)) for text in texts]
 
 
 def _mixture(native: Sequence[str], foreign: Sequence[str], random: Random) -> tuple[tuple[str, float], ...]:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from recipes.nano.asking import fill, typed, wordings
+from recipes.nano.asking import bare, fill, typed, wordings
 from recipes.nano.world import facts
 from recipes.nano.world_kinds import Kind, ways
 from recipes.nano.world_tables import NUMBERS
@@ -62,9 +62,9 @@ def _kinds() -> dict[str, Kind]:
 
 
 @cache
-def _known_things() -> dict[str, frozenset[str]]:
-    """What each kind of fact is asked about, of the kinds that have one such thing."""
-    return {name: frozenset(row[_place(name)] for row in _kinds()[name].rows) for name in _texts().near}
+def _known_things() -> dict[str, dict[str, str]]:
+    """What each kind of fact is asked about, by its name without article, of the kinds that have one such thing."""
+    return {name: {bare(row[_place(name)]): row[_place(name)] for row in _kinds()[name].rows} for name in _texts().near}
 
 
 def _place(kind: str) -> int:
@@ -109,7 +109,7 @@ def misplaced(random: Random) -> str:
     known = _known_things()
     while True:
         name, other = random.sample(sorted(known), 2)
-        things = sorted(thing for thing in known[other] if _bare(thing) not in {_bare(x) for x in known[name]})
+        things = sorted(thing for noun, thing in known[other].items() if noun not in known[name])
         if things and name != "category" and not any({name, other} <= kinds for kinds in _ALIKE):
             return _asked_about(name, random.choice(things), random)
 
@@ -124,10 +124,6 @@ def _row(kind: Kind, thing: str) -> tuple[str, ...]:
     row = list(kind.rows[len(thing) % len(kind.rows)])
     row[_place(kind.name)] = thing
     return tuple(row)
-
-
-def _bare(thing: str) -> str:
-    return re.sub(r"^(a|an|the) ", "", thing)
 
 
 def _general(random: Random, open_text: Sequence[str]) -> str:

@@ -23,9 +23,10 @@ from recipes.nano.tokens import read
 from recipes.nano.whisper_frames import load_whisper
 from recipes.nano.world import Question, split
 from voicekit.covo.features import speaker_vector
+from voicekit.covo.layout import MOMENTS
+from voicekit.covo.synthesis import Moments
 from voicekit.covo.text import SPECIAL, TextTokenizer
 from voicekit.files import beside
-from voicekit.records import FloatArray
 from voicekit.timebase import LATENTS_PER_TOKEN
 
 REHEARSAL = 700
@@ -79,18 +80,17 @@ def configs(text_tokens: int) -> tuple[dict, dict]:
 def voice_prompts(places: Places) -> dict[str, dict[str, Tensor]]:
     """Of each of nano's speakers: a clip of middling length as known prefix, and the statistics of a minute of their speech."""
     tokenizer = Phonetic.load(places.phonetic / "model")
-    moments = np.load(places.decoder / "token2wav" / "global_mean_var.npy")
+    moments = Moments.load(places.decoder / "token2wav" / MOMENTS)
     by_speaker: dict[str, list[Speech]] = {name: [] for name in SPEAKERS}
     for clip in load_speech(places.features / "answers"):
         by_speaker[clip.row["voice"]].append(clip)
     return {name: _voice_prompt(clips[:PROMPT_CLIPS], tokenizer, moments) for name, clips in by_speaker.items()}
 
 
-def _voice_prompt(clips: list[Speech], tokenizer: Phonetic, moments: FloatArray) -> dict[str, Tensor]:
-    mean, deviation = moments[: len(moments) // 2], np.sqrt(moments[len(moments) // 2 :])
-    normal = [((clip.latents.astype(np.float32) - mean) / deviation).astype(np.float32) for clip in clips]
+def _voice_prompt(clips: list[Speech], tokenizer: Phonetic, moments: Moments) -> dict[str, Tensor]:
+    normal = [moments.normalise(clip.latents.astype(np.float32)) for clip in clips]
     chosen = int(np.argsort([clip.tokens for clip in clips])[len(clips) // 2])
-    codes = tokenizer.encode(clips[chosen].frames.astype(np.float32), clips[chosen].latents.astype(np.float32))[-PROMPT_TOKENS:]
+    codes = tokenizer.encode(clips[chosen].frames, clips[chosen].latents)[-PROMPT_TOKENS:]
     vector = speaker_vector(np.concatenate(normal), with_pitch=True)
     latents = normal[chosen][-LATENTS_PER_TOKEN * len(codes) :].copy()
     return {"tokens": torch.from_numpy(codes), "latents": torch.from_numpy(latents), "speaker": torch.from_numpy(vector)}
@@ -135,7 +135,7 @@ def pack(work: Path, out: Path, whisper: Path) -> None:
     for source, name in ((places.reading / "speech_tokenizer", "speech_tokenizer"), (places.decoder / "token2wav", "token2wav")):
         (out / name / "config.json").write_text((source / "config.json").read_text() + "\n")
         save_file(half(load_file(source / "model.safetensors")), out / name / "model.safetensors")
-    (out / "token2wav" / "global_mean_var.npy").write_bytes((places.decoder / "token2wav" / "global_mean_var.npy").read_bytes())
+    (out / "token2wav" / MOMENTS).write_bytes((places.decoder / "token2wav" / MOMENTS).read_bytes())
     prompts = voice_prompts(places)
     prompts["neutral"] = prompts[base["default_speaker"]]
     for name, prompt in prompts.items():

@@ -15,27 +15,30 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from recipes.nano.phones import PHONES
-from recipes.nano.whisper_frames import WIDTH as FRAME_WIDTH
-from voicekit.covo.phonetic_tokenizer import F0_SCALE, MELODY, Block, Codebook, median_log_f0, melody_of
+from voicekit.covo.phonetic_tokenizer import (
+    F0_SCALE,
+    LOUDNESS,
+    Block,
+    Codebook,
+    EncoderSizes,
+    PhoneticEncoder,
+    median_log_f0,
+    melody_of,
+)
 from voicekit.covo.vocoder import LOG_F0, NUM_LATENTS, VOICING
 from voicekit.files import beside
 from voicekit.records import FloatArray
 
 SPEAKER_DIM = 2 * LOG_F0 + 1
 _LOUD_SHARE = 0.7  # of the frames, which describe a speaker
-_LOUDNESS = 0  # the first envelope coefficient
 
 
 @dataclass(frozen=True)
-class PhoneticConfig:
-    num_codes: int = 1024
-    code_dim: int = 16
-    hidden: int = 256
-    kernel: int = 5
-    encoder_blocks: int = 3
+class PhoneticConfig(EncoderSizes):
+    """With those of what is behind the tokens while they are learned."""
+
     reader_blocks: int = 3
     speaking_blocks: int = 2
 
@@ -52,42 +55,28 @@ class TrainedCodebook(Codebook):
         self.register_buffer("total", torch.zeros(codes, dim))
 
 
-class Phonetic(nn.Module):
+class Phonetic(PhoneticEncoder):
     """The tokenizer (frames -> codes), the reader (codes -> hidden, phonemes) and the speaker of its codes (-> WORLD)."""
 
+    codebook: TrainedCodebook
     latent_mean: Tensor
     latent_std: Tensor
-    frame_mean: Tensor
-    frame_std: Tensor
 
     def __init__(self, config: PhoneticConfig) -> None:
-        super().__init__()
+        super().__init__(config, TrainedCodebook)
         self.config = config
         d, k = config.hidden, config.kernel
         self.register_buffer("latent_mean", torch.zeros(NUM_LATENTS))
         self.register_buffer("latent_std", torch.ones(NUM_LATENTS))
-        self.register_buffer("frame_mean", torch.zeros(FRAME_WIDTH))
-        self.register_buffer("frame_std", torch.ones(FRAME_WIDTH))
-        self.from_frames = nn.Conv1d(FRAME_WIDTH, d, 4, stride=2, padding=1)
-        self.from_melody = nn.Linear(2 * MELODY, d)
-        self.encoder = nn.Sequential(*(Block(d, k) for _ in range(config.encoder_blocks)))
-        self.to_code = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_dim))
-        self.codebook = TrainedCodebook(config.num_codes, config.code_dim)
         self.from_code = nn.Linear(config.code_dim, d)
         self.reader = nn.Sequential(*(Block(d, k) for _ in range(config.reader_blocks)))
         self.read_norm = nn.LayerNorm(d)
         self.phones = nn.Linear(d, 2 * len(PHONES))
-        self.frames = nn.Linear(d, 2 * FRAME_WIDTH)
+        self.frames = nn.Linear(d, 2 * config.frame_width)
         self.speaker = nn.Linear(SPEAKER_DIM, d)
         self.spread = nn.Linear(d, 2 * d)
         self.speaking = nn.Sequential(*(Block(d, k) for _ in range(config.speaking_blocks)))
         self.latents = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * NUM_LATENTS))
-
-    def vectors(self, frames: Tensor, melody: Tensor) -> Tensor:
-        """Normalised frames [B, 2N, 512], melody [B, 2N, 3] -> unit vectors float32 [B, N, code_dim] before quantisation."""
-        x = self.from_frames(frames.transpose(1, 2)).transpose(1, 2)
-        x = x + self.from_melody(melody.reshape(len(melody), -1, 2 * MELODY))
-        return F.normalize(self.to_code(self.encoder(x)).float(), dim=-1)
 
     def read(self, vectors: Tensor) -> Tensor:
         """Code vectors [B, N, code_dim] -> hidden [B, N, D]."""
@@ -101,13 +90,14 @@ class Phonetic(nn.Module):
         return self.latents(x).reshape(len(x), -1, NUM_LATENTS)
 
     @torch.inference_mode()
-    def encode(self, frames: FloatArray, raw_latents: FloatArray) -> np.ndarray:
-        """Codes int64 [N] of Whisper frames [2N, 512] and the WORLD latents [4N, 64] that go with them."""
-        melody = torch.from_numpy(melody_of(raw_latents)).to(self.from_melody.weight)[None]
-        return self.codebook.nearest(self.vectors(self.normal_frames(torch.from_numpy(frames)[None]), melody))[0].numpy()
+    def unquantised(self, frames: np.ndarray, raw_latents: np.ndarray) -> Tensor:
+        """Unit vectors [1, N, code_dim] of Whisper frames [2N, 512] and the WORLD latents [4N, 64] that go with them."""
+        melody = torch.from_numpy(melody_of(raw_latents.astype(np.float32)))[None]
+        return self.vectors(self.normal_frames(torch.from_numpy(frames.astype(np.float32))[None]), melody)
 
-    def normal_frames(self, frames: Tensor) -> Tensor:
-        return ((frames.float() - self.frame_mean) / self.frame_std).to(self.from_melody.weight)
+    def encode(self, frames: np.ndarray, raw_latents: np.ndarray) -> np.ndarray:
+        """Codes int64 [N] of the same."""
+        return self.codebook.nearest(self.unquantised(frames, raw_latents))[0].numpy()
 
     @torch.inference_mode()
     def decode(self, codes: np.ndarray, speaker: FloatArray) -> FloatArray:
@@ -152,6 +142,6 @@ def raw_latents(said: Tensor, latent_mean: Tensor, latent_std: Tensor, median: f
 def describe(raw_latents: FloatArray) -> FloatArray:
     """A speaker as float32 [125]: mean and deviation of envelope and bands over the louder frames, median log F0."""
     latents = raw_latents.astype(np.float32)
-    loud = latents[:, _LOUDNESS] >= np.quantile(latents[:, _LOUDNESS], 1 - _LOUD_SHARE)
+    loud = latents[:, LOUDNESS] >= np.quantile(latents[:, LOUDNESS], 1 - _LOUD_SHARE)
     part = latents[loud, :LOG_F0]
     return np.concatenate([part.mean(0), part.std(0), [median_log_f0(latents)]]).astype(np.float32)

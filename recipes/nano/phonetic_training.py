@@ -70,7 +70,7 @@ class Material:
     def _with_codes(self, item: Item) -> Item:
         if self._tokenizer is None:
             return item
-        return replace(item, codes=self._tokenizer.encode(item.frames.astype(np.float32), item.latents.astype(np.float32)))
+        return replace(item, codes=self._tokenizer.encode(item.frames, item.latents))
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Item]:
         """By the sets' shares, and inside a set by length; clips without a word known are left out."""

@@ -9,19 +9,20 @@ by others while it learns: what it reads later was said by a chat model, with fa
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from recipes.nano.letters import letter_error_rate
-from recipes.nano.loop import Run, chosen, options, rate
+from recipes.nano.loop import Run, alike, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.phone_times import transcripts_of
 from recipes.nano.phonetic import Phonetic
 from recipes.nano.text import normalise
 from recipes.nano.tokens import read
-from voicekit.covo.phonetic_tokenizer import PhoneticConfig, PhoneticTokenizer
+from voicekit.covo.phonetic_tokenizer import EncoderSizes, PhoneticConfig, PhoneticTokenizer
 from voicekit.covo.token_reader import TokenReader, reading_loss, with_errors
 from voicekit.records import IntArray
 
@@ -48,25 +49,15 @@ def load(folder: Path, transcripts: dict[str, str], *, tests: bool) -> list[Spok
 
 def draw(spoken: list[Spoken], num_codes: int, rng: np.random.Generator) -> list[Spoken]:
     """Clips of similar length, about BATCH_TOKENS tokens, with some tokens wrong."""
-    pool = sorted((spoken[int(i)] for i in rng.integers(len(spoken), size=120)), key=lambda clip: len(clip[0]))
-    start = int(rng.integers(len(pool)))
-    batch: list[Spoken] = []
-    for codes, text in pool[start:]:
-        if batch and (len(batch) + 1) * len(codes) > BATCH_TOKENS:
-            break
-        batch.append((with_errors(codes, num_codes, float(rng.uniform(0, 2 * WRONG_SHARE)), rng), text))
-    return batch
+    pool = [spoken[int(i)] for i in rng.integers(len(spoken), size=120)]
+    batch = alike(pool, lambda clip: len(clip[0]), BATCH_TOKENS, rng)
+    return [(with_errors(codes, num_codes, float(rng.uniform(0, 2 * WRONG_SHARE)), rng), text) for codes, text in batch]
 
 
 def product(tokenizer: Phonetic, reader: TokenReader) -> PhoneticTokenizer:
     """The tokenizer with its reader, without what only training needs."""
-    sizes = tokenizer.config
-    made = PhoneticTokenizer(
-        PhoneticConfig(
-            num_codes=sizes.num_codes, code_dim=sizes.code_dim, hidden=sizes.hidden, kernel=sizes.kernel,
-            encoder_blocks=sizes.encoder_blocks, reader_hidden=reader.norm.weight.shape[0], reader_layers=len(reader.blocks),
-        )
-    )  # fmt: skip
+    sizes = {field.name: getattr(tokenizer.config, field.name) for field in fields(EncoderSizes)}
+    made = PhoneticTokenizer(PhoneticConfig(**sizes, reader_hidden=reader.norm.weight.shape[0], reader_layers=len(reader.blocks)))
     own = {f"reader.{name}": value for name, value in reader.state_dict().items()}
     given = tokenizer.state_dict() | own
     made.load_state_dict({name: given[name] for name in made.state_dict()})

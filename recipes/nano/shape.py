@@ -87,8 +87,8 @@ class Places:
         return self.work / "decoder"
 
     @property
-    def ears(self) -> Path:
-        return self.work / "ears.pt"
+    def adapter(self) -> Path:
+        return self.work / "adapter.pt"
 
     @property
     def chat(self) -> Path:

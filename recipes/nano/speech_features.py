@@ -27,7 +27,6 @@ from recipes.nano.stored import save_arrays
 from recipes.nano.text import normalise
 from recipes.nano.whisper_frames import LONGEST_S, load_whisper
 from voicekit.covo.adapter import whisper_frames
-from voicekit.covo.features import num_tokens
 from voicekit.covo.vocoder import quick_analyse
 from voicekit.records import FloatArray
 from voicekit.timebase import MODEL_RATE_HZ
@@ -126,7 +125,7 @@ def prepare(out: Path, shards: Iterator[tuple[str, Source]], whisper: WhisperEnc
         for row, samples in source:
             if len(samples) > LONGEST_S * MODEL_RATE_HZ:
                 continue
-            frames.append(whisper_frames(whisper, samples, num_tokens(len(samples))).numpy().astype(np.float16))
+            frames.append(whisper_frames(whisper, samples).numpy().astype(np.float16))
             latents.append(quick_analyse(samples).astype(np.float16))
             rows.append(row)
         tokens = np.array([len(part) // 4 for part in latents], np.int32)

@@ -22,11 +22,12 @@ from recipes.nano.phonetic import Phonetic, describe
 from recipes.nano.speech_features import Speech, load_speech
 from voicekit.covo.decoder import Token2Latent
 from voicekit.covo.features import speaker_vector
-from voicekit.covo.phonetic_tokenizer import melody_of
-from voicekit.covo.synthesis import Moments
+from voicekit.covo.layout import MOMENTS
+from voicekit.covo.synthesis import Moments, Synthesis
 from voicekit.covo.vocoder import LOG_F0, NUM_ENVELOPE, VOICING
 from voicekit.records import FloatArray, IntArray, VoicePrompt
 
+LONGEST_TOKENS = 1000  # are decoded at once: longer than any clip
 SEMITONES = 12 / np.log(2)
 
 
@@ -40,45 +41,38 @@ class Said:
 
 
 @dataclass(frozen=True, eq=False)
-class Decoder:
-    """nano's decoder as `recipes.nano.decoder` leaves it."""
-
-    model: Token2Latent
-    moments: Moments
-
-    @classmethod
-    def load(cls, folder: Path) -> Decoder:
-        return cls(Token2Latent.load(folder), Moments.load(folder / "global_mean_var.npy"))
-
-    def say(self, codes: IntArray, voice: FloatArray) -> FloatArray:
-        """Raw latents [4N, 64] of codes [N] in the voice of raw latents [M, 64], without known prefix."""
-        speaker = speaker_vector(self.moments.normalise(voice), with_pitch=self.model.config.speaker_pitch)
-        nothing = np.zeros((0, self.model.config.latents), np.float32)
-        return self.moments.denormalise(self.model.sample(codes, VoicePrompt(np.zeros(0, np.int64), nothing, speaker)))
-
-
-@dataclass(frozen=True, eq=False)
 class Pair:
     """A tokenizer, and the decoder that was trained on its tokens later, if there is one."""
 
     tokenizer: Phonetic
-    decoder: Decoder | None = None
+    decoder: Synthesis | None = None
 
 
 @torch.inference_mode()
 def say(pair: Pair, clip: Speech, voice: FloatArray | None = None, *, quantised: bool = True) -> Said:
     """In the clip's own voice, or that of other raw latents [M, 64]."""
     model = pair.tokenizer
-    latents = clip.latents.astype(np.float32)
-    melody = torch.from_numpy(melody_of(latents)).to(model.from_melody.weight)[None]
-    vectors = model.vectors(model.normal_frames(torch.from_numpy(clip.frames.astype(np.float32))[None]), melody)
+    vectors = model.unquantised(clip.frames, clip.latents)
     codes = model.codebook.nearest(vectors)
     if quantised:
         vectors = model.codebook.vectors[codes]
-    voice = latents if voice is None else voice
+    voice = clip.latents.astype(np.float32) if voice is None else voice
     ids = codes[0].numpy()
-    said = pair.decoder.say(ids, voice) if pair.decoder else model.decode_vectors(vectors, describe(voice))
+    said = decoded(pair.decoder, ids, voice) if pair.decoder else model.decode_vectors(vectors, describe(voice))
     return Said(ids, vectors, said)
+
+
+def load_decoder(folder: Path) -> Synthesis:
+    """nano's decoder as `recipes.nano.decoder` leaves it."""
+    return Synthesis(Token2Latent.load(folder), Moments.load(folder / MOMENTS), LONGEST_TOKENS)
+
+
+def decoded(decoder: Synthesis, codes: IntArray, voice: FloatArray) -> FloatArray:
+    """Raw latents [4N, 64] of codes [N] in the voice of raw latents [M, 64], without known prefix."""
+    sizes = decoder.decoder.config
+    speaker = speaker_vector(decoder.moments.normalise(voice), with_pitch=sizes.speaker_pitch)
+    nothing = VoicePrompt(np.zeros(0, np.int64), np.zeros((0, sizes.latents), np.float32), speaker)
+    return decoder.moments.denormalise(decoder.latents(codes, nothing))
 
 
 def melody_errors(said: FloatArray, wanted: FloatArray) -> tuple[float, float, float]:
@@ -160,7 +154,7 @@ def main() -> None:
     parser.add_argument("--unquantised", action="store_true", help="leave the VQ layer out")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    pair = Pair(Phonetic.load(chosen.model), Decoder.load(chosen.decoder) if chosen.decoder else None)
+    pair = Pair(Phonetic.load(chosen.model), load_decoder(chosen.decoder) if chosen.decoder else None)
     judge = embedded_judge() if chosen.heard else None
     others = swapped([clip for name in TESTS for clip in load_speech(chosen.features / name)])
     for name in TESTS:

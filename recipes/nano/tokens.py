@@ -29,7 +29,7 @@ def encode_set(tokenizer: Phonetic, folder: Path) -> tuple[list[dict], list[IntA
     for path in sorted(folder.glob("speech_*.npz")):
         for clip in load_file(path):
             rows.append({key: clip.row[key] for key in ROW if key in clip.row})
-            codes.append(tokenizer.encode(clip.frames.astype(np.float32), clip.latents.astype(np.float32)))
+            codes.append(tokenizer.encode(clip.frames, clip.latents))
     return rows, codes
 
 

@@ -13,7 +13,7 @@ import torch
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from recipes.nano import chat, decoder, ears, pack, phonetic_training, reading, text_tokenizer, tokens
+from recipes.nano import adapter, chat, decoder, pack, phonetic_training, reading, text_tokenizer, tokens
 from recipes.nano.natural_sets import SPEAKERS, answers
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES
@@ -73,7 +73,7 @@ def test_what_is_trained_is_a_base_that_answers(tmp_path: Path, monkeypatch: pyt
     run(tokens, monkeypatch, *tokenizer, *features, "--out", places.codes)
     run(reading, monkeypatch, *tokenizer, "--codes", places.codes, "--out", places.reading, *few)
     run(decoder, monkeypatch, *tokenizer, *features, "--out", places.decoder, *few)
-    run(ears, monkeypatch, *work, *features, *few)
+    run(adapter, monkeypatch, *work, *features, *few)
     run(chat, monkeypatch, *work, *few)
     run(pack, monkeypatch, *work, "--whisper", "nowhere", "--out", tmp_path / "nano")
 

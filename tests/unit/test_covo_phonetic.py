@@ -21,7 +21,7 @@ SIZES = PhoneticConfig(num_codes=64, hidden=32, encoder_blocks=1, frame_width=32
 
 
 @pytest.fixture
-def ears() -> WhisperEncoder:
+def audio_encoder() -> WhisperEncoder:
     torch.manual_seed(0)
     config = WhisperConfig(
         d_model=32, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=64, num_mel_bins=80, max_source_positions=1500
@@ -30,9 +30,9 @@ def ears() -> WhisperEncoder:
 
 
 @pytest.fixture
-def tokenizer(ears: WhisperEncoder) -> PhoneticTokenizer:
+def tokenizer(audio_encoder: WhisperEncoder) -> PhoneticTokenizer:
     torch.manual_seed(1)
-    return PhoneticTokenizer(SIZES, ears).eval().requires_grad_(False)
+    return PhoneticTokenizer(SIZES, audio_encoder).eval().requires_grad_(False)
 
 
 def voiced(seconds: float, pitch_hz: float = 120.0) -> np.ndarray:
@@ -52,9 +52,9 @@ def test_a_token_covers_forty_milliseconds(tokenizer: PhoneticTokenizer, samples
 def test_long_sound_goes_through_windows_that_overlap(tokenizer: PhoneticTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
 
-    def spied(encoder: WhisperEncoder, samples: np.ndarray, tokens: int) -> torch.Tensor:
-        heard.append(tokens)
-        return whisper_frames(encoder, samples, tokens)
+    def spied(encoder: WhisperEncoder, samples: np.ndarray) -> torch.Tensor:
+        heard.append(num_tokens(len(samples)))
+        return whisper_frames(encoder, samples)
 
     monkeypatch.setattr(phonetic_tokenizer, "whisper_frames", spied)
     sound = np.tile(voiced(8.0), 8)[: 60 * MODEL_RATE_HZ]
@@ -81,18 +81,20 @@ def test_the_quick_analysis_hears_the_same_pitch() -> None:
     assert quick_analyse(voiced(1.0), bands=False)[:, :3] == pytest.approx(quick_analyse(voiced(1.0))[:, :3])
 
 
-def test_it_is_stored_without_the_ears(tokenizer: PhoneticTokenizer, ears: WhisperEncoder, tmp_path: Path) -> None:
+def test_it_is_stored_without_the_audio_encoder(
+    tokenizer: PhoneticTokenizer, audio_encoder: WhisperEncoder, tmp_path: Path
+) -> None:
     tokenizer.save(tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_size < 4 * sum(p.numel() for p in tokenizer.parameters()) + 50_000
-    again = load_tokenizer(tmp_path, ears)
+    again = load_tokenizer(tmp_path, audio_encoder)
     assert isinstance(again, PhoneticTokenizer)
     assert (again.encode(voiced(1.0)) == tokenizer.encode(voiced(1.0))).all()
-    assert not [name for name in again.state_dict() if "ears" in name]
+    assert not [name for name in again.state_dict() if "audio_encoder" in name]
 
 
-def test_frames_of_a_whole_segment_are_the_encoders_own(ears: WhisperEncoder) -> None:
+def test_frames_of_a_whole_segment_are_the_encoders_own(audio_encoder: WhisperEncoder) -> None:
     mel = torch.randn(1, 80, 3000)
-    assert torch.allclose(frames_of(ears, mel), ears(mel).last_hidden_state, atol=1e-5)
+    assert torch.allclose(frames_of(audio_encoder, mel), audio_encoder(mel).last_hidden_state, atol=1e-5)
 
 
 def test_a_speaker_embedding_with_pitch_moves_with_it_alone() -> None:

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from voicekit.covo.features import at_16k, num_tokens
 from voicekit.records import FloatArray
-from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
+from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_LATENT
 
 ENCODER_RATE_HZ = 16_000
 ENCODER_SAMPLES_PER_FRAME = 160
@@ -113,14 +114,10 @@ def frames_of(encoder: WhisperEncoder, mel: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def whisper_frames(encoder: WhisperEncoder, samples_24k: FloatArray, tokens: int) -> Tensor:
-    """Frames float32 [2 tokens, D] at 50 Hz of mono samples [T] that cover so many 25 Hz tokens; at most 30 s."""
-    import soxr
-
-    padded = np.pad(samples_24k, (0, max(0, tokens * SAMPLES_PER_TOKEN - len(samples_24k))))
-    samples = np.asarray(soxr.resample(padded, MODEL_RATE_HZ, ENCODER_RATE_HZ), np.float32)
-    samples = np.pad(samples, (0, ENCODER_SAMPLES_PER_FRAME))
+def whisper_frames(encoder: WhisperEncoder, samples_24k: FloatArray) -> Tensor:
+    """Frames float32 [2N, D] at 50 Hz of mono samples [T], N = ceil(T / 960); at most 30 s."""
+    samples = np.pad(at_16k(samples_24k), (0, ENCODER_SAMPLES_PER_FRAME))
     mel = _extractor(encoder.num_mel_bins)(
         samples, sampling_rate=ENCODER_RATE_HZ, padding="do_not_pad", truncation=False, return_tensors="pt"
     )["input_features"]
-    return frames_of(encoder, mel[..., : 4 * tokens].to(encoder.conv1.weight))[0].float()
+    return frames_of(encoder, mel[..., : 4 * num_tokens(len(samples_24k))].to(encoder.conv1.weight))[0].float()

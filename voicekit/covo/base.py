@@ -201,12 +201,8 @@ class Base:
 
     def read_words(self, wave: Waveform, text: str) -> tuple[Reading, ...] | None:
         """As a Reader; None without a tokenizer and with a distilled one, which reads only what its texts reached."""
-        from voicekit.covo.distilled_tokenizer import DistilledTokenizer
-
         tokenizer = self.own_tokenizer()
-        if tokenizer is None or isinstance(tokenizer, DistilledTokenizer):
-            return None
-        return tokenizer.read_words(samples_24k(wave), text)
+        return tokenizer.read_words(samples_24k(wave), text) if tokenizer else None
 
     def copy_synthesis(self, wave: Waveform) -> Waveform:
         """The wave analysed and synthesised again, as long as the wave was."""

@@ -13,18 +13,16 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soxr
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import WavLMConfig, WavLMModel
 
-from voicekit.covo.features import MEL_RATE_HZ, NUM_MELS, log_mel, num_tokens
+from voicekit.covo.features import MEL_RATE_HZ, NUM_MELS, at_16k, log_mel, num_tokens
 from voicekit.covo.token_reader import TokenReader
 from voicekit.records import FloatArray, IntArray, Word
-from voicekit.timebase import MODEL_RATE_HZ, SAMPLES_PER_TOKEN, TOKEN_HZ
+from voicekit.timebase import SAMPLES_PER_TOKEN, TOKEN_HZ
 
 KIND = "wavlm"
 TOKEN_SAMPLES_16K = MEL_RATE_HZ // TOKEN_HZ
@@ -106,9 +104,7 @@ class DistilledTokenizer(nn.Module):
         """What `logits` takes of mono samples [T]: float32 [4N, 80] or [640 N], N = ceil(T / 960)."""
         if self.config.front == "mel":
             return log_mel(samples_24k)
-        tokens = num_tokens(len(samples_24k))
-        padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - len(samples_24k)))
-        return np.asarray(soxr.resample(padded, MODEL_RATE_HZ, MEL_RATE_HZ), np.float32)[: tokens * TOKEN_SAMPLES_16K]
+        return at_16k(samples_24k)[: num_tokens(len(samples_24k)) * TOKEN_SAMPLES_16K]
 
     def encode(self, samples_24k: FloatArray) -> IntArray:
         """Codes int64 [N] of mono samples [T] at 24 kHz, N = ceil(T / 960): the likeliest ones."""
@@ -138,6 +134,9 @@ class DistilledTokenizer(nn.Module):
         from voicekit.covo.ctc_alignment import align_words
 
         return align_words(self.reader.emissions(self.encode(samples_24k)), text)
+
+    def read_words(self, samples_24k: FloatArray, text: str) -> None:
+        """None: it reads only what its texts reached."""
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -30,14 +30,21 @@ def num_tokens(num_samples_24k: int) -> int:
     return -(-num_samples_24k // SAMPLES_PER_TOKEN)
 
 
-def log_mel(samples_24k: FloatArray) -> FloatArray:
-    """Natural-log mel power float32 [4N, 80] at 100 Hz of mono samples [T] at 24 kHz; N = num_tokens(T)."""
+def whole_tokens(samples_24k: FloatArray) -> FloatArray:
+    """The samples with silence behind them, as long as the tokens that cover them."""
+    return np.pad(samples_24k, (0, num_tokens(samples_24k.shape[0]) * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
+
+
+def at_16k(samples_24k: FloatArray) -> FloatArray:
+    """`whole_tokens` float32 at 16 kHz."""
     import soxr  # not above: training from prepared features needs no resampler
 
-    tokens = num_tokens(samples_24k.shape[0])
-    padded = np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
-    audio = np.asarray(soxr.resample(padded, MODEL_RATE_HZ, MEL_RATE_HZ), dtype=np.float32)
-    return log_mel_16k(audio)
+    return np.asarray(soxr.resample(whole_tokens(samples_24k), MODEL_RATE_HZ, MEL_RATE_HZ), dtype=np.float32)
+
+
+def log_mel(samples_24k: FloatArray) -> FloatArray:
+    """Natural-log mel power float32 [4N, 80] at 100 Hz of mono samples [T] at 24 kHz; N = num_tokens(T)."""
+    return log_mel_16k(at_16k(samples_24k))
 
 
 def log_mel_16k(samples_16k: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ gives letters back from tokens alone. `recipes.nano.phonetic_training` trains it
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,13 +32,13 @@ KIND = "phonetic"
 MELODY = 3  # relative log F0, voicing, loudness
 F0_SCALE = 5.0  # of log F0 relative to the speaker's median
 WINDOW_TOKENS, OVERLAP_TOKENS = 700, 50  # of the encoder, which hears at most 30 s at once
+LOUDNESS = 0  # the first envelope coefficient
 _LOUD_SHARE = 0.7
-_LOUDNESS = 0  # the first envelope coefficient
 
 
 @dataclass(frozen=True)
-class PhoneticConfig:
-    """`frame_width` is that of the base's audio encoder."""
+class EncoderSizes:
+    """Of what makes tokens of frames. `frame_width` is that of the base's audio encoder."""
 
     num_codes: int = 1024
     code_dim: int = 16
@@ -45,6 +46,12 @@ class PhoneticConfig:
     kernel: int = 5
     encoder_blocks: int = 3
     frame_width: int = 512
+
+
+@dataclass(frozen=True)
+class PhoneticConfig(EncoderSizes):
+    """With those of the reader of tokens."""
+
     reader_hidden: int = 192
     reader_layers: int = 3
     kind: str = KIND
@@ -77,33 +84,42 @@ class Codebook(nn.Module):
         return (z.float() @ self.vectors.T).argmax(-1)
 
 
-class PhoneticTokenizer(nn.Module):
-    """Frames [B, 2N, frame_width] and melody [B, 2N, 3] -> codes [B, N] -> letters. The audio encoder is the base's, and is not
-    stored here."""
+class PhoneticEncoder(nn.Module):
+    """Frames [B, 2N, frame_width] and melody [B, 2N, 3] -> unit vectors -> codes [B, N]."""
 
     frame_mean: Tensor
     frame_std: Tensor
 
-    def __init__(self, config: PhoneticConfig, ears: WhisperEncoder | None = None) -> None:
+    def __init__(self, sizes: EncoderSizes, codebook: Callable[[int, int], Codebook] = Codebook) -> None:
         super().__init__()
-        self.config = config
-        d, k = config.hidden, config.kernel
-        self.register_buffer("frame_mean", torch.zeros(config.frame_width))
-        self.register_buffer("frame_std", torch.ones(config.frame_width))
-        self.from_frames = nn.Conv1d(config.frame_width, d, 4, stride=2, padding=1)
+        d, k = sizes.hidden, sizes.kernel
+        self.register_buffer("frame_mean", torch.zeros(sizes.frame_width))
+        self.register_buffer("frame_std", torch.ones(sizes.frame_width))
+        self.from_frames = nn.Conv1d(sizes.frame_width, d, 4, stride=2, padding=1)
         self.from_melody = nn.Linear(2 * MELODY, d)
-        self.encoder = nn.Sequential(*(Block(d, k) for _ in range(config.encoder_blocks)))
-        self.to_code = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_dim))
-        self.codebook = Codebook(config.num_codes, config.code_dim)
-        self.reader = TokenReader(config.num_codes, config.reader_hidden, config.reader_layers)
-        self._ears = [ears] if ears is not None else []  # a list, so that its weights are not taken for this module's own
+        self.encoder = nn.Sequential(*(Block(d, k) for _ in range(sizes.encoder_blocks)))
+        self.to_code = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, sizes.code_dim))
+        self.codebook = codebook(sizes.num_codes, sizes.code_dim)
+
+    def normal_frames(self, frames: Tensor) -> Tensor:
+        return ((frames.float() - self.frame_mean) / self.frame_std).to(self.from_melody.weight)
 
     def vectors(self, frames: Tensor, melody: Tensor) -> Tensor:
-        """Raw frames [B, 2N, frame_width], melody [B, 2N, 3] -> unit vectors float32 [B, N, code_dim]."""
-        normal = ((frames.float() - self.frame_mean) / self.frame_std).to(self.from_melody.weight)
-        x = self.from_frames(normal.transpose(1, 2)).transpose(1, 2)
+        """Normalised frames [B, 2N, frame_width], melody [B, 2N, 3] -> unit vectors float32 [B, N, code_dim]."""
+        x = self.from_frames(frames.transpose(1, 2)).transpose(1, 2)
         x = x + self.from_melody(melody.to(x).reshape(len(melody), -1, 2 * MELODY))
         return F.normalize(self.to_code(self.encoder(x)).float(), dim=-1)
+
+
+class PhoneticTokenizer(PhoneticEncoder):
+    """Sound -> codes -> letters. The audio encoder is the base's, and is not stored here."""
+
+    def __init__(self, config: PhoneticConfig, audio_encoder: WhisperEncoder | None = None) -> None:
+        super().__init__(config)
+        self.config = config
+        self.reader = TokenReader(config.num_codes, config.reader_hidden, config.reader_layers)
+        # In a tuple, so that its weights are not taken for this module's own.
+        self._audio_encoder: tuple[WhisperEncoder, ...] = (audio_encoder,) if audio_encoder is not None else ()
 
     @torch.inference_mode()
     def encode(self, samples_24k: FloatArray) -> IntArray:
@@ -118,7 +134,7 @@ class PhoneticTokenizer(nn.Module):
         while True:
             stop = min(total, start + WINDOW_TOKENS)
             window = samples_24k[start * SAMPLES_PER_TOKEN : stop * SAMPLES_PER_TOKEN]
-            frames = whisper_frames(self._ears[0], window, stop - start)[None].to(self.frame_mean)
+            frames = self.normal_frames(whisper_frames(self._audio_encoder[0], window)[None].to(self.frame_mean))
             codes = self.codebook.nearest(self.vectors(frames, melody[:, 2 * start : 2 * stop]))[0].cpu().numpy()
             skip = OVERLAP_TOKENS // 2 if start else 0
             out[start + skip : stop] = codes[skip:]
@@ -148,9 +164,9 @@ class PhoneticTokenizer(nn.Module):
         save_file({k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}, folder / "model.safetensors")
 
     @classmethod
-    def load(cls, folder: Path, ears: WhisperEncoder | None = None, device: str = "cpu") -> PhoneticTokenizer:
-        """`ears` is the base's audio encoder; without it nothing can be encoded."""
-        model = cls(PhoneticConfig(**json.loads((folder / "config.json").read_text())), ears)
+    def load(cls, folder: Path, audio_encoder: WhisperEncoder | None = None, device: str = "cpu") -> PhoneticTokenizer:
+        """`audio_encoder` is the base's; without it nothing can be encoded."""
+        model = cls(PhoneticConfig(**json.loads((folder / "config.json").read_text())), audio_encoder)
         model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
         return model.eval().requires_grad_(False).to(device)
 
@@ -165,6 +181,6 @@ def melody_of(raw_latents: FloatArray) -> FloatArray:
     """Raw WORLD latents [4N, 64] -> float32 [2N, 3] at 50 Hz: relative log F0 (0 where unvoiced), voicing, loudness."""
     voicing = raw_latents[:, VOICING].astype(np.float32)
     pitch = F0_SCALE * (raw_latents[:, LOG_F0].astype(np.float32) - median_log_f0(raw_latents)) * voicing
-    loud = raw_latents[:, _LOUDNESS].astype(np.float32)
+    loud = raw_latents[:, LOUDNESS].astype(np.float32)
     loud = (loud - np.quantile(loud, _LOUD_SHARE)) / 3
     return np.stack([np.clip(pitch, -4, 4), voicing, np.maximum(loud, -3)], -1).reshape(-1, 2, MELODY).mean(1)

@@ -15,12 +15,12 @@ from voicekit.covo.speech_tokenizer import SpeechTokenizer
 AnyTokenizer = SpeechTokenizer | DistilledTokenizer | PhoneticTokenizer
 
 
-def load_tokenizer(folder: Path, ears: WhisperEncoder, device: str = "cpu") -> AnyTokenizer:
-    """`ears` is the base's audio encoder, through which a phonetic tokenizer hears."""
+def load_tokenizer(folder: Path, audio_encoder: WhisperEncoder, device: str = "cpu") -> AnyTokenizer:
+    """`audio_encoder` is the base's, through which a phonetic tokenizer hears."""
     match json.loads((folder / "config.json").read_text()).get("kind"):
         case distilled_tokenizer.KIND:
             return DistilledTokenizer.load(folder, device)
         case phonetic_tokenizer.KIND:
-            return PhoneticTokenizer.load(folder, ears, device)
+            return PhoneticTokenizer.load(folder, audio_encoder, device)
         case _:
             return SpeechTokenizer.load(folder, device)

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from voicekit.covo.features import num_tokens
+from voicekit.covo.features import num_tokens, whole_tokens
 from voicekit.records import FloatArray
-from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_LATENT, SAMPLES_PER_TOKEN
+from voicekit.timebase import LATENT_HZ, MODEL_RATE_HZ, SAMPLES_PER_LATENT
 
 NUM_LATENTS = 64
 NUM_ENVELOPE = 59
@@ -64,10 +64,7 @@ def pitch_track(samples_24k: FloatArray) -> FloatArray:
     from voicekit.world import pyworld
 
     audio = soxr.resample(samples_24k, MODEL_RATE_HZ, PITCH_RATE_HZ).astype(np.float64)
-    f0, times = pyworld.harvest(audio, PITCH_RATE_HZ, F0_FLOOR_HZ, F0_CEIL_HZ, 1000 / LATENT_HZ)
-    f0 = pyworld.stonemask(audio, f0, times, PITCH_RATE_HZ)
-    frames = 4 * num_tokens(samples_24k.shape[0])
-    return np.pad(f0, (0, max(0, frames - len(f0))))[:frames].astype(np.float32)
+    return _refined(audio, pyworld.harvest(audio, PITCH_RATE_HZ, F0_FLOOR_HZ, F0_CEIL_HZ, 1000 / LATENT_HZ), samples_24k)
 
 
 def quick_pitch_track(samples_24k: FloatArray) -> FloatArray:
@@ -77,27 +74,29 @@ def quick_pitch_track(samples_24k: FloatArray) -> FloatArray:
     from voicekit.world import pyworld
 
     audio = soxr.resample(samples_24k.astype(np.float64), MODEL_RATE_HZ, PITCH_RATE_HZ)
-    f0, times = pyworld.dio(audio, PITCH_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=1000 / LATENT_HZ)
-    f0 = pyworld.stonemask(audio, f0, times, PITCH_RATE_HZ)
+    found = pyworld.dio(audio, PITCH_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=1000 / LATENT_HZ)
+    return _refined(audio, found, samples_24k)
+
+
+def _refined(audio: np.ndarray, found: tuple[np.ndarray, np.ndarray], samples_24k: FloatArray) -> FloatArray:
+    """F0 and its times after stonemask, one value a latent of the samples."""
+    from voicekit.world import pyworld
+
+    f0 = pyworld.stonemask(audio, *found, PITCH_RATE_HZ)
     frames = 4 * num_tokens(samples_24k.shape[0])
     return np.pad(f0, (0, max(0, frames - len(f0))))[:frames].astype(np.float32)
 
 
 def analyse(samples_24k: FloatArray) -> FloatArray:
     """Raw latents float32 [4N, 64] of mono samples [T]; N = ceil(T / 960)."""
-    padded = _whole_tokens(samples_24k)
+    padded = whole_tokens(samples_24k)
     return _latents(padded, pitch_track(padded), bands=True)
 
 
 def quick_analyse(samples_24k: FloatArray, *, bands: bool = True) -> FloatArray:
     """The same with pitch by `quick_pitch_track`, as the melody of speech tokens takes it; without `bands` these are 0."""
-    padded = _whole_tokens(samples_24k)
+    padded = whole_tokens(samples_24k)
     return _latents(padded, quick_pitch_track(padded), bands=bands)
-
-
-def _whole_tokens(samples_24k: FloatArray) -> FloatArray:
-    tokens = num_tokens(samples_24k.shape[0])
-    return np.pad(samples_24k, (0, tokens * SAMPLES_PER_TOKEN - samples_24k.shape[0]))
 
 
 def _latents(padded: FloatArray, pitch: FloatArray, *, bands: bool) -> FloatArray:

@@ -49,7 +49,7 @@ def remarks_on(
 
 
 def _remarks(
-    sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str], chosen: bool = False
+    sources: TextSources, script: Script, intake: Intake, transcriber: str, aside: Sequence[str], chosen: bool
 ) -> Iterator[str]:
     yield from _on_texts(sources, script, transcriber)
     yield from _on_files_not_read(sources)

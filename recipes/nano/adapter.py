@@ -1,6 +1,6 @@
-"""Train nano's ears: the adapter behind Whisper's frozen encoder learns the chat model's own word pieces.
+"""Train the adapter behind Whisper's frozen encoder on the chat model's own word pieces.
 
-python -m recipes.nano.ears --work DIR --features DIR [--transcripts FILE] [--steps N] [--device cpu]; resumable, step-based.
+python -m recipes.nano.adapter --work DIR --features DIR [--transcripts FILE] [--steps N] [--device cpu]; resumable, step-based.
 
 An adapter frame is scored against the embeddings of typed text (those of `recipes.nano.chat --typed`), so that a spoken question
 arrives looking like a typed one (CTC). The encoder hears real readers as well as it hears Kokoro; only the adapter is learned.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipes.nano.loop import Run, chosen, options, rate
+from recipes.nano.loop import Run, alike, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
 from recipes.nano.phone_times import transcripts_of
 from recipes.nano.shape import ADAPTER_HIDDEN, HIDDEN, Places
@@ -46,7 +46,7 @@ class Heard:
     text: str
 
 
-class Ears(nn.Module):
+class ScoredAdapter(nn.Module):
     """The adapter, scored against the chat model's text embeddings [V, D] (fixed) and a blank of its own (the last class)."""
 
     embeddings: Tensor
@@ -84,14 +84,7 @@ def draw(parts: dict[str, list[Heard]], rng: np.random.Generator) -> list[Heard]
     shares = np.array([SHARES[name] for name in names])
     picked = rng.choice(len(names), 96, p=shares / shares.sum())
     pool = [parts[names[n]][int(rng.integers(len(parts[names[n]])))] for n in picked]
-    pool.sort(key=lambda clip: len(clip.frames))
-    start = int(rng.integers(len(pool)))
-    batch: list[Heard] = []
-    for clip in pool[start:]:
-        if batch and (len(batch) + 1) * len(clip.frames) > BATCH_FRAMES:
-            break
-        batch.append(clip)
-    return batch
+    return alike(pool, lambda clip: len(clip.frames), BATCH_FRAMES, rng)
 
 
 def disturbed(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -104,10 +97,10 @@ def disturbed(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return x
 
 
-def loss_of(ears: Ears, batch: list[Heard], rng: np.random.Generator) -> dict[str, Tensor]:
+def loss_of(scored: ScoredAdapter, batch: list[Heard], rng: np.random.Generator) -> dict[str, Tensor]:
     """CTC of word pieces in nats a piece, and the length's."""
     frames = nn.utils.rnn.pad_sequence([torch.from_numpy(disturbed(clip.frames, rng)) for clip in batch], batch_first=True)
-    logits, length = ears(frames.to(ears.blank))
+    logits, length = scored(frames.to(scored.blank))
     counts = torch.tensor([-(-len(clip.frames) // 8) for clip in batch])
     wanted = [torch.tensor(clip.pieces) for clip in batch]
     lengths = torch.tensor([len(pieces) for pieces in wanted])
@@ -118,13 +111,13 @@ def loss_of(ears: Ears, batch: list[Heard], rng: np.random.Generator) -> dict[st
 
 
 @torch.inference_mode()
-def piece_errors(ears: Ears, clips: list[Heard], text: TextTokenizer) -> float:
+def piece_errors(scored: ScoredAdapter, clips: list[Heard], text: TextTokenizer) -> float:
     """Words wrong of what the adapter alone says, by its likeliest pieces."""
     import jiwer
 
     guesses = []
     for clip in clips:
-        best = ears(torch.from_numpy(clip.frames.astype(np.float32))[None].to(ears.blank))[0][0].argmax(-1).tolist()
+        best = scored(torch.from_numpy(clip.frames.astype(np.float32))[None].to(scored.blank))[0][0].argmax(-1).tolist()
         ids = [i for n, i in enumerate(best) if i < len(text) and (n == 0 or i != best[n - 1])]
         guesses.append(normalise(text.decode(ids)) or "nothing")
     return float(jiwer.wer([clip.text for clip in clips], guesses))
@@ -139,20 +132,20 @@ def train(args: argparse.Namespace) -> None:
     parts = load(args.features, text, heard, tuple(SHARES))
     tests = load(args.features, text, heard, TESTS)
     typed = torch.load(places.chat / "typed.pt", weights_only=False)["model"]
-    ears = Ears(typed["llm.model.embed_tokens.weight"][: len(text)]).to(args.device)
-    opt = MasterAdamW([ears])
-    run = Run(places.ears, args.steps, opt, rng)
+    scored = ScoredAdapter(typed["llm.model.embed_tokens.weight"][: len(text)]).to(args.device)
+    opt = MasterAdamW([scored])
+    run = Run(places.adapter, args.steps, opt, rng)
     while not run.over:
-        found = loss_of(ears, draw(parts, rng), rng)
+        found = loss_of(scored, draw(parts, rng), rng)
         (found["pieces"] + LENGTH_WEIGHT * found["length"]).backward()
         opt.step(rate(run.step, args.steps, PEAK_RATE, WARM_UP_STEPS, 0.03))
         run.done(found)
         if run.due(100):
             note = "".join(
-                f" {name} {piece_errors(ears, clips, text):.3f} wrong" for name, clips in tests.items() if run.due(500)
+                f" {name} {piece_errors(scored, clips, text):.3f} wrong" for name, clips in tests.items() if run.due(500)
             )
             run.say(note)
-            run.keep(adapter=ears.audio_adapter.state_dict())
+            run.keep(adapter=scored.audio_adapter.state_dict())
 
 
 def main() -> None:
