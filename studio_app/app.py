@@ -25,7 +25,22 @@ from studio_app.handed_in import TIDY_EVERY_S, WAITS_S, make_room
 from studio_app.jobs import JobsTab
 from studio_app.markup import problem, tag, text
 from studio_app.new_voice import NewVoiceTab
-from studio_app.shell import EACH, JOBS, LOOK_EVERY_S, NEW, QUIET, TALK, VOICES, Shell, Updates, address_bar, data_of, kept, place
+from studio_app.shell import (
+    EACH,
+    JOBS,
+    LOOK_EVERY_S,
+    NEW,
+    QUIET,
+    TALK,
+    VOICES,
+    Latest,
+    Shell,
+    Updates,
+    address_bar,
+    data_of,
+    kept,
+    place,
+)
 from studio_app.stage_review import ReviewStage
 from studio_app.talk import Talk, TalkTab
 from studio_app.theme import CSS, LIGHT, theme
@@ -47,6 +62,8 @@ _LOOK: dict[str, Any] = {
     "run_history": False,
     "enable_monitoring": False,
 }
+# An answer of which nothing was seen for so long does not come any more.
+LOST_AFTER_S = 15.0
 _SHOW = f"watch('value', () => {{ if (props.value) {{ {SHOW} }} }});"
 
 
@@ -81,7 +98,9 @@ class Studio:
         shell, new, jobs = self.shell, self.new, self.jobs
         of_voices, of_talk = together(self.voices.views, self.voices.inside), self.talk.inside
         everything = self._with_tabs_last([self.arrived], of_voices, of_talk, new.outputs, jobs.outputs)
-        landing = page.load(self.landed, self.query, everything, js="() => [window.vkQuery]", **QUIET)
+        # The object is the page's own: a State is copied for each.
+        landed = gr.State(Latest())
+        landing = page.load(self.first, [self.query, landed], everything, js="(_, ...rest) => [window.vkQuery, ...rest]", **QUIET)
         new.then_work(landing)
         sought, beside = [self.voices.search, self.voices.state], [shell.address, jobs.timer]
         # Gradio says that the first tab was chosen also where nobody chose it: before a page has arrived that is nobody's wish.
@@ -93,7 +112,7 @@ class Studio:
             **EACH,
         )
         at = [new.draft_id, new.step]
-        places[NEW].select(self.to_new, at, [new.told, new.unfinished, *beside], **QUIET, **EACH)
+        places[NEW].select(self.to_new, [*at, new.asking], [new.told, new.unfinished, *beside], **QUIET, **EACH)
         places[TALK].select(self.to_talk, [self.talk.talk, self.talk.name], [*of_talk, *beside], **QUIET, **EACH)
         places[JOBS].select(lambda job, only: jobs.arrive(job, only), [jobs.job_id, jobs.only], jobs.outputs, **QUIET, **EACH)
         with_new = self._with_tabs_last(new.outputs, jobs.outputs)
@@ -102,11 +121,27 @@ class Studio:
         opened = [self.voices.name, self.voices.versions, self.voices.known, *sought]
         open_ = [*opened, self.talk.name, self.talk.other, self.talk.known, *at]
         said_at_first = "(_, ...rest) => [window.vkQuery, ...rest]"
-        gr.Timer(LOOK_EVERY_S).tick(self.noticed, [self.query, self.arrived, *open_], everything, js=said_at_first, **QUIET)
+        looked = [self.query, landed, self.arrived, *open_]
+        gr.Timer(LOOK_EVERY_S).tick(self.noticed, looked, everything, js=said_at_first, **QUIET)
 
     def _with_tabs_last(self, *widgets: Sequence[Any]) -> list[Any]:
         """What a page is filled with is there before it is turned to."""
         return [*(widget for widget in together(*widgets) if widget is not self.shell.tabs), self.shell.tabs]
+
+    def first(self, address: str | None, landed: Latest) -> Updates:
+        """The page as it came, once: a second answer to that, on a busy machine, would undo what somebody has done meanwhile."""
+        if not self._is_due(landed):
+            return {self.voices.name: gr.skip()}
+        return self.landed(address)
+
+    @staticmethod
+    def _is_due(landed: Latest) -> bool:
+        """Whether nobody has filled the page, or the answer must have been lost."""
+        now_s = time.monotonic()
+        if landed.wanted and now_s - float(landed.wanted) < LOST_AFTER_S:
+            return False
+        landed.now(str(now_s))
+        return True
 
     def landed(self, address: str | None) -> Updates:
         """What the address said when the page came: a reload, a second tab or a link find their place again. Other pages are
@@ -138,8 +173,8 @@ class Studio:
         shown = {} if opened else self.voices.listed(wanted, in_state)
         return {**shown, self.shell.address: place(VOICES, voice=opened), self.jobs.timer: gr.Timer(active=False)}
 
-    def to_new(self, draft_id: str, step: str) -> Updates:
-        shown = {} if draft_id else self.new.arrive()
+    def to_new(self, draft_id: str, step: str, asking: Latest) -> Updates:
+        shown = {} if draft_id else self.new.listed(asking)
         return {**shown, self.shell.address: place(NEW, draft=draft_id, step=step), self.jobs.timer: gr.Timer(active=False)}
 
     def to_talk(self, state: Talk, name: str | None) -> Updates:
@@ -167,6 +202,7 @@ class Studio:
     def noticed(
         self,
         address: str | None,
+        landed: Latest,
         arrived: str,
         voice: str,
         version: int,
@@ -182,7 +218,7 @@ class Studio:
         """What is open and was removed or changed in another window or program is shown as it is by now. A page whose first
         answer was lost is filled after all."""
         if not arrived:
-            return self.landed(address)
+            return self.first(address, landed)
         shown: Updates = {self.voices.name: gr.skip()}
         try:
             if voices_known:

@@ -31,6 +31,8 @@ class NewVoiceTab:
     def __init__(self, shell: Shell, talk_name: gr.Dropdown) -> None:
         self.shell, self.app = shell, shell.app
         self.draft_id, self.step, self.latest = kept(), kept(), gr.State(Latest())
+        # Which draft of the list is asked about before it is discarded: whatever lists them anew asks again.
+        self.asking = gr.State(Latest())
         with gr.Column() as self.begin_view:
             with gr.Row(elem_classes="vk-bar"):
                 gr.HTML(
@@ -67,7 +69,7 @@ class NewVoiceTab:
         at = [self.draft_id, self.step]
         steps = [
             self.begin.click(answering(self.begun, self.told), None, self.outputs),
-            self.unfinished.click(answering(self.resumed, self.told), None, self.outputs, **EACH),
+            self.unfinished.click(answering(self.resumed, self.told), self.asking, self.outputs, **EACH),
             self.way.click(answering(self.jumped, self.complaint), self.draft_id, self.outputs, **QUIET, **EACH),
             self.onwards.click(answering(self.went_on, self.complaint), [*at, *self.consent.fields], self.outputs),
             self.train.finished.click(answering(self.went_on, self.complaint), at, self.outputs),
@@ -91,6 +93,10 @@ class NewVoiceTab:
             return self.at(self.app.drafts.get(draft_id), step)
         except VoicekitError as error:
             return {**self.left(), self.told: problem(error)}
+
+    def listed(self, asking: Latest) -> Updates:
+        """The drafts, when their page is turned to."""
+        return {self.unfinished: self._unfinished(asked_about=asking.wanted)}
 
     def at(self, draft: Draft, key: str = "") -> Updates:
         """Show one stage of a draft and remember that somebody was there."""
@@ -124,10 +130,11 @@ class NewVoiceTab:
         except OSError as error:
             raise VoicekitError("A new voice cannot be begun here.", str(error)) from error
 
-    def resumed(self, event: gr.EventData) -> Updates:
+    def resumed(self, asking: Latest, event: gr.EventData) -> Updates:
         """Go on with a draft; or discard it, which is asked about first."""
         data = data_of(event)
         draft_id = str(data.get("draft", ""))
+        asking.now(draft_id if data.get("act") == "discard" else "")
         match data.get("act"):
             case "discard":
                 return {self.unfinished: self._unfinished(asked_about=draft_id)}

@@ -451,6 +451,28 @@ def test_a_page_that_loads_slowly_says_so_and_is_never_another(visit: Visit, hou
     assert "tab=jobs" in page.url
 
 
+# What came first is long there when the answer to the next comes.
+LATE_ANSWERS = """
+const ask = window.fetch;
+let number = 0;
+window.fetch = async (input, options) => {
+  const found = await ask(input, options);
+  if (String(input?.url ?? input).includes('/queue/join') && number++ < 2) await new Promise((done) => setTimeout(done, 4000));
+  return found;
+};
+"""
+
+
+def test_a_page_that_is_filled_late_is_filled_once(visit: Visit, house: House, spoken: Path) -> None:
+    """It asked again while the first answer was on its way; the second one led back to where the page had come from."""
+    page = visit(address(draft_with(house, "landed", spoken), "recordings"), script=LATE_ANSWERS)
+    page.wait_for_selector("#material table")
+    page.click(".tab-container button:has-text('Jobs')")
+    page.wait_for_selector("#jobs .rows, #jobs .empty")
+    page.wait_for_timeout(6000)
+    assert page.is_visible(".tab-container button.selected:has-text('Jobs')")
+
+
 LOST_ANSWER = """
 const ask = window.fetch;
 let first = true;
