@@ -203,9 +203,14 @@ class ReviewStage(Stage):
             clip = self.app.clip(folder, clip_id)
             dataset = act(folder, clip_id, words, int(cut or 0))
             at = _at(dataset, clip.recording, clip.start_sample)
-            if latest.number == mine:
-                return self.shown(draft_id, at, wanted)
-            shown = self.shown(draft_id, latest.wanted, wanted)
+            while True:
+                number = latest.number
+                shown = self.shown(draft_id, at if number == mine else latest.wanted, wanted)
+                # Drawing takes a while, and somebody may have gone on meanwhile.
+                if latest.number == number:
+                    break
+            if number == mine:
+                return shown
             return {widget: value for widget, value in shown.items() if widget in self.of_list}
 
         return done

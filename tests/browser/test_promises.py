@@ -182,25 +182,27 @@ def test_a_decision_counts_for_the_clip_that_was_shown(visit: Visit, house: Hous
     draft_id = draft_with(house, "decider", spoken, "review")
     page = visit(address(draft_id, "review"))
     page.wait_for_selector("#clip:has-text('000.wav')")
-    real, slow = house.app.reviewer.show, threading.Event()
+    real, slow, gone_on = house.app.reviewer.show, threading.Event(), threading.Event()
 
     def late(draft_id: str) -> Any:
-        if slow.is_set():
-            slow.clear()
-            time.sleep(3)
+        if not slow.is_set():
+            slow.set()
+            assert gone_on.wait(60)
         return real(draft_id)
 
     house.app.reviewer.show = late
     try:
-        slow.set()
         page.click("#reject")
-        page.wait_for_timeout(300)
+        assert slow.wait(60)
         page.click("#clips tr:has-text('002.wav')")
         page.wait_for_selector("#clip:has-text('002.wav')")
         page.click("#reject")
         page.wait_for_selector("#clips tr:has-text('002.wav'):has-text('left out')")
+        gone_on.set()
+        page.wait_for_timeout(2_000)
         page.wait_for_selector("#clips tr:has-text('000.wav'):has-text('left out')")
     finally:
+        gone_on.set()
         house.app.reviewer.show = real
     assert "002.wav" in page.inner_text("#clip")
     out = [r.clip.recording for r in house.app.reviewer.show(draft_id).clips if r.by_hand]
@@ -467,7 +469,7 @@ def test_a_page_that_is_filled_late_is_filled_once(visit: Visit, house: House, s
     """It asked again while the first answer was on its way; the second one led back to where the page had come from."""
     page = visit(address(draft_with(house, "landed", spoken), "recordings"), script=LATE_ANSWERS)
     page.wait_for_selector("#material table")
-    page.click(".tab-container button:has-text('Jobs')")
+    page.get_by_role("tab", name="Jobs").click()
     page.wait_for_selector("#jobs .rows, #jobs .empty")
     page.wait_for_timeout(6000)
     assert page.is_visible(".tab-container button.selected:has-text('Jobs')")
