@@ -148,7 +148,8 @@ def sayable(text: str, languages: Collection[str]) -> bool:
     """Whether a text holds anything that somebody who speaks these languages can say: a letter of their scripts, a number, or a
     sign that is read ("&")."""
     scripts = "".join(dict.fromkeys(_SCRIPTS.get(primary(language), r"\p{Latin}") for language in languages))
-    letter = regex.compile(rf"[[{scripts}]&&\p{{L}}]|\p{{Nd}}", regex.V1)
+    # Letters that fill a place and are not seen (of Hangul) are no word.
+    letter = regex.compile(rf"[[{scripts}]&&\p{{L}}--[\u115f\u1160\u3164\uffa0]]|\p{{Nd}}", regex.V1)
     return any(letter.search(verbalized(text, language)) for language in languages)
 
 

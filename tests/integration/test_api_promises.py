@@ -706,10 +706,20 @@ def test_a_server_says_that_its_worker_is_gone_and_starts_another(
 def test_what_a_server_keeps_only_its_owner_may_read(
     real: tuple[str, subprocess.Popen[bytes], Path], voicekit_home: Path
 ) -> None:
-    address, _, _ = real
+    address, _, log = real
     catalog = SqlCatalog(f"sqlite:///{voicekit_home / 'catalog.db'}")
     sent = httpx.post(f"{address}/v1/uploads", files={"file": ("a.wav", b"RIFF")}, timeout=PATIENCE_S)
     assert sent.status_code == 201
+    # Neither a request that is none nor a form that is none breaks the form of the log.
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as connection:
+        connection.sendall(b"\x16\x03\x01\r\n\r\n")
+        assert b"400" in connection.recv(4096)
+    headers = {"Content-Type": "multipart/form-data; boundary=y"}
+    assert httpx.post(f"{address}/v1/uploads", content=b"--x\r\n\r\n--y--", headers=headers).status_code == 400
+    until(lambda: log.read_text().count('"event": "request"') >= 2, "a line for each request")
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines() if line.startswith("{")]
+    assert "Invalid HTTP request received." in events
+    assert "WARNING" not in log.read_text() and "boundary" not in log.read_text()
     until(catalog.workers, "a worker")
     until(lambda: (voicekit_home / "jobs.db").exists(), "the worker's own records")
     found = [voicekit_home, *voicekit_home.rglob("*")]

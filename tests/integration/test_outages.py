@@ -10,17 +10,21 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api_house import client, served
+from tests.api_house import client, served, spoken
 from tests.databases import KINDS
 from tests.fake_engines import fake_recipe, fake_recordings
 from tests.fake_worker import fake_app
+from tests.integration.test_api_promises import until
 from tests.integration.test_job_workers import PATIENCE_S, Works
 from tests.outages import Database, database
+from voicekit.audio_formats import encode
 from voicekit.catalog.store import SqlCatalog
+from voicekit.consent import statement
 from voicekit.creation import STEPS
 from voicekit.errors import UsageError
 from voicekit.ports import Progress
 from voicekit.records import WORKER_SILENT_S, JobState
+from voicekit.removal import GATHERED, UPLOADS
 from voicekit.timebase import utc
 from voicekit.workplace import Patience
 
@@ -159,6 +163,27 @@ def test_who_asks_meanwhile_is_told_to_come_again(away: Database, tmp_path: Path
         assert not list((tmp_path / "home").glob("uploads/*")), "what could not be noted is not kept"
         away.come_back()
         assert ask().status_code in (200, 201, 404)
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/voices", "/v1/audio/voice_consents", "/v1/uploads"])
+def test_what_was_sent_meanwhile_does_not_stay(away: Database, tmp_path: Path, path: str) -> None:
+    """Recordings of a voice that could not be noted lay in the home for ever."""
+    app, home = fake_app(tmp_path / "home", away.url), tmp_path / "home"
+    sound = encode(spoken(statement("en").lower()).mono(), "wav")
+    sent: dict[str, dict[str, Any]] = {
+        "/v1/audio/voices": {"data": {"name": "anna"}, "files": {"recordings": ("a.wav", sound)}},
+        "/v1/audio/voice_consents": {"data": {"speaker": "Anna"}, "files": {"recording": ("a.wav", sound)}},
+        "/v1/uploads": {"files": {"file": ("a.wav", sound)}},
+    }
+    with served(app, keys_required=False) as address, client(address) as http:
+        assert http.get("/v1/jobs").status_code == 200
+        away.leave()
+        answer = http.post(path, **sent[path])
+        assert answer.status_code == 503 and answer.headers["retry-after"], answer.text
+        away.come_back()
+        kept = [home / GATHERED, home / UPLOADS, home / "consents"]
+        until(lambda: not [file for folder in kept for file in folder.rglob("*") if file.is_file()], "that nothing of it is left")
+        assert http.post(path, **sent[path]).status_code in (201, 202), "and then it is taken"
 
 
 def test_keys_cannot_be_looked_up_meanwhile(away: Database, tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
         ("&", ["en"], True),
         ("50 %", ["de"], True),
         ("你好", ["zh"], True),
+        ("안녕", ["ko"], True),
+        ("\u3164\u115f", ["ko"], False),
         ("你好", ["en", "zh"], True),
         ("hello", ["ja"], False),
         ("Привет, мир", ["ru"], True),

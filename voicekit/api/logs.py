@@ -31,12 +31,15 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """For a server process; tests and embedding programs configure logging as they like."""
+    """For a server process; tests and embedding programs configure logging as they like. Uvicorn's words come as lines of the
+    same form; what the parser of forms says stands in the answer."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    _log.handlers[:] = [handler]
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
+    for log, level in ((_log, logging.INFO), (logging.getLogger("uvicorn"), logging.WARNING)):
+        log.handlers[:] = [handler]
+        log.setLevel(level)
+        log.propagate = False
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def log_worker(text: str) -> None:

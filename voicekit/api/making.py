@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from voicekit.api.errors import ApiError
 from voicekit.api.idempotency import IdempotencyKey, once
 from voicekit.api.incoming import check_count, check_kind, on_disk
 from voicekit.api.server import Server, ServerDep
-from voicekit.errors import MissingModel
+from voicekit.errors import CatalogAway, MissingModel
 from voicekit.records import Upload
 from voicekit.shipped import shipped
 
@@ -28,6 +29,7 @@ router = APIRouter(prefix="/v1/audio/voices", tags=["voices"])
 _MADE = shown.example({"id": "ada", "object": "voice.making", "job": shown.JOB_EXAMPLE}, 202, "The job that makes the voice.")
 _SCRIPTS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".txt", ".srt", ".vtt", ".textgrid"})
 _TURNS = frozenset({".rttm"})
+_LOOK_AGAIN_S = 2.0
 Name = Annotated[str, Form(pattern="^[a-z0-9][a-z0-9_-]{1,39}$", description="The voice's name.", examples=["ada"])]
 Word = Annotated[str, Form(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -129,7 +131,25 @@ async def _submit(server: Server, caller: Caller, asked: _Asked, request: Reques
         return 202, await run_in_threadpool(_submitted, server, caller, asked, taken)
     finally:
         # Of a request that was refused, or made nothing new, nothing stays. Also where the client has gone meanwhile.
-        await asyncio.shield(run_in_threadpool(server.app.forget_unused, places))
+        await asyncio.shield(_forget(server, places))
+
+
+async def _forget(server: Server, places: list[Path]) -> None:
+    """What nothing uses. While the database is away nobody knows what that is: then as soon as it is back."""
+    try:
+        await run_in_threadpool(server.app.forget_unused, places)
+    except CatalogAway:
+        later = asyncio.create_task(_forget_later(server, places))
+        server.cleaning.add(later)
+        later.add_done_callback(server.cleaning.discard)
+
+
+async def _forget_later(server: Server, places: list[Path]) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        with suppress(CatalogAway):
+            await run_in_threadpool(server.app.forget_unused, places)
+            return
 
 
 def _taken_in(server: Server, caller: Caller, asked: _Asked, places: list[Path]) -> _Taken:

@@ -47,6 +47,7 @@ class ApiServer(uvicorn.Server):
                 host=host,
                 port=port,
                 http=protocol_with((limits or Limits()).connections),
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,

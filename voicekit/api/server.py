@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Traffic:
 @dataclass(frozen=True)
 class Server:
     """`keys_required` is False only for a server that is bound to loopback; `has_worker` says whether jobs are carried out, where
-    that is this server's own affair."""
+    that is this server's own affair; `cleaning` holds what is still to be done after requests that failed."""
 
     app: App
     model: ModelThread
@@ -53,6 +54,7 @@ class Server:
     has_worker: Callable[[], bool] = lambda: True
     traffic: Traffic = field(default_factory=Traffic)
     replies: ReplyMemory = field(default_factory=ReplyMemory)
+    cleaning: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
 def server_of(request: Request) -> Server:
