@@ -7,7 +7,7 @@ in the languages of _SIGNS, abbreviations in English.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,12 @@ UNSPACED_LANGUAGES = frozenset("zh yue ja th lo km my".split())
 
 # Group separators and the decimal mark: 1,234.5 in English and East Asia, 1.234,5 or 1 234,5 in most of Europe.
 _POINT = regex.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|(?<![\p{L}\d.])\.\d+|\d+")
-_COMMA = regex.compile(r"\d{1,3}(?:[. \u00a0\u202f]\d{3})+(?!\d)(?:,\d+)?|\d+,\d+|\d+")
+_COMMA = regex.compile(r"\d{1,3}(?:\.\d{3})+(?!\d)(?:,\d+)?|\d+,\d+|\d+")
+# Groups with spaces. In English 12 345 and 555 123 456 may be several numbers; 1 234 567 and 5 000 are one.
+_GROUPED = regex.compile(r"(?<![\d.,])\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)")
+_GROUPED_SURELY = regex.compile(
+    r"(?<![\d.,])(?:\d{1,2}(?: \d{3}){2,}|\d{1,3}(?: \d{3})*(?: 000)+|\d{1,3}(?:[\u00a0\u202f]\d{3})+)(?!\d)(?! \d{3}\b)"
+)
 _POINT_LANGUAGES = frozenset("en zh ja ko th hi he yue".split())
 _CURRENCY = "$£€¥₹₩₽¢"
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "tn": "trillion"}
@@ -111,6 +116,26 @@ _SHORT = {
     "capt": "captain", "gen": "general", "sgt": "sergeant", "lt": "lieutenant", "rev": "reverend", "jr": "junior", "sr": "senior",
     "mt": "mount", "approx": "approximately",
 }  # fmt: skip
+# Rulers and popes, whose number is an ordinal.
+_RULERS = (
+    "Alexander|Alfonso|Benedict|Boniface|Carlos|Catherine|Charles|Christian|Clement|Constantine|David|Edward|Elizabeth|Felipe|"
+    "Ferdinand|Francis|Frederick|George|Gregory|Gustav|Haakon|Harald|Henry|Innocent|Ivan|James|John|Julius|Leo|Leopold|Louis|"
+    "Margaret|Mary|Mehmed|Napoleon|Nicholas|Otto|Paul|Peter|Philip|Pius|Ptolemy|Ramses|Ramesses|Richard|Robert|Rudolf|"
+    "Selim|Sixtus|Thutmose|Umberto|Urban|Victor|Wilhelm|William"
+)
+_PARTS = (
+    r"act|appendix|article|book|chapter|class|figure|grade|level|number|page|part|phase|plate|scene|section|stage|table|title|type|"
+    r"vol\.|volume"
+)
+# XXXIX at most. One letter alone is a number only behind a ruler, and behind a part that is written large ("Act I").
+_TWO_OR_MORE = r"(?:X{1,3}(?:IX|IV|V?I{1,3}|V)|X{2,3}|IX|IV|VI{1,3}|I{2,3})"
+_RULER = regex.compile(rf"\b({_RULERS}) ({_TWO_OR_MORE}|V|X)\b")
+_NAME_BEFORE = r"(?<=\b\p{Lu}\p{Ll}{2,} )(?<!\b(?:The|With|Her|His|For) )"
+_ROMAN = regex.compile(
+    rf"(?:(?<=\b(?i:{_PARTS}) ){_TWO_OR_MORE}|(?<=\b(?:{_PARTS.title()}) )[IVX]|{_NAME_BEFORE}{_TWO_OR_MORE})"
+    r"\b(?!['\u2019.]\p{L})"
+)
+_ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10}
 _NUMBERED = regex.compile(r"(?:\bNo\.\s?|\bNos\.\s?|№\s?|(?<![\p{L}\d#])#)(?=\d)")
 _SCALED = regex.compile(rf"([{_CURRENCY}]\s?\d[\d.,]*)(k|mn?|bn?|tn)\b", regex.IGNORECASE)
 _ABBREVIATION = regex.compile(rf"\b({'|'.join(_SHORT)})\.", regex.IGNORECASE)
@@ -162,6 +187,7 @@ def verbalized(text: str, language: str) -> str:
     """The text with its numbers, signs and abbreviations in words (NFC; Chinese and Japanese NFKC); case and marks stay."""
     spoken = primary(language)
     text = _MISTYPED_APOSTROPHE.sub("'", text.translate(_APOSTROPHES))
+    text = _grouped(spoken).sub(lambda m: "".join(m[0].split()), text)
     text = _measures(text, spoken)
     text = unicodedata.normalize("NFKC" if spoken in ("zh", "ja", "yue", "ko") else "NFC", text)
     if spoken == "en":
@@ -173,21 +199,34 @@ def verbalized(text: str, language: str) -> str:
     return number.sub(lambda m: f" {_number(m[0], spoken)} ", text)
 
 
-def goes_on(token: str, following: str, language: str) -> bool:
-    """Whether two written tokens are said as one: a number and its unit (5 kg), an amount and its size ($5 million), No. 5."""
+def said_together(tokens: Sequence[str], language: str) -> int:
+    """How many of the first written tokens are said as one: a number in groups (1 000 000), a number and its unit (5 kg), an
+    amount and its size ($5 million), No. 5, Henry VIII. 1 where the first stands for itself."""
     spoken = primary(language)
+    number = _grouped(spoken).match(" ".join(tokens).lstrip(f"(“\"'-{_CURRENCY}")) if tokens[0][-1:].isdecimal() else None
+    count = number[0].count(" ") + 1 if number else 1
+    return count + 1 if len(tokens) > count and _goes_on("".join(tokens[:count]), tokens[count], spoken) else count
+
+
+def _grouped(language: str) -> regex.Pattern[str]:
+    return _GROUPED_SURELY if language in _POINT_LANGUAGES else _GROUPED
+
+
+def _goes_on(token: str, following: str, language: str) -> bool:
     bare = following.rstrip(".,;:!?)”\"'")
+    if language == "en" and (_RULER.match(f"{token} {bare}") or _ROMAN.search(f"{token} {bare}")):
+        return True
     if regex.fullmatch(r"№|#|Nos?\.", token):
-        return spoken == "en" and bare[:1].isdecimal()
+        return language == "en" and bare[:1].isdecimal()
     if not regex.fullmatch(rf"[(“\"'-]?[{_CURRENCY}]?(?:\d[\d.,]*[{_VULGAR}]?|[{_VULGAR}])", token) or token[-1] in ".,":
         return False
     fraction = (
         token[-1].isdecimal()
         and regex.fullmatch(rf"[{_VULGAR}]|\d{{1,2}}⁄\d{{1,2}}|\d{{1,2}}/(?:[2-68]|10|16)", bare) is not None
     )
-    amount = spoken == "en" and any(sign in token for sign in _CURRENCY) and bare in _SCALE_WORDS
-    units = _UNITS.get(spoken, {})
-    return bool(bare) and (amount or (fraction and spoken in _FRACTIONS) or bare in units or following in units)
+    amount = language == "en" and any(sign in token for sign in _CURRENCY) and bare in _SCALE_WORDS
+    units = _UNITS.get(language, {})
+    return bool(bare) and (amount or (fraction and language in _FRACTIONS) or bare in units or following in units)
 
 
 def simplified(text: str, language: str) -> str:
@@ -281,6 +320,8 @@ def _part(upper: int, lower: int, language: str) -> str:
 def _english(text: str) -> str:
     """English without diacritics, with what is particular to its way of writing."""
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    text = _RULER.sub(lambda m: f"{m[1]} the {_in_words(_roman(m[2]), 'en', 'ordinal')}", text)
+    text = _ROMAN.sub(lambda m: str(_roman(m[0])), text)
     text = _NUMBERED.sub("number ", text)
     text = _ABBREVIATION.sub(lambda m: _SHORT[m[1].lower()], text)
     text = _TIME.sub(lambda m: f"{m[1]} {_minutes(m[2])}", text)
@@ -288,6 +329,12 @@ def _english(text: str) -> str:
     text = _CENTS.sub(_cents, text)
     text = _SHORT_DECADE.sub(lambda m: regex.sub("ys$", "ies", _in_words(int(m[1]), "en", "cardinal") + "s"), text)
     return _DECADE.sub(lambda m: regex.sub("ys$", "ies", _in_words(int(m[1]), "en", "year") + "s"), text)
+
+
+def _roman(letters: str) -> int:
+    """XIV is 14: a letter before a larger one counts against it."""
+    values = [_ROMAN_DIGITS[letter] for letter in letters]
+    return sum(-value if value < max(values[place:]) else value for place, value in enumerate(values))
 
 
 def _minutes(digits: str) -> str:
@@ -325,10 +372,7 @@ def _signs(text: str, signs: dict[str, str]) -> str:
 
 
 def _number(digits: str, language: str) -> str:
-    if language in _POINT_LANGUAGES:
-        plain = digits.replace(",", "")
-    else:
-        plain = regex.sub(r"[. \u00a0\u202f]", "", digits).replace(",", ".")
+    plain = digits.replace(",", "") if language in _POINT_LANGUAGES else digits.replace(".", "").replace(",", ".")
     if "." in plain:
         return _in_words(float(plain), language, "cardinal")
     value = int(plain)

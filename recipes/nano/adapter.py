@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from recipes.nano.loop import Run, alike, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
+from recipes.nano.natural_sets import TESTS
 from recipes.nano.phone_times import transcripts_of
 from recipes.nano.shape import ADAPTER_HIDDEN, HIDDEN, Places
 from recipes.nano.speech_features import load_file
@@ -28,7 +29,6 @@ from voicekit.covo.adapter import AudioAdapter
 from voicekit.covo.text import TextTokenizer
 
 SHARES = {"questions": 0.5, "answers": 0.1, "natural_open": 0.15, "natural-speech": 0.15, "librispeech-252": 0.1}
-TESTS = ("test_voices", "ljspeech-16")
 BATCH_FRAMES = 6_000
 PEAK_RATE, WARM_UP_STEPS = 1.2e-3, 200
 COSINE_SCALE = 14.0

@@ -23,7 +23,6 @@ from voicekit.shipped import shipped_model
 from voicekit.timebase import MODEL_RATE_HZ, TOKEN_HZ
 
 _WINDOW_S = 28.0
-TESTS = ("test_voices", "ljspeech-16")
 
 
 Pair = tuple[str, str]

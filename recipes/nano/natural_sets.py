@@ -25,6 +25,7 @@ SPEAKERS = {
 # Nobody trains on these; "v0" packs are earlier takes of the same people.
 TEST_VOICES = ("af_nova", "am_fenrir", "bf_alice", "bm_lewis")
 TEST_PEOPLE = (*TEST_VOICES, "bm_v0lewis")
+TESTS = ("test_voices", "ljspeech-16")  # sets that nothing learns from
 ANSWER_VOICES = 2
 OUTSIDE_QUESTIONS = 1_200
 _SINGLE, _PAIR = 0.5, 0.35  # the rest are mixtures of three, one of them foreign

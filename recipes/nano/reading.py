@@ -18,6 +18,7 @@ import torch
 from recipes.nano.letters import letter_error_rate
 from recipes.nano.loop import Run, alike, chosen, options, rate
 from recipes.nano.mixed import MasterAdamW
+from recipes.nano.natural_sets import TESTS
 from recipes.nano.phone_times import transcripts_of
 from recipes.nano.phonetic import Phonetic
 from recipes.nano.text import normalise
@@ -26,7 +27,6 @@ from voicekit.covo.phonetic_tokenizer import EncoderSizes, PhoneticConfig, Phone
 from voicekit.covo.token_reader import TokenReader, reading_loss, with_errors
 from voicekit.records import IntArray
 
-TESTS = ("test_voices", "ljspeech-16")
 BATCH_TOKENS = 2_400
 LONGEST_TOKENS = 400
 PEAK_RATE, WARM_UP_STEPS = 1.5e-3, 100

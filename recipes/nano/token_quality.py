@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.nano.heard import TESTS, embedded_judge, through, wrong
+from recipes.nano.heard import embedded_judge, through, wrong
+from recipes.nano.natural_sets import TESTS
 from recipes.nano.phone_times import phones_beside
 from recipes.nano.phones import PHONES, SILENCE, UNKNOWN
 from recipes.nano.phonetic import Phonetic, describe

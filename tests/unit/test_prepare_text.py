@@ -42,6 +42,17 @@ A, B = recording("wavs/a.wav"), recording("wavs/b 2.flac")
         ("at -5 degrees, 1939–1945, well-5", "at minus five degrees nineteen thirty nine to nineteen forty five well five"),
         ("No. 5 is #1 of the '90s", "number five is number one of the nineties"),
         ("2×3, ±1", "two times three plus or minus one"),
+        ("Henry VIII, Louis XIV's court", "henry the eighth louis the fourteenth's court"),
+        ("World War II; Chapter IV of Part I.", "world war two chapter four of part one"),
+        ("the part I liked; an IV drip, Malcolm X, MIX", "the part i liked an iv drip malcolm x mix"),
+        (
+            "1 000 000 people, $2 500 000, 5\u00a0000 km",
+            "one million people two million five hundred thousand dollars five thousand kilometers",
+        ),
+        (
+            "12 345, not 555 123",
+            "twelve three hundred and forty five not five hundred and fifty five one hundred and twenty three",
+        ),
         ("rail\u00adway, zero\u200bwidth, don´t, don`t", "railway zerowidth don't don't"),
     ],
 )
@@ -54,6 +65,7 @@ def test_spoken_form_of_english(written: str, said: str) -> None:
     [
         ("Zwölf Äpfel und 3 Birnen", "zwölf äpfel und drei birnen", "de"),
         ("1.234,5 Liter für 20 %", "eintausendzweihundertvierunddreißig komma fünf liter für zwanzig prozent", "de"),
+        ("1 000 km und 3 200 Leute", "eintausend kilometer und dreitausendzweihundert leute", "de"),
         ("Cela coûte 5 €.", "cela coûte cinq euros", "fr"),
         ("le 1er mai 1984", "le premier mai mille neuf cent quatre vingt quatre", "fr"),
         ("$3, ¡qué caro!", "tres dólares qué caro", "es"),

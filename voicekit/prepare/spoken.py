@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import regex
 
-from voicekit.verbalization import UNSPACED, WORD, goes_on, verbalized, visible
+from voicekit.verbalization import UNSPACED, WORD, said_together, verbalized, visible
 from voicekit.verbalization import primary as primary
 
 # Between two characters of such a script no space is written; marks stay with the character they belong to.
@@ -20,8 +20,9 @@ _END = rf"(?:{UNSPACED}\p{{M}}*|{_CLOSING})[”’…]*"
 _START = rf"{_OPENING}*(?!\p{{M}}){UNSPACED}"
 _BETWEEN = regex.compile(rf"(?<={_END})(?<!{_OPENING})(?={_START})")
 _ENDS_UNSPACED, _STARTS_UNSPACED = regex.compile(rf"{_END}$"), regex.compile(_START)
-# How many characters a word of the language has in the mean: a rate in words a second stays comparable.
 _CURRENCY = "$£€¥₹₩₽"
+_MOST_TOGETHER = 6  # tokens: 999 999 999 999 999 999
+# How many characters a word of the language has in the mean: a rate in words a second stays comparable.
 _CHARACTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 3.5, "lo": 3.5, "my": 3.5, "km": 3.5}
 
 
@@ -49,15 +50,12 @@ def spoken_tokens(text: str, language: str) -> list[tuple[str, tuple[str, ...]]]
     tokens = _tokens(text)
     at = 0
     while at < len(tokens):
-        token, following = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
-        if following and goes_on(token, following, language):
-            words = tuple(_spoken(f"{token} {following}", language))
-            first = len(_spoken(token.lstrip(_CURRENCY), language))
-            found += [(token, words[:first]), (following, words[first:])]
-            at += 2
-        else:
-            found.append((token, tuple(_spoken(token, language))))
-            at += 1
+        one = tokens[at : at + said_together(tokens[at : at + _MOST_TOGETHER], language)]
+        words = tuple(_spoken(" ".join(one), language))
+        first = len(_spoken(one[0].lstrip(_CURRENCY), language)) if len(one) > 1 else len(words)
+        shares = [words[:first], words[first:], *[()] * len(one)]
+        found += zip(one, shares[: len(one)], strict=True)
+        at += len(one)
     return found
 
 
