@@ -195,6 +195,12 @@ LAYOUTS: dict[str, tuple[str, Write]] = {
         root, "t.json", json.dumps({"files": [{"filename": f"{n}.wav", "transcription": t} for n, t in texts.items()]}))),
     "JSON, names further inside": ("wavs/{n}.wav", lambda root, texts: put(
         root, "t.json", json.dumps({"version": 2, "transcripts": {f"{n}.wav": t for n, t in texts.items()}}))),
+    "Label Studio": ("wavs/{n}.wav", lambda root, texts: put(root, "project.json", json.dumps([
+        {"id": k, "data": {"audio": f"/data/upload/2/3f2a9c1{k}-{n}.wav", "text": "a machine's guess"},
+         "annotations": [{"was_cancelled": True, "result": []}, {"result": [{"id": "x", "value": {"text": [t]}}]}]}
+        for k, (n, t) in enumerate(texts.items())]))),
+    "Label Studio, local files": ("wavs/{n}.wav", lambda root, texts: put(root, "project-min.json", json.dumps([
+        {"id": k, "audio": f"/data/local-files/?d={n}.wav", "transcription": t} for k, (n, t) in enumerate(texts.items())]))),
     "JSON, pairs": ("wavs/{n}.wav", lambda root, texts: put(root, "t.json", json.dumps(list(texts.items())))),
     "quoted between bars": ("wavs/{n}.wav", table("metadata.csv", '{n}|"{t}"|"{t}"\n')),
     "a title above": ("wavs/{n}.wav", table("m.csv", "{n}.wav;{t}\n", "Our recordings;\n\nfile;text\n")),
@@ -316,6 +322,22 @@ def test_stretches_keep_their_times_and_speakers_whatever_lists_them(file: str, 
     script = look_for_script(None, tmp_path, [own])
     cues = [(c.start_s, c.end_s, c.text, c.speaker) for c in script.cues[own.id]]
     assert cues == [(1.0, 3.0, "one", "ann"), (4.0, 6.0, "two", "")]
+
+
+@pytest.mark.parametrize("labels", [("ann", "bob"), ("Speech", "Speech")])
+def test_stretches_of_a_task_have_speakers_where_their_labels_differ(labels: tuple[str, str], tmp_path: Path) -> None:
+    """Label Studio lists a stretch once for its label and once for its text."""
+    own, result = recording("talk.wav"), []
+    for number, (label, text) in enumerate(zip(labels, ("one", "two"), strict=True)):
+        times = {"start": 3 * number + 1, "end": 3 * number + 3}
+        result += [
+            {"id": f"r{number}", "value": {**times, "labels": [label]}},
+            {"id": f"r{number}", "value": {**times, "text": [text]}},
+        ]
+    put(tmp_path, "p.json", json.dumps([{"id": 1, "data": {"audio": "talk.wav"}, "annotations": [{"result": result}]}]))
+    cues = [(c.start_s, c.end_s, c.text, c.speaker) for c in look_for_script(None, tmp_path, [own]).cues[own.id]]
+    ann, bob = labels if labels[0] != labels[1] else ("", "")
+    assert cues == [(1.0, 3.0, "one", ann), (4.0, 6.0, "two", bob)]
 
 
 def test_labels_of_points_in_time_last_until_the_next(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from voicekit.records import Recording
 _SUFFIX = re.compile(r"\.[a-z0-9]{0,5}$")
 _DEEPEST = 64  # folders of a path that are looked at
 _LONGEST_SHOWN = 80
+_SENT = re.compile(r"^.*/[0-9a-f]{8}-(?=[^/]+$)")  # Label Studio's names of what was sent to it
 _MICROPHONE = re.compile(r"_mic\d+$")  # VCTK: one text for what several microphones heard
 # What follows a recording's name in the name of its text: its own suffix (talk.wav.srt), which kind of text, which language
 # (talk.de.vtt, talk.en-US.vtt).
@@ -77,7 +78,10 @@ class Names:
 
     def _candidates(self, name: str, near: str) -> list[str]:
         found = self._ending_alike(plain(name), near)
-        return found or (self._ending_alike(plain(unquote(name)), near) if "%" in name else [])
+        if found:
+            return found
+        elsewhere = _SENT.sub("", plain(unquote(name)).rpartition("?d=")[2])
+        return self._ending_alike(elsewhere, near) if elsewhere != plain(name) else []
 
     def _ending_alike(self, name: str, near: str) -> list[str]:
         parts = [part for part in name.split("/") if part][-_DEEPEST:]

@@ -1,5 +1,5 @@
-"""JSON about recordings: an object a line or a list of them (NeMo, Hugging Face, lhotse), or objects by name (SpeechBrain,
-M-AILABS)."""
+"""JSON about recordings: an object a line or a list of them (NeMo, Hugging Face, lhotse), objects by name (SpeechBrain,
+M-AILABS), or tasks (Label Studio)."""
 
 from __future__ import annotations
 
@@ -158,7 +158,49 @@ def _fields(entry: Any, where: str) -> dict[str, Any]:
     audio = fields.get("audio")
     if isinstance(audio, dict) and isinstance(path := cast("dict[str, Any]", audio).get("path"), str):
         fields["audio"] = path
-    return fields
+    return _of_task(fields) if {"data", "annotations"} <= fields.keys() else fields
+
+
+def _of_task(task: dict[str, Any]) -> dict[str, Any]:
+    """Of Label Studio's task: the recording and the texts of the first annotation that was not cancelled; stretches where each
+    has its times. Several labels of stretches are their speakers."""
+    data, annotations = task["data"], task["annotations"]
+    if not isinstance(data, dict):
+        return task
+    found = {key: value for key, value in cast("dict[str, Any]", data).items() if key.lower() in FILE_COLUMNS}
+    made = [
+        a for a in cast("list[Any]", annotations) if isinstance(a, dict) and not cast("dict[str, Any]", a).get("was_cancelled")
+    ]
+    regions: dict[str, dict[str, Any]] = {}
+    for part in _dicts(made[0].get("result")) if made else ():
+        value = part.get("value")
+        if isinstance(value, dict):
+            regions.setdefault(str(part.get("id")), {}).update(_region(cast("dict[str, Any]", value)))
+    said = [region for region in regions.values() if "text" in region]
+    if len({region.get("speaker") for region in said}) < 2:
+        said = [{key: value for key, value in region.items() if key != "speaker"} for region in said]
+    if said and all("start" in region and "end" in region for region in said):
+        return {**found, "segments": sorted(said, key=lambda region: region["start"])}
+    return {**found, "text": joined(region["text"] for region in said)} if said else found
+
+
+def _region(value: dict[str, Any]) -> dict[str, Any]:
+    """Times, text and label of a part of an annotation."""
+    found = {key: value[key] for key in ("start", "end") if _number(value, (key,)) is not None}
+    if texts := _strings(value.get("text")):
+        found["text"] = joined(texts)
+    if labels := _strings(value.get("labels")):
+        found["speaker"] = labels[0]
+    return found
+
+
+def _strings(value: Any) -> list[str]:
+    listed = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [one for one in listed if isinstance(one, str)]
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in cast("list[Any]", value) if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _rows(where: str, outside: str, fields: dict[str, Any], names: Names) -> list[ScriptRow]:
