@@ -200,7 +200,8 @@ def _strings(value: Any) -> list[str]:
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in cast("list[Any]", value) if isinstance(one, dict)] if isinstance(value, list) else []
+    listed = cast("list[Any]", value) if isinstance(value, list) else []
+    return [cast("dict[str, Any]", one) for one in listed if isinstance(one, dict)]
 
 
 def _rows(where: str, outside: str, fields: dict[str, Any], names: Names) -> list[ScriptRow]:
