@@ -168,9 +168,7 @@ def _of_task(task: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict):
         return task
     found = {key: value for key, value in cast("dict[str, Any]", data).items() if key.lower() in FILE_COLUMNS}
-    made = [
-        a for a in cast("list[Any]", annotations) if isinstance(a, dict) and not cast("dict[str, Any]", a).get("was_cancelled")
-    ]
+    made = [annotation for annotation in _dicts(annotations) if not annotation.get("was_cancelled")]
     regions: dict[str, dict[str, Any]] = {}
     for part in _dicts(made[0].get("result")) if made else ():
         value = part.get("value")
