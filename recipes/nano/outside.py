@@ -115,8 +115,9 @@ def misplaced(random: Random) -> str:
 
 
 def _asked_about(name: str, thing: str, random: Random) -> str:
-    kind = _kinds()[name]
-    return fill(random.choice((*wordings()[name].ask, *kind.trained_patterns)), _row(kind, thing))
+    kind, field = _kinds()[name], re.compile(rf"\{{[bp]?{_place(name)}\}}")
+    patterns = [pattern for pattern in (*wordings()[name].ask, *kind.trained_patterns) if field.search(pattern)]
+    return fill(random.choice(patterns), _row(kind, thing))
 
 
 def _row(kind: Kind, thing: str) -> tuple[str, ...]:
