@@ -100,7 +100,8 @@ class Studio:
         everything = self._with_tabs_last([self.arrived], of_voices, of_talk, new.outputs, jobs.outputs)
         # The object is the page's own: a State is copied for each.
         landed = gr.State(Latest())
-        landing = page.load(self.first, [self.query, landed], everything, js="(_, ...rest) => [window.vkQuery, ...rest]", **QUIET)
+        said_at_first = "(_, ...rest) => [window.vkQuery, ...rest]"
+        landing = page.load(self.first, [self.query, landed], everything, js=said_at_first, **QUIET)
         new.then_work(landing)
         sought, beside = [self.voices.search, self.voices.state], [shell.address, jobs.timer]
         # Gradio says that the first tab was chosen also where nobody chose it: before a page has arrived that is nobody's wish.
@@ -120,7 +121,6 @@ class Studio:
         new.then_work(jobs.list.click(answering(self.job_clicked, jobs.told), jobs.only, with_new, **QUIET, **EACH))
         opened = [self.voices.name, self.voices.versions, self.voices.known, *sought]
         open_ = [*opened, self.talk.name, self.talk.other, self.talk.known, *at]
-        said_at_first = "(_, ...rest) => [window.vkQuery, ...rest]"
         looked = [self.query, landed, self.arrived, *open_]
         gr.Timer(LOOK_EVERY_S).tick(self.noticed, looked, everything, js=said_at_first, **QUIET)
 
